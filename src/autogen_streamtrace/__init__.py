@@ -1,0 +1,15 @@
+"""Says how each AutoGen stream ended, who ended it, what it was waiting for, and which limit explains it."""
+
+from .core.ledger import OpenStream
+from .instrumentor import Instrumentor, instrument, open_streams, trace_stream, uninstrument
+from .settings import SettingError
+
+__all__ = [
+    "Instrumentor",
+    "OpenStream",
+    "SettingError",
+    "instrument",
+    "open_streams",
+    "trace_stream",
+    "uninstrument",
+]

@@ -1,0 +1,151 @@
+"""Reads an exception: its chain, its root, and what kind of ending it means.
+
+The one place that knows other libraries' exceptions, by name, so that none of them needs to be imported.
+"""
+
+import asyncio
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, Literal
+
+Kind = Literal["timeout", "lost", "malformed", "rejected", "cancelled", "closed", "other"]
+
+HTTP_CLIENTS: Final = ("httpx", "httpx2", "httpcore", "httpcore2")
+_TIMERS: Final = {"ConnectTimeout": "connect", "ReadTimeout": "read", "WriteTimeout": "write", "PoolTimeout": "pool"}
+_LOST: Final = ("NetworkError", "RemoteProtocolError", "ProxyError", "ConnectError", "ReadError", "WriteError")
+
+KINDS: Final[dict[str, Kind]] = {
+    **{f"{client}.{name}": "timeout" for client in HTTP_CLIENTS for name in (*_TIMERS, "TimeoutException")},
+    **{f"{client}.{name}": "lost" for client in HTTP_CLIENTS for name in _LOST},
+    **{f"{client}.DecodingError": "malformed" for client in HTTP_CLIENTS},
+    "json.decoder.JSONDecodeError": "malformed",
+    "builtins.UnicodeDecodeError": "malformed",
+    "openai.APITimeoutError": "timeout",
+    "openai.APIConnectionError": "lost",
+    "openai.APIError": "rejected",
+    "anthropic.APITimeoutError": "timeout",
+    "anthropic.APIConnectionError": "lost",
+    "anthropic.APIError": "rejected",
+    "ollama.ResponseError": "rejected",
+    "asyncio.exceptions.CancelledError": "cancelled",
+    "builtins.GeneratorExit": "closed",
+}
+"""What an exception type, or its nearest named base, means."""
+
+WRAPPERS: Final = frozenset(
+    {
+        "openai.APITimeoutError",
+        "openai.APIConnectionError",
+        "anthropic.APITimeoutError",
+        "anthropic.APIConnectionError",
+    }
+)
+"""The SDKs' own names for what their HTTP client raised."""
+
+_CHAIN_LIMIT: Final = 16
+
+
+@dataclass(frozen=True)
+class Cause:
+    """What an exception shows, without the exception itself: holding it would hold its frames."""
+
+    types: tuple[str, ...]
+    """Full type names from the one raised down to the innermost, by ``__cause__``, else ``__context__``."""
+    links: frozenset[int]
+    """Identities of all exceptions that can be reached from the one raised, itself included."""
+    raised: int
+    """Identity of the one raised."""
+    root: str
+    """The first type in the chain that is no wrapper."""
+    kind: Kind
+    timer: str
+    """Which timer of an HTTP client fired: connect, read, write, pool, or empty."""
+    status: int | None
+    """The HTTP status that an exception in the chain carries."""
+    deadline: bool
+    """A plain ``TimeoutError``, as ``asyncio.timeout`` and ``wait_for`` raise it."""
+    flattened: str
+    """The type name in the text of an exception that AutoGen's team flattened, else empty."""
+
+
+CLOSED: Final = Cause(
+    ("GeneratorExit",), frozenset(), 0, "GeneratorExit", "closed", timer="", status=None, deadline=False, flattened=""
+)
+
+
+def read(error: BaseException) -> Cause:
+    """Reads ``error`` and its chain, 16 links of it at most."""
+    if type(error) is GeneratorExit:
+        return CLOSED
+    chain = _chain(error)
+    names = tuple(map(full_name, chain))
+    flattened = _flattened(error)
+    at = next((i for i, name in enumerate(names) if name not in WRAPPERS and not (flattened and i == 0)), 0)
+    kind, timer = _meaning(type(chain[at]))
+    return Cause(
+        types=names,
+        links=_reachable(error),
+        raised=id(error),
+        root=names[at],
+        kind=kind,
+        timer=timer,
+        status=next((s for s in map(_status, chain) if s is not None), None),
+        deadline=isinstance(error, (TimeoutError, asyncio.TimeoutError)) and kind == "other",
+        flattened=flattened,
+    )
+
+
+def full_name(error: BaseException) -> str:
+    """``module.QualName``; built-in types without their module."""
+    return _type_name(type(error)).removeprefix("builtins.")
+
+
+def _type_name(cls: type) -> str:
+    return f"{cls.__module__}.{cls.__qualname__}"
+
+
+@lru_cache(maxsize=512)
+def _meaning(cls: type) -> tuple[Kind, str]:
+    for base in cls.__mro__:
+        kind = KINDS.get(_type_name(base))
+        if kind:
+            return kind, _TIMERS.get(base.__name__, "") if kind == "timeout" else ""
+    return "other", ""
+
+
+def _chain(error: BaseException) -> list[BaseException]:
+    chain: list[BaseException] = []
+    link: BaseException | None = error
+    while link is not None and len(chain) < _CHAIN_LIMIT and not any(link is seen for seen in chain):
+        chain.append(link)
+        link = link.__cause__ or link.__context__
+    return chain
+
+
+def _reachable(error: BaseException) -> frozenset[int]:
+    seen: set[int] = set()
+    waiting: list[BaseException | None] = [error]
+    while waiting and len(seen) < 4 * _CHAIN_LIMIT:
+        link = waiting.pop()
+        if link is not None and id(link) not in seen:
+            seen.add(id(link))
+            waiting += (link.__context__, link.__cause__)
+    return frozenset(seen)
+
+
+def _status(error: BaseException) -> int | None:
+    """The ``status_code`` that the SDKs put on their errors, httpx on the error's response."""
+    for holder in (error, getattr(error, "response", None)):
+        status = getattr(holder, "status_code", None)
+        if isinstance(status, int):
+            return status
+    return None
+
+
+def _flattened(error: BaseException) -> str:
+    """AutoGen's team raises ``RuntimeError("<Type>: <message>\\nTraceback:\\n...")`` in place of a member's exception."""
+    if type(error) is not RuntimeError or not error.args:
+        return ""
+    text = str(error.args[0])
+    head, colon, _ = text[:200].partition(":")
+    return head if colon and head.isidentifier() and "\nTraceback" in text else ""

@@ -1,0 +1,186 @@
+"""How a stream ended: the evidence, one ordered table of rules, a pure judge.
+
+The first rule that fits decides. Whose verdict counts where several layers end together is ``lineage``'s.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from . import names as n
+from .causes import Kind
+
+How = Literal["returned", "raised", "closed", "unread"]
+"""returned: ran to its end · raised: an exception came out · closed: its reader left it · unread: never read."""
+
+DONE_REASONS: Final = frozenset(
+    {"stop", "end_turn", "stop_sequence", "tool_calls", "tool_use", "function_call", "function_calls", "pause_turn"}
+)
+LENGTH_REASONS: Final = frozenset({"length", "max_tokens", "model_context_window_exceeded"})
+FILTER_REASONS: Final = frozenset({"content_filter", "refusal", "safety"})
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of one stream at its end."""
+
+    layer: n.Layer
+    how: How
+    kind: Kind | None = None
+    """What the exception means, where one was raised."""
+    held: bool = False
+    """The reader held the last item, or had not asked for the first."""
+    thrown_in: bool = False
+    """The reader threw the exception in."""
+    terminal: bool = False
+    """The terminal item was delivered; on ``http``, a finish reason or terminator was read."""
+    expects_terminator: bool = False
+    """A model's streamed reply: its body says itself when it is complete."""
+    of_model: bool = False
+    """An HTTP exchange under a model stream."""
+    finish: str | None = None
+    """The finish reason, in the provider's words."""
+    status: int | None = None
+    """The HTTP status."""
+
+
+FAILED_FINISH: Final = "failed finish reason"
+
+Waiting = Literal["self", "innermost", "caller", "none"]
+"""self: this layer · innermost: the innermost open operation below · caller · none."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One row: where ``fits``, the stream ended as ``outcome``, by ``ended_by``, waiting on ``waiting``."""
+
+    name: str
+    fits: Callable[[Evidence], bool]
+    outcome: n.Outcome
+    ended_by: Callable[[Evidence], n.EndedBy]
+    waiting: Waiting
+
+
+def _by(who: n.EndedBy) -> Callable[[Evidence], n.EndedBy]:
+    return lambda e: who
+
+
+def _own_code(e: Evidence) -> n.EndedBy:
+    return "tool" if e.layer == n.TOOL else "agent"
+
+
+def _finisher(e: Evidence) -> n.EndedBy:
+    if e.layer == n.HTTP:
+        return "model" if e.of_model else "upstream"
+    return e.layer if e.layer in (n.MODEL, n.TOOL) else "agent"
+
+
+def _model_said(reasons: frozenset[str]) -> Callable[[Evidence], bool]:
+    return lambda e: e.layer == n.MODEL and e.how == "returned" and e.finish in reasons
+
+
+def _failed_finish(e: Evidence) -> bool:
+    known = DONE_REASONS | LENGTH_REASONS | FILTER_REASONS
+    return e.layer == n.MODEL and e.how == "returned" and e.finish is not None and e.finish not in known
+
+
+def _ended_silently(e: Evidence) -> bool:
+    return e.how == "returned" and e.expects_terminator and not e.terminal
+
+
+RULES: Final[tuple[Rule, ...]] = (
+    Rule("never read", lambda e: e.how == "unread", n.NEVER_STARTED, _by("caller"), "caller"),
+    Rule(
+        "HTTP error status",
+        lambda e: e.layer == n.HTTP and e.status is not None and e.status >= 400,
+        n.REJECTED,
+        _by("upstream"),
+        "self",
+    ),
+    Rule("left after its end", lambda e: e.how == "closed" and e.terminal, n.COMPLETED, _finisher, "none"),
+    Rule("thrown in by the reader", lambda e: e.thrown_in, n.FAILED, _by("caller"), "none"),
+    Rule("timer of the HTTP client", lambda e: e.kind == "timeout", n.TIMEOUT, _by("http_client"), "self"),
+    Rule("connection lost", lambda e: e.kind == "lost", n.DISCONNECTED, _by("upstream"), "self"),
+    Rule(
+        "unparsable event",
+        lambda e: e.kind == "malformed" and e.layer in (n.HTTP, n.MODEL),
+        n.MALFORMED,
+        _by("upstream"),
+        "none",
+    ),
+    Rule(
+        "error event",
+        lambda e: e.kind == "rejected" and e.layer == n.MODEL,
+        n.REJECTED,
+        _by("upstream"),
+        "none",
+    ),
+    Rule("cancelled", lambda e: e.kind == "cancelled", n.CANCELLED, _by("caller"), "innermost"),
+    Rule("reader left", lambda e: e.how == "closed" and e.held, n.ABANDONED, _by("caller"), "caller"),
+    Rule(
+        "closed while it waited",
+        lambda e: e.how == "closed" or e.kind == "closed",
+        n.ABANDONED,
+        _by("caller"),
+        "innermost",
+    ),
+    Rule("own code", lambda e: e.how == "raised", n.FAILED, _own_code, "none"),
+    Rule("token limit", _model_said(LENGTH_REASONS), n.LENGTH, _by("model"), "none"),
+    Rule("provider's filter", _model_said(FILTER_REASONS), n.FILTERED, _by("model"), "none"),
+    Rule(FAILED_FINISH, _failed_finish, n.REJECTED, _by("upstream"), "none"),
+    Rule("clean end, nothing finished", _ended_silently, n.TRUNCATED, _by("upstream"), "none"),
+    Rule("ran to its end", lambda e: True, n.COMPLETED, _finisher, "none"),
+)
+
+
+def judge(evidence: Evidence) -> Rule:
+    """The first rule of ``RULES`` that fits; the last fits always."""
+    return next(rule for rule in RULES if rule.fits(evidence))
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The limit that explains an ending."""
+
+    id: str
+    value: float | None
+    """Seconds."""
+    source: n.LimitSource
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How one stream ended, as its span, its metrics and its events say it."""
+
+    outcome: n.Outcome
+    ended_by: n.EndedBy
+    waiting_on: n.WaitingOn
+    waiting_on_name: str
+    rule: str
+    """The name of the rule that judged it, here or in the layer where the ending arose."""
+    origin: bool = True
+    """The ending arose in this layer."""
+    cause_type: str = ""
+    cause_chain: tuple[str, ...] = ()
+    cause_layer: n.Layer | None = None
+    status: int | None = None
+    """The HTTP error status that explains it."""
+    cancelled_by: n.CancelledBy | None = None
+    limit: Limit | None = None
+
+    @property
+    def early(self) -> bool:
+        """Everything but ``completed``."""
+        return self.outcome != n.COMPLETED
+
+    @property
+    def fault(self) -> bool:
+        """Somebody has something to mend: not a normal end, not the reader's or the end user's own choice."""
+        if self.outcome in (n.COMPLETED, n.LENGTH, n.FILTERED):
+            return False
+        return self.ended_by not in (n.CALLER, n.CLIENT) or self.cancelled_by == n.BY_DEADLINE
+
+    @property
+    def error_type(self) -> str:
+        """``error.type``: the HTTP status where it explains the ending, else the cause, else the outcome."""
+        return str(self.status) if self.status is not None else self.cause_type or self.outcome

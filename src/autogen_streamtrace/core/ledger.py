@@ -1,0 +1,331 @@
+"""Where every stream is noted: opened and ended by whoever reads it, judged and exported by one thread.
+
+A reader, or a finaliser in the middle of a garbage collection, only puts a fact into a queue: it takes no lock
+that the metrics SDK may hold. The queue's order is the order in which things happened.
+"""
+
+import asyncio
+import contextlib
+import sys
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+from typing import Any, Final, Protocol
+
+from opentelemetry.context import Context, get_current, set_value
+from opentelemetry.trace import Span, set_span_in_context
+
+from . import causes
+from .contain import contained, report
+from .endings import How
+from .lineage import Case, Lineage, innermost
+from .names import CALLER, NONE, TEAM
+from .record import Ending, Opening, Record, clock
+
+_KEY: Final = "autogen_streamtrace.record"
+_GATHER: Final = 0.02
+"""Seconds in which the thread lets facts gather, so that a turn wakes it once."""
+_TICK: Final = 0.25
+"""Seconds between two looks at the streams that wait."""
+_LOOP_CHECK: Final = 1.0
+"""Seconds between two looks for event loops that were closed without a word."""
+
+
+class Telemetry(Protocol):
+    """What becomes of the facts."""
+
+    def span(self, opening: Opening, parent: Context | None) -> Span:
+        """Starts the span of a stream."""
+
+    def started(self, record: Record, outermost: bool) -> None:
+        """Counts and tells that a stream started."""
+
+    def ended(self, case: Case) -> None:
+        """Ends a stream's span, counts and tells how it ended."""
+
+    def never_started(self, opening: Opening) -> None:
+        """Counts and tells that a stream was created and never read."""
+
+
+@dataclass(frozen=True)
+class OpenStream:
+    """A stream that is open now."""
+
+    layer: str
+    name: str
+    age: float
+    """Seconds since its first read."""
+    silent_for: float
+    """Seconds since its last item."""
+    chunks: int
+    waiting_on: str
+    trace_id: str
+    span_id: str
+
+
+def current() -> Record | None:
+    """The stream inside which the running code works."""
+    found = get_current().get(_KEY)
+    return found if isinstance(found, Record) else None
+
+
+def scope(record: Record, base: Context) -> Context:
+    """The context in which a stream is advanced.
+
+    A team's span is not made current: AutoGen's runtime would put a traceparent into every envelope.
+    """
+    inside = set_value(_KEY, record, base)
+    return inside if record.layer == TEAM else set_span_in_context(record.span, inside)
+
+
+def within(record: Record, base: Context) -> Context:
+    """A context in which new streams are children of ``record``, while the current span stays."""
+    return set_value(_KEY, record, base)
+
+
+class Ledger:
+    """The streams of this process."""
+
+    def __init__(self, telemetry: Telemetry, flush: Callable[[], None] = lambda: None) -> None:
+        self._telemetry = telemetry
+        self._flush = flush
+        self._loops: dict[int, tuple[asyncio.AbstractEventLoop, AsyncGenerator[None, None]]] = {}
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._facts: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
+        self._lineage = Lineage(self._settled)
+        self._judging = threading.RLock()
+        self._thread: threading.Thread | None = None
+        self._retired = False
+        self._keyed: dict[str, Record] = {}
+
+    # -- told by whoever reads a stream
+
+    def begin(self, opening: Opening) -> Record | None:
+        """Notes a stream's first read. None where that failed: the stream is then read unwatched."""
+        with contained("opening a stream"):
+            parent = current()
+            record = Record(opening, parent, self._loop())
+            record.span = self._telemetry.span(opening, _span_context(parent))
+            if opening.key:
+                self._keyed[opening.key] = record
+            self._tell(("started", record))
+            return record
+        return None
+
+    def keyed(self, key: str) -> Record | None:
+        """The open stream whose ``Opening.key`` this is."""
+        return self._keyed.get(key)
+
+    def never(self, opening: Opening) -> None:
+        """Notes a stream that was created and dropped unread."""
+        self._tell(("never", opening))
+
+    def end(
+        self,
+        record: Record,
+        how: How,
+        error: BaseException | None = None,
+        *,
+        thrown_in: bool = False,
+        over: bool = True,
+    ) -> None:
+        """Notes a stream's end for its reader; only the first counts. Safe in a finaliser."""
+        if record.closed:
+            return
+        record.closed = True
+        at = clock()
+        try:
+            cause = causes.CLOSED if how == "closed" else causes.read(error) if error is not None else None
+            by_token = cause is not None and cause.kind == "cancelled" and _token_cancelled(record.opening.token)
+            ending = Ending(how, at, record.held and how == "closed", cause, thrown_in, by_token, _delivered(record), over)
+        except Exception as defect:
+            report("reading an ending", defect)
+            ending = Ending(how, at, over=over, cause=causes.CLOSED if how != "returned" else None)
+        self._tell(("ended", record, ending))
+
+    def over(self, record: Record) -> None:
+        """Notes that a stream which had ended for its reader really ended."""
+        self._tell(("over", record, clock()))
+
+    def open_streams(self) -> list[OpenStream]:
+        """What is open now, oldest first."""
+        self.drain()
+        with self._judging:
+            now = clock()
+            return [_open_stream(case, now) for case in self._lineage.open if case.ending is None]
+
+    # -- judged and exported
+
+    def drain(self) -> None:
+        """Judges and exports all that was told so far."""
+        with self._judging:
+            for _ in range(self._facts.qsize()):
+                with contextlib.suppress(Empty):
+                    self._take(self._facts.get_nowait())
+            self._lineage.tick(clock())
+
+    def flush(self) -> None:
+        """Judges and exports all that was told so far, and sends it off."""
+        self.drain()
+        self._flush()
+
+    def busy(self, loop: int) -> bool:
+        """Streams of this event loop have not ended for their readers."""
+        self.drain()
+        return any(case.record.loop == loop and case.ending is None for case in list(self._lineage.open))
+
+    def finish(self) -> None:
+        """The interpreter ends: what is still open was killed."""
+        with self._judging:
+            self.drain()
+            self._lineage.killed(clock())
+
+    @property
+    def waiting(self) -> int:
+        """Facts that wait for the thread."""
+        return self._facts.qsize()
+
+    def oldest(self) -> dict[str, float]:
+        """Age in seconds of the oldest open stream of each layer."""
+        now, ages = clock(), dict[str, float]()
+        for case in list(self._lineage.open):
+            ages.setdefault(case.record.layer, now - case.record.start)
+        return ages
+
+    def forget(self) -> None:
+        """After a fork: the parent's streams are not this process's."""
+        self._loops.clear()
+        self._begin_anew()
+
+    def start(self) -> None:
+        """Starts the thread that judges; once a process."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="autogen-streamtrace", daemon=True)
+            self._thread.start()
+
+    def retire(self) -> None:
+        """Lets the thread end as soon as the streams that are open now have ended."""
+        self._retired = True
+        self._tell(("retired",))
+
+    def _tell(self, fact: tuple[Any, ...]) -> None:
+        self._facts.put(fact)
+
+    def _work(self) -> None:
+        facts = self._facts
+        checked = clock()
+        while not self._retired or self._lineage.open or facts.qsize():
+            pause = _TICK if self._lineage.impatient else _LOOP_CHECK if self._lineage.open else None
+            with contextlib.suppress(Empty):
+                fact = facts.get(timeout=pause)
+                time.sleep(_GATHER)
+                with self._judging:
+                    self._take(fact)
+            self.drain()
+            if clock() - checked > _LOOP_CHECK:
+                checked = clock()
+                self._check_loops()
+
+    def _take(self, fact: tuple[Any, ...]) -> None:
+        with contained("judging a stream"):
+            if fact[0] == "started":
+                case = self._lineage.started(fact[1])
+                self._telemetry.started(fact[1], case.outermost)
+            elif fact[0] == "ended":
+                self._lineage.ended(fact[1].case, fact[2])
+            elif fact[0] == "over":
+                self._lineage.over(fact[1].case, fact[2])
+            elif fact[0] == "never":
+                self._telemetry.never_started(fact[1])
+            elif fact[0] == "loop closed":
+                self._loops.pop(fact[1], None)
+                self._lineage.stopped(fact[1], Ending("closed", fact[2], held=True, cause=causes.CLOSED))
+
+    def _settled(self, case: Case) -> None:
+        record = case.record
+        record.tail = None
+        if self._keyed.get(record.opening.key) is record:
+            del self._keyed[record.opening.key]
+        self._telemetry.ended(case)
+
+    # -- event loops
+
+    def _loop(self) -> int:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return 0
+        known = self._loops.get(id(loop))
+        if known is None or known[0] is not loop:
+            self._loops[id(loop)] = (loop, self._sentinel(id(loop)))
+        return id(loop)
+
+    def _sentinel(self, loop: int) -> AsyncGenerator[None, None]:
+        """An asynchronous generator that the event loop closes with all others when it shuts down."""
+
+        async def wait() -> AsyncGenerator[None, None]:
+            try:
+                yield
+            finally:
+                self._tell(("loop closed", loop, clock()))
+
+        sentinel = wait()
+        with contextlib.suppress(StopIteration):
+            sentinel.asend(None).send(None)
+        return sentinel
+
+    def _check_loops(self) -> None:
+        for key, (loop, _) in list(self._loops.items()):
+            if loop.is_closed():
+                self._tell(("loop closed", key, clock()))
+
+
+def _span_context(parent: Record | None) -> Context | None:
+    """Where a new span belongs: under the current span, under a team's own, which is never current."""
+    if parent is not None and parent.layer == TEAM:
+        return set_span_in_context(parent.span)
+    return None
+
+
+def _delivered(record: Record) -> int:
+    return record.parent.chunks if record.parent is not None else 0
+
+
+def _token_cancelled(token: Any) -> bool:
+    """``CancellationToken.is_cancelled()`` without its lock, which ``cancel()`` holds while it calls back."""
+    return bool(getattr(token, "_cancelled", False))
+
+
+def _open_stream(case: Case, now: float) -> OpenStream:
+    record = case.record
+    context = record.span.get_span_context()
+    waiting = (CALLER, "") if record.held else innermost(case)
+    return OpenStream(
+        layer=record.layer,
+        name=record.name,
+        age=now - record.start,
+        silent_for=now - record.last,
+        chunks=record.chunks,
+        waiting_on=" ".join(filter(None, waiting)) or NONE,
+        trace_id=format(context.trace_id, "032x"),
+        span_id=format(context.span_id, "016x"),
+    )
+
+
+def prime(generator: AsyncGenerator[Any, Any]) -> None:
+    """Advances a native asynchronous generator to its first ``yield``, outside the event loop's hooks.
+
+    So primed it learns at once, and not from a task of the loop's, that it was dropped.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        generator.asend(None).send(None)
+    except StopIteration:
+        pass
+    finally:
+        sys.set_asyncgen_hooks(*hooks)

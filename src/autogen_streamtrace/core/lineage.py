@@ -1,0 +1,397 @@
+"""Whose verdict: how the endings of nested streams explain each other.
+
+Up: a stream that raises takes the verdict of the child whose exception it carries; one that ends normally takes
+what its child suffered in silence. Down: a child that was merely stopped takes the verdict of what stopped it, so
+it waits for its parent. Pure bookkeeping on one thread: no I/O, no clock but the times it is given.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+from . import names as n
+from .endings import FAILED_FINISH, Evidence, Limit, Rule, Verdict, judge
+from .record import Ending, Record
+
+PATIENCE: Final = 5.0
+"""Seconds that a stopped stream waits for its parent's end."""
+
+_KEPT: Final = 8
+"""Endings by exception that a stream remembers of its children."""
+
+
+class Case:
+    """A stream before its judge: its record, its open children, what its children suffered."""
+
+    __slots__ = (
+        "attempts",
+        "ending",
+        "expires",
+        "finisher",
+        "inherited",
+        "kids",
+        "late",
+        "over_at",
+        "parent",
+        "raised",
+        "record",
+        "refused",
+        "verdict",
+        "verdict_at",
+    )
+
+    def __init__(self, record: Record, parent: "Case | None") -> None:
+        self.record = record
+        self.parent = parent
+        self.kids: dict[Case, None] = {}
+        """Children without a verdict, in the order in which they started."""
+        self.ending: Ending | None = None
+        self.verdict: Verdict | None = None
+        self.verdict_at = 0.0
+        self.over_at: float | None = None
+        """When it really ended."""
+        self.expires = 0.0
+        self.late = parent is not None and parent.verdict is not None
+        """It started after its parent's verdict."""
+        self.raised: list[tuple[Ending, Verdict]] = []
+        """How children ended that raised, newest last."""
+        self.inherited: Verdict | None = None
+        """What the last child that was cut in silence suffered."""
+        self.refused: Verdict | None = None
+        """The HTTP error status of the last attempt."""
+        self.finisher: n.EndedBy | None = None
+        """Who ended the last child that completed."""
+        self.attempts = 0
+
+    @property
+    def outermost(self) -> bool:
+        """No traced stream encloses it."""
+        return self.parent is None
+
+    @property
+    def waiting(self) -> bool:
+        """It has ended and waits for its parent's verdict."""
+        return self.ending is not None and self.verdict is None
+
+
+class Lineage:
+    """All open streams of a process. ``settled`` is called once for each, when it is over and judged."""
+
+    def __init__(self, settled: Callable[[Case], None]) -> None:
+        self._settled = settled
+        self.open: dict[Case, None] = {}
+        self._waiting: dict[Case, None] = {}
+
+    def started(self, record: Record) -> Case:
+        """A stream was read for the first time."""
+        parent = record.parent.case if record.parent is not None else None
+        case = record.case = Case(record, parent)
+        self.open[case] = None
+        if parent is not None and parent.verdict is None:
+            self._went_on(parent, record.layer)
+            parent.kids[case] = None
+            if record.layer == n.HTTP and parent.record.layer == n.MODEL:
+                parent.attempts += 1
+                parent.inherited = parent.refused = None
+        return case
+
+    def ended(self, case: Case, ending: Ending) -> None:
+        """A stream ended for its reader."""
+        if case.ending is not None:
+            return
+        case.ending = ending
+        case.record.read_tail()
+        if ending.over:
+            case.over_at = ending.at
+        if case.verdict is not None:
+            self._close(case)
+        elif _stopped(case) and case.parent is not None and case.parent.verdict is None:
+            case.expires = ending.at + PATIENCE
+            self._waiting[case] = None
+        else:
+            self._fix(case, self._judge(case), ending.at)
+
+    def over(self, case: Case, at: float) -> None:
+        """A stream that had ended for its reader really ended."""
+        if case.over_at is None:
+            case.over_at = at
+            self._close(case)
+
+    def tick(self, now: float) -> None:
+        """Judges the streams alone that have waited for their parent long enough."""
+        for case in list(self._waiting):
+            if case.verdict is None and (_parent_went_on(case) or now >= case.expires):
+                self._alone(case)
+
+    @property
+    def impatient(self) -> bool:
+        """Some stream waits, so that ``tick`` has to be called."""
+        return bool(self._waiting)
+
+    def stopped(self, loop: int, ending: Ending) -> None:
+        """The event loop ``loop`` was closed: none of its streams can be read again."""
+        for case in [c for c in self.open if c.record.loop == loop]:
+            self.ended(case, ending)
+            self.over(case, ending.at)
+
+    def killed(self, now: float) -> None:
+        """The interpreter ends with these streams open."""
+        for case in list(self.open):
+            if case.verdict is None:
+                waiting, name = innermost(case)
+                self._fix(case, Verdict(n.KILLED, "process", waiting, name, "interpreter ended", case.outermost), now)
+            self.ended(case, Ending("closed", now))
+            self.over(case, now)
+
+    def _went_on(self, parent: Case, layer: n.Layer) -> None:
+        """A parent that starts another child was not stopped with the one before."""
+        if layer == n.TOOL or parent.record.layer == n.TEAM:
+            return
+        for kid in [k for k in parent.kids if k.waiting and k.record.layer == layer]:
+            self._alone(kid)
+
+    def _alone(self, case: Case) -> None:
+        assert case.ending is not None
+        finished = case.ending.how == "raised" and case.record.terminal
+        self._fix(case, self._finished(case) if finished else self._judge(case), case.ending.at)
+
+    def _judge(self, case: Case) -> Verdict:
+        ending = case.ending
+        assert ending is not None
+        for kid in case.kids:
+            if kid.record.layer == n.HTTP:
+                _hear(case, kid)
+        if ending.how == "raised":
+            carried = self._carried(case, ending)
+            if carried is not None:
+                return carried
+        rule = judge(evidence(case))
+        if rule.outcome == n.COMPLETED and case.inherited is not None:
+            return replace(case.inherited, origin=False)
+        return self._own(case, rule, ending)
+
+    def _carried(self, case: Case, ending: Ending) -> Verdict | None:
+        """The verdict of the child whose exception this stream raises, if it is a child's."""
+        cause = ending.cause
+        assert cause is not None
+        if cause.kind in ("cancelled", "closed"):
+            return None
+        for kid in reversed([k for k in case.kids if k.waiting]):
+            theirs = kid.ending.cause if kid.ending is not None else None
+            if theirs is None or theirs.raised not in cause.links:
+                continue
+            if theirs.kind != "cancelled":
+                self._fix(kid, self._judge(kid), ending.at)
+            elif cause.deadline:
+                self._fix(kid, self._struck(kid), ending.at)
+        for theirs_ending, verdict in reversed(case.raised):
+            theirs = theirs_ending.cause
+            assert theirs is not None
+            if theirs.kind == "cancelled":
+                continue
+            if theirs.raised in cause.links or cause.flattened == _simple(theirs.types[0]):
+                return replace(
+                    verdict,
+                    origin=False,
+                    cause_type=verdict.cause_type or cause.root,
+                    cause_chain=_chain(cause.types, verdict.cause_chain),
+                    cause_layer=verdict.cause_layer or case.record.layer,
+                )
+        if case.refused is not None and cause.status in (case.refused.status, None):
+            return replace(
+                case.refused,
+                origin=False,
+                cause_type=cause.root,
+                cause_chain=cause.types,
+                cause_layer=case.record.layer,
+            )
+        return None
+
+    def _struck(self, kid: Case) -> Verdict:
+        """A ``TimeoutError`` over a child's ``CancelledError``: a deadline was set between the two."""
+        assert kid.ending is not None
+        own = self._own(kid, judge(evidence(kid)), kid.ending)
+        return replace(own, cancelled_by=n.BY_DEADLINE, origin=False)
+
+    def _own(self, case: Case, rule: Rule, ending: Ending | None) -> Verdict:
+        record = case.record
+        cause = ending.cause if ending is not None else None
+        waiting, name = _waiting_on(case, rule)
+        ended_by = rule.ended_by(evidence(case))
+        if rule.outcome == n.COMPLETED:
+            if case.finisher is not None and record.layer in (n.AGENT, n.TEAM, n.STREAM):
+                ended_by = case.finisher
+            return Verdict(rule.outcome, ended_by, waiting, name, rule.name)
+        stopped = rule.outcome in (n.CANCELLED, n.ABANDONED)
+        return Verdict(
+            rule.outcome,
+            ended_by,
+            waiting,
+            name,
+            rule.name,
+            origin=not (stopped and case.late),
+            cause_type=cause.root if cause is not None else "",
+            cause_chain=cause.types if cause is not None else (),
+            cause_layer=record.layer if cause is not None else None,
+            status=record.status if record.layer == n.HTTP and rule.outcome == n.REJECTED else None,
+            cancelled_by=_cancelled_by(case) if rule.outcome == n.CANCELLED else None,
+            limit=_limit(record, cause.timer) if cause is not None and rule.outcome == n.TIMEOUT else None,
+        )
+
+    def _fix(self, case: Case, verdict: Verdict, at: float) -> None:
+        """The verdict falls: on the stream, on the children that it stopped, and in its parent's memory."""
+        if case.verdict is not None:
+            return
+        case.verdict, case.verdict_at = verdict, at
+        self._waiting.pop(case, None)
+        for kid in list(case.kids):
+            self._hand_down(kid, verdict, at)
+        case.kids.clear()
+        if case.parent is not None:
+            case.parent.kids.pop(case, None)
+            _remember(case.parent, case, verdict)
+        self._close(case)
+
+    def _hand_down(self, kid: Case, verdict: Verdict, at: float) -> None:
+        kid.record.read_tail()
+        refused = kid.record.layer == n.HTTP and (kid.record.status or 0) >= 400
+        if kid.record.terminal or refused or not _goes_down(verdict):
+            self._fix(kid, self._finished(kid), at)
+        else:
+            self._fix(kid, replace(verdict, origin=False), at)
+
+    def _finished(self, case: Case) -> Verdict:
+        """The verdict of a stream whose end had been delivered before it was stopped."""
+        rule = judge(replace(evidence(case), how="closed", kind=None, terminal=True))
+        return self._own(case, rule, None)
+
+    def _close(self, case: Case) -> None:
+        if case.verdict is None or case.over_at is None or case not in self.open:
+            return
+        del self.open[case]
+        self._settled(case)
+
+
+def evidence(case: Case) -> Evidence:
+    """What the rules are asked about one stream."""
+    record, ending = case.record, case.ending
+    cause = ending.cause if ending is not None else None
+    of_model = record.layer == n.HTTP and case.parent is not None and case.parent.record.layer == n.MODEL
+    streamed = of_model and record.parent is not None and record.parent.opening.streamed
+    return Evidence(
+        layer=record.layer,
+        how=ending.how if ending is not None else "closed",
+        kind=cause.kind if cause is not None else None,
+        held=ending.held if ending is not None else False,
+        thrown_in=ending.thrown_in if ending is not None else False,
+        terminal=record.terminal,
+        expects_terminator=streamed and record.readable,
+        of_model=of_model,
+        finish=record.finish,
+        status=record.status,
+    )
+
+
+def innermost(case: Case) -> tuple[n.WaitingOn, str]:
+    """The innermost operation under ``case`` that is open, or was stopped with it: its type and name."""
+    for kid in reversed(list(case.kids)):
+        ending = kid.ending
+        held = ending.held if ending is not None else kid.record.held
+        stopped = ending is None or ending.cause is None or ending.cause.kind in ("cancelled", "closed")
+        if stopped and not held:
+            return innermost(kid)
+    return _itself(case.record)
+
+
+_TYPES: Final[dict[n.Layer, n.WaitingOn]] = {n.HTTP: "http", n.MODEL: "model", n.TOOL: "tool"}
+
+
+def _itself(record: Record) -> tuple[n.WaitingOn, str]:
+    return _TYPES.get(record.layer, "agent"), record.name
+
+
+def _waiting_on(case: Case, rule: Rule) -> tuple[n.WaitingOn, str]:
+    if rule.waiting == "self":
+        return _itself(case.record)
+    if rule.waiting == "innermost":
+        return innermost(case)
+    return rule.waiting, ""
+
+
+def _stopped(case: Case) -> bool:
+    """It was stopped from above, or raised after its end: only its parent's end shows which."""
+    record, ending = case.record, case.ending
+    assert ending is not None
+    if record.layer == n.HTTP and (record.status or 0) >= 400:
+        return False
+    if ending.how == "closed":
+        return not record.terminal
+    return ending.how == "raised" and ending.cause is not None and (record.terminal or _from_above(ending))
+
+
+def _from_above(ending: Ending) -> bool:
+    return ending.cause is not None and ending.cause.kind in ("cancelled", "closed")
+
+
+def _parent_went_on(case: Case) -> bool:
+    parent, ending = case.parent, case.ending
+    if parent is None or ending is None or case.record.layer == n.TOOL or parent.record.layer == n.TEAM:
+        return False
+    return parent.record.chunks > ending.parent_chunks
+
+
+def _goes_down(verdict: Verdict) -> bool:
+    """What the model said of its reply is no ending of the exchange that carried it."""
+    if verdict.outcome in (n.COMPLETED, n.LENGTH, n.FILTERED):
+        return False
+    return verdict.rule != FAILED_FINISH
+
+
+def _goes_up(verdict: Verdict) -> bool:
+    return verdict.outcome in (n.TRUNCATED, n.LENGTH, n.FILTERED) or verdict.rule == FAILED_FINISH
+
+
+def _hear(parent: Case, kid: Case) -> None:
+    """What the body of a model's reply said of its end."""
+    if parent.record.layer == n.MODEL:
+        kid.record.read_tail()
+        parent.record.finish = kid.record.finish or parent.record.finish
+        parent.record.terminated = kid.record.terminated
+
+
+def _remember(parent: Case, kid: Case, verdict: Verdict) -> None:
+    if parent.verdict is not None:
+        return
+    if kid.ending is not None and kid.ending.how == "raised":
+        parent.raised = [*parent.raised[1 - _KEPT :], (kid.ending, verdict)]
+    if kid.record.layer == n.HTTP:
+        _hear(parent, kid)
+        if verdict.status is not None:
+            parent.refused = verdict
+    if verdict.outcome == n.COMPLETED:
+        parent.finisher = verdict.ended_by
+    elif kid.record.layer != n.TOOL and _goes_up(verdict):
+        parent.inherited = verdict
+
+
+def _cancelled_by(case: Case) -> n.CancelledBy:
+    return n.BY_TOKEN if _by_token(case) else n.BY_TASK
+
+
+def _by_token(case: Case) -> bool:
+    own = case.ending is not None and case.ending.by_token
+    return own or any(_by_token(kid) for kid in case.kids if kid.waiting)
+
+
+def _limit(record: Record, timer: str) -> Limit | None:
+    if not timer or record.timeouts is None:
+        return None
+    return Limit(f"http_client.{timer}_timeout", record.timeouts.get(timer), n.CONFIGURED)
+
+
+def _simple(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _chain(own: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[str, ...]:
+    return own if not theirs or theirs[0] in own else own + theirs

@@ -1,0 +1,202 @@
+"""Every public name: layers, outcomes, attributes, metrics, events, buckets.
+
+Dashboards, alert rules and tests take their names from here. GenAI names follow
+https://github.com/open-telemetry/semantic-conventions-genai.
+"""
+
+from typing import Final, Literal
+
+SCOPE: Final = "autogen_streamtrace"
+
+Layer = Literal["http", "model", "tool", "agent", "team", "stream", "server"]
+HTTP: Final = "http"
+MODEL: Final = "model"
+TOOL: Final = "tool"
+AGENT: Final = "agent"
+TEAM: Final = "team"
+STREAM: Final = "stream"
+SERVER: Final = "server"
+LAYERS: Final[tuple[Layer, ...]] = (HTTP, MODEL, TOOL, AGENT, TEAM, STREAM, SERVER)
+
+Outcome = Literal[
+    "completed",
+    "length",
+    "filtered",
+    "truncated",
+    "timeout",
+    "disconnected",
+    "rejected",
+    "malformed",
+    "cancelled",
+    "abandoned",
+    "never_started",
+    "failed",
+    "killed",
+]
+COMPLETED: Final = "completed"
+LENGTH: Final = "length"
+FILTERED: Final = "filtered"
+TRUNCATED: Final = "truncated"
+TIMEOUT: Final = "timeout"
+DISCONNECTED: Final = "disconnected"
+REJECTED: Final = "rejected"
+MALFORMED: Final = "malformed"
+CANCELLED: Final = "cancelled"
+ABANDONED: Final = "abandoned"
+NEVER_STARTED: Final = "never_started"
+FAILED: Final = "failed"
+KILLED: Final = "killed"
+OUTCOMES: Final[tuple[Outcome, ...]] = (
+    COMPLETED,
+    LENGTH,
+    FILTERED,
+    TRUNCATED,
+    TIMEOUT,
+    DISCONNECTED,
+    REJECTED,
+    MALFORMED,
+    CANCELLED,
+    ABANDONED,
+    NEVER_STARTED,
+    FAILED,
+    KILLED,
+)
+
+EndedBy = Literal["model", "upstream", "http_client", "tool", "agent", "caller", "client", "process"]
+UPSTREAM: Final = "upstream"
+HTTP_CLIENT: Final = "http_client"
+CALLER: Final = "caller"
+CLIENT: Final = "client"
+PROCESS: Final = "process"
+
+WaitingOn = Literal["http", "model", "tool", "agent", "caller", "none"]
+NONE: Final = "none"
+
+CancelledBy = Literal["token", "deadline", "disconnect", "shutdown", "task"]
+BY_TOKEN: Final = "token"
+BY_DEADLINE: Final = "deadline"
+BY_TASK: Final = "task"
+
+LimitSource = Literal["configured", "suspected"]
+CONFIGURED: Final = "configured"
+SUSPECTED: Final = "suspected"
+
+OTHER: Final = "_OTHER"
+"""What a capped label reads once its list is full."""
+
+# Attributes of every stream span; metrics and events use the same keys.
+A_LAYER: Final = "autogen.stream.layer"
+A_NAME: Final = "autogen.stream.name"
+A_OUTCOME: Final = "autogen.stream.outcome"
+A_ENDED_BY: Final = "autogen.stream.ended_by"
+A_WAITING_ON_TYPE: Final = "autogen.stream.waiting_on.type"
+A_WAITING_ON_NAME: Final = "autogen.stream.waiting_on.name"
+A_EARLY: Final = "autogen.stream.early"
+A_FAULT: Final = "autogen.stream.fault"
+A_ORIGIN: Final = "autogen.stream.origin"
+A_OUTERMOST: Final = "autogen.stream.outermost"
+A_CHUNKS: Final = "autogen.stream.chunks"
+A_BYTES: Final = "autogen.stream.bytes"
+A_CHARACTERS: Final = "autogen.stream.characters"
+A_SILENCE: Final = "autogen.stream.silence"
+A_LONGEST_GAP: Final = "autogen.stream.longest_gap"
+A_FIRST_CHUNK: Final = "autogen.stream.time_to_first_chunk"
+A_CALLER_TIME: Final = "autogen.stream.caller_time"
+A_TERMINATOR: Final = "autogen.stream.terminator"
+A_CAUSE_TYPE: Final = "autogen.stream.cause.type"
+A_CAUSE_CHAIN: Final = "autogen.stream.cause.chain"
+A_CAUSE_LAYER: Final = "autogen.stream.cause.layer"
+A_CANCELLED_BY: Final = "autogen.stream.cancelled_by"
+A_LIMIT_ID: Final = "autogen.stream.limit.id"
+A_LIMIT_VALUE: Final = "autogen.stream.limit.value"
+A_LIMIT_SOURCE: Final = "autogen.stream.limit.source"
+A_OVERRUN: Final = "autogen.stream.upstream_overrun"
+A_ATTEMPTS: Final = "autogen.stream.attempts"
+A_ERROR_TYPE: Final = "error.type"
+
+# Semantic conventions.
+GEN_AI_OPERATION: Final = "gen_ai.operation.name"
+GEN_AI_PROVIDER: Final = "gen_ai.provider.name"
+GEN_AI_REQUEST_MODEL: Final = "gen_ai.request.model"
+GEN_AI_REQUEST_STREAM: Final = "gen_ai.request.stream"
+GEN_AI_FIRST_CHUNK: Final = "gen_ai.response.time_to_first_chunk"
+GEN_AI_FINISH_REASONS: Final = "gen_ai.response.finish_reasons"
+GEN_AI_INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+GEN_AI_OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+GEN_AI_TOKEN_TYPE: Final = "gen_ai.token.type"
+GEN_AI_AGENT_NAME: Final = "gen_ai.agent.name"
+GEN_AI_AGENT_DESCRIPTION: Final = "gen_ai.agent.description"
+GEN_AI_TOOL_NAME: Final = "gen_ai.tool.name"
+GEN_AI_TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
+GEN_AI_WORKFLOW_NAME: Final = "gen_ai.workflow.name"
+SERVER_ADDRESS: Final = "server.address"
+SERVER_PORT: Final = "server.port"
+HTTP_METHOD: Final = "http.request.method"
+HTTP_STATUS: Final = "http.response.status_code"
+
+# Events.
+E_START: Final = "autogen.stream.start"
+E_STALL: Final = "autogen.stream.stall"
+E_END: Final = "autogen.stream.end"
+
+# Metrics.
+M_STARTED: Final = "autogen.stream.started"
+M_ENDED: Final = "autogen.stream.ended"
+M_CUT: Final = "autogen.stream.cut"
+M_OPEN: Final = "autogen.stream.open"
+M_OLDEST: Final = "autogen.stream.oldest"
+M_DURATION: Final = "autogen.stream.duration"
+M_SILENCE: Final = "autogen.stream.silence"
+M_LONGEST_GAP: Final = "autogen.stream.longest_gap"
+M_FIRST_CHUNK: Final = "autogen.stream.time_to_first_chunk"
+M_CALLER_TIME: Final = "autogen.stream.caller_time"
+M_GEN_AI_DURATION: Final = "gen_ai.client.operation.duration"
+M_GEN_AI_FIRST_CHUNK: Final = "gen_ai.client.operation.time_to_first_chunk"
+M_GEN_AI_PER_CHUNK: Final = "gen_ai.client.operation.time_per_output_chunk"
+M_GEN_AI_TOKENS: Final = "gen_ai.client.token.usage"
+M_GEN_AI_TOOL: Final = "gen_ai.execute_tool.duration"
+M_GEN_AI_AGENT: Final = "gen_ai.invoke_agent.duration"
+M_GEN_AI_WORKFLOW: Final = "gen_ai.invoke_workflow.duration"
+M_DROPPED: Final = "autogen.streamtrace.records.dropped"
+M_CAPPED: Final = "autogen.streamtrace.names.capped"
+M_QUEUE: Final = "autogen.streamtrace.queue.size"
+M_EXPORT_FAILURES: Final = "autogen.streamtrace.export.failures"
+M_ERRORS: Final = "autogen.streamtrace.errors"
+
+# Histogram edges, in seconds.
+DURATION_EDGES: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
+SILENCE_EDGES: Final = (
+    0.5,
+    1.0,
+    4.5,
+    5.5,
+    9.5,
+    10.5,
+    14.5,
+    15.5,
+    28.0,
+    29.5,
+    31.0,
+    54.0,
+    56.0,
+    58.5,
+    61.5,
+    97.0,
+    103.0,
+    118.0,
+    122.0,
+    225.0,
+    235.0,
+    295.0,
+    305.0,
+    590.0,
+    610.0,
+    890.0,
+    910.0,
+)
+"""Each common limit (5, 10, 15, 29, 30, 55, 60, 100, 120, 230, 300, 600, 900 s) stands in a narrow bucket of its own."""
+GAP_EDGES: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+GEN_AI_CLIENT_EDGES: Final = tuple(0.01 * 2**n for n in range(14))
+GEN_AI_AGENT_EDGES: Final = tuple(0.1 * 2**n for n in range(13))
+GEN_AI_WORKFLOW_EDGES: Final = (1.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0, 3600.0, 7200.0)
+GEN_AI_TOKEN_EDGES: Final = tuple(float(4**n) for n in range(14))

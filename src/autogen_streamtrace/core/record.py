@@ -1,0 +1,143 @@
+"""One stream: its clock, its counts, and what was seen at its end."""
+
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from opentelemetry.trace import INVALID_SPAN, Span
+
+from . import names as n
+from .causes import Cause
+from .endings import How
+from .wire import Tail
+
+if TYPE_CHECKING:
+    from .lineage import Case
+
+clock: Final = time.perf_counter
+
+
+class Opening(NamedTuple):
+    """What is known of a stream before its first read."""
+
+    layer: n.Layer
+    name: str
+    subject: int = 0
+    """Identity of the agent, team, client or tool; calls that it makes to itself are the same stream."""
+    token: Any = None
+    """AutoGen's ``CancellationToken``, where the stream was given one."""
+    span_name: str = ""
+    attributes: tuple[tuple[str, Any], ...] = ()
+    """Attributes that the span has from its start."""
+    streamed: bool = True
+    """On ``model``: a ``create_stream``, not an unstreamed ``create``."""
+    key: str = ""
+    """On ``team``: the key of its agents' ids in AutoGen's runtime."""
+
+
+class Record:
+    """A stream that has been read from. Fixed-size fields; written by the one who reads the stream."""
+
+    __slots__ = (
+        "asked",
+        "caller_time",
+        "case",
+        "chunks",
+        "closed",
+        "finish",
+        "first",
+        "input_tokens",
+        "last",
+        "longest_gap",
+        "loop",
+        "opening",
+        "output_tokens",
+        "parent",
+        "size",
+        "span",
+        "start",
+        "start_ns",
+        "status",
+        "tail",
+        "terminal",
+        "terminated",
+        "timeouts",
+    )
+
+    def __init__(self, opening: Opening, parent: "Record | None", loop: int) -> None:
+        self.opening = opening
+        self.parent = parent
+        self.loop = loop
+        """Identity of the event loop that reads it; 0 for a synchronous one."""
+        self.span: Span = INVALID_SPAN
+        self.start_ns = time.time_ns()
+        self.start = self.asked = self.last = clock()
+        """Seconds on ``clock``: the start · the reader's last request · the last item's arrival, the start before it."""
+        self.first = 0.0
+        self.longest_gap = 0.0
+        self.caller_time = 0.0
+        self.chunks = 0
+        self.size = 0
+        """Bytes on ``http``, characters on ``model``."""
+        self.terminal = False
+        """The terminal item was delivered; on ``http``, a finish reason or a terminator was read."""
+        self.terminated = False
+        """A finish reason or a terminator was seen in what arrived."""
+        self.closed = False
+        """Its end has been noted."""
+        self.finish: str | None = None
+        self.input_tokens: int | None = None
+        self.output_tokens: int | None = None
+        self.status: int | None = None
+        self.timeouts: dict[str, float | None] | None = None
+        """Seconds: the HTTP client's own, for this request."""
+        self.tail: Tail | None = None
+        self.case: Case | None = None
+        """The judge's side of it."""
+
+    @property
+    def layer(self) -> n.Layer:
+        """The layer it belongs to."""
+        return self.opening.layer
+
+    @property
+    def name(self) -> str:
+        """Host, model, tool, agent or team."""
+        return self.opening.name
+
+    @property
+    def held(self) -> bool:
+        """The reader holds an item, or has not asked for the first one."""
+        return self.chunks > 0 and self.last > self.asked
+
+    @property
+    def readable(self) -> bool:
+        """Its body's end could be read, so that a missing terminator is one."""
+        return self.tail is not None and self.tail.readable
+
+    def read_tail(self) -> None:
+        """Looks in the body's end for a finish reason and a terminator."""
+        wire = self.tail.read() if self.tail is not None else None
+        if wire is not None:
+            self.finish, self.terminal = wire.finish, wire.terminator
+            self.terminated = wire.terminator
+
+    def nanoseconds(self, at: float) -> int:
+        """A time on ``clock`` as nanoseconds since the epoch."""
+        return self.start_ns + round((at - self.start) * 1e9)
+
+
+class Ending(NamedTuple):
+    """What was seen when a stream ended for its reader."""
+
+    how: How
+    at: float
+    """Seconds on ``clock``."""
+    held: bool = False
+    cause: Cause | None = None
+    thrown_in: bool = False
+    by_token: bool = False
+    """Its ``CancellationToken`` was cancelled by then."""
+    parent_chunks: int = 0
+    """Items that its parent had delivered by then."""
+    over: bool = True
+    """It has also really ended; else that is told later."""

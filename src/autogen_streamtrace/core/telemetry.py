@@ -1,0 +1,370 @@
+"""The only place that calls the Tracer, the Meter and the Logger."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from opentelemetry._logs import Logger, LoggerProvider, SeverityNumber
+from opentelemetry.context import Context
+from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvider, Observation
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, TracerProvider, set_span_in_context
+
+from . import names as n
+from .contain import errors
+from .counts import Attributes, Cap, Count, Level
+from .endings import Verdict
+from .lineage import Case
+from .record import Opening, Record
+
+VERSION: Final = "0.1.0"
+
+_KINDS: Final = {n.MODEL: SpanKind.CLIENT}
+_GEN_AI_DURATIONS: Final = {n.TOOL: n.M_GEN_AI_TOOL, n.AGENT: n.M_GEN_AI_AGENT, n.TEAM: n.M_GEN_AI_WORKFLOW}
+
+
+class Telemetry:
+    """Spans, metrics and log events of streams.
+
+    Args:
+        tracer_provider, meter_provider, logger_provider: where they go.
+        events: ``turns`` (outermost streams, and early endings of all), ``all`` or ``none``.
+        caller_endings: ``error`` gives endings that the reader chose the span status ERROR too.
+        max_names: distinct values of one metric label, the rest reads ``_OTHER``.
+    """
+
+    def __init__(
+        self,
+        tracer_provider: TracerProvider,
+        meter_provider: MeterProvider,
+        logger_provider: LoggerProvider,
+        *,
+        events: str = "turns",
+        caller_endings: str = "unset",
+        max_names: int = 100,
+    ) -> None:
+        self._tracer: Tracer = tracer_provider.get_tracer(n.SCOPE, VERSION)
+        self._logger: Logger = logger_provider.get_logger(n.SCOPE, VERSION)
+        self._events = events
+        self._callers_count = caller_endings == "error"
+        self._name = {layer: Cap(max_names) for layer in n.LAYERS}
+        self._waiting_name = Cap(max_names)
+        self._cause = Cap(max_names)
+        self._meters = _Meters(meter_provider.get_meter(n.SCOPE, VERSION), self._capped)
+
+    def watch(self, waiting: Callable[[], int], oldest: Callable[[], dict[str, float]]) -> None:
+        """Observes the ledger: facts that wait, and the age of the oldest open stream by layer in seconds."""
+        self._meters.watch(waiting, oldest)
+
+    def observe_export_failures(self, failures: Callable[[], int]) -> None:
+        """Observes how many exports failed."""
+        self._meters.count(n.M_EXPORT_FAILURES, "{failure}", "Exports that failed.", failures)
+
+    def span(self, opening: Opening, parent: Context | None) -> Span:
+        """Starts the span of a stream, under ``parent`` or what is current."""
+        attributes: Attributes = {n.A_LAYER: opening.layer, n.A_NAME: opening.name, **dict(opening.attributes)}
+        kind = _KINDS.get(opening.layer, SpanKind.INTERNAL)
+        return self._tracer.start_span(opening.span_name, parent, kind, attributes)
+
+    def started(self, record: Record, outermost: bool) -> None:
+        """Counts a stream that started; tells it where it is a turn's outermost one."""
+        labels = self._labels(record.opening)
+        self._meters.started.add(labels)
+        self._meters.open.add(1, {n.A_LAYER: labels[n.A_LAYER], n.A_NAME: labels[n.A_NAME]})
+        if self._events == "all" or (self._events == "turns" and outermost):
+            attributes = {n.A_LAYER: record.layer, n.A_NAME: record.name, n.A_OUTERMOST: outermost}
+            body = f"{record.layer} {record.name} started"
+            self._emit(n.E_START, SeverityNumber.INFO, body, attributes, record.span, record.start_ns)
+
+    def ended(self, case: Case) -> None:
+        """Ends a stream's span with its verdict, counts it and tells it."""
+        record, verdict = case.record, case.verdict
+        assert verdict is not None and case.over_at is not None
+        attributes = {**_of_verdict(verdict), **_of_case(case), **_of_record(record)}
+        end_ns = record.nanoseconds(case.over_at)
+        self._end_span(record.span, verdict, attributes, _sentence(record.opening, verdict, attributes), end_ns)
+        labels = self._labels(record.opening)
+        self._meters.open.add(-1, {n.A_LAYER: labels[n.A_LAYER], n.A_NAME: labels[n.A_NAME]})
+        self._count(labels, verdict, case.outermost, record.span)
+        self._meters.measure(case, verdict, attributes, set_span_in_context(record.span))
+        self._tell(record.opening, verdict, case.outermost, attributes, record.span, end_ns)
+
+    def never_started(self, opening: Opening) -> None:
+        """Counts and tells a stream that was created and never read."""
+        verdict = Verdict(n.NEVER_STARTED, "caller", "caller", "", "never read")
+        span = self.span(opening, None)
+        attributes = {**_of_verdict(verdict), n.A_OUTERMOST: True, n.A_CHUNKS: 0}
+        now = time.time_ns()
+        self._end_span(span, verdict, attributes, _sentence(opening, verdict, attributes), now)
+        labels = self._labels(opening)
+        self._meters.started.add(labels)
+        self._count(labels, verdict, True, span)
+        self._tell(opening, verdict, True, attributes, span, now)
+
+    def _capped(self) -> int:
+        return sum(cap.capped for cap in (*self._name.values(), self._waiting_name, self._cause))
+
+    def _labels(self, opening: Opening) -> Attributes:
+        labels: Attributes = {n.A_LAYER: opening.layer, n.A_NAME: self._name[opening.layer](opening.name)}
+        if opening.layer == n.MODEL:
+            labels[n.GEN_AI_REQUEST_STREAM] = opening.streamed
+        return labels
+
+    def _end_span(self, span: Span, verdict: Verdict, attributes: Attributes, sentence: str, end_ns: int) -> None:
+        if span.is_recording():
+            if self._is_error(verdict):
+                attributes = {**attributes, n.A_ERROR_TYPE: verdict.error_type}
+                span.set_status(Status(StatusCode.ERROR, sentence))
+            span.set_attributes(attributes)
+        span.end(end_ns)
+
+    def _is_error(self, verdict: Verdict) -> bool:
+        theirs = verdict.early and verdict.ended_by in (n.CALLER, n.CLIENT)
+        return verdict.fault or (self._callers_count and theirs)
+
+    def _count(self, labels: Attributes, verdict: Verdict, outermost: bool, span: Span) -> None:
+        self._meters.ended.add(
+            {
+                **labels,
+                n.A_OUTCOME: verdict.outcome,
+                n.A_ENDED_BY: verdict.ended_by,
+                n.A_FAULT: verdict.fault,
+                n.A_ORIGIN: verdict.origin,
+                n.A_OUTERMOST: outermost,
+            }
+        )
+        if verdict.early and verdict.origin:
+            cut: Attributes = {
+                n.A_LAYER: labels[n.A_LAYER],
+                n.A_NAME: labels[n.A_NAME],
+                n.A_OUTCOME: verdict.outcome,
+                n.A_ENDED_BY: verdict.ended_by,
+                n.A_WAITING_ON_TYPE: verdict.waiting_on,
+            }
+            if verdict.waiting_on_name:
+                cut[n.A_WAITING_ON_NAME] = self._waiting_name(verdict.waiting_on_name)
+            if verdict.cause_type:
+                cut[n.A_CAUSE_TYPE] = self._cause(verdict.cause_type)
+            if verdict.limit is not None:
+                cut[n.A_LIMIT_ID] = verdict.limit.id
+            if verdict.cancelled_by is not None:
+                cut[n.A_CANCELLED_BY] = verdict.cancelled_by
+            self._meters.cut.add(cut, set_span_in_context(span))
+
+    def _tell(
+        self, opening: Opening, verdict: Verdict, outermost: bool, attributes: Attributes, span: Span, end_ns: int
+    ) -> None:
+        if self._events == "none" or not (self._events == "all" or outermost or verdict.early):
+            return
+        severity = SeverityNumber.INFO
+        if verdict.early:
+            severity = SeverityNumber.ERROR if verdict.fault else SeverityNumber.WARN
+        told = {n.A_LAYER: opening.layer, n.A_NAME: opening.name, **attributes}
+        if self._is_error(verdict):
+            told[n.A_ERROR_TYPE] = verdict.error_type
+        self._emit(n.E_END, severity, _sentence(opening, verdict, attributes), told, span, end_ns)
+
+    def _emit(
+        self, name: str, severity: SeverityNumber, body: str, attributes: Attributes, span: Span, time_ns: int
+    ) -> None:
+        self._logger.emit(
+            event_name=name,
+            severity_number=severity,
+            severity_text=severity.name,
+            body=body,
+            attributes=attributes,
+            context=set_span_in_context(span, Context()),
+            timestamp=time_ns,
+        )
+
+
+class _Meters:
+    """All instruments."""
+
+    def __init__(self, meter: Meter, capped: Callable[[], int]) -> None:
+        self._meter = meter
+        self.started, self.ended, self.cut, self.open = Count(), Count(), Count(), Level()
+        counter = meter.create_observable_counter
+        counter(n.M_STARTED, [self.started.observe], "{stream}", "Streams that started.")
+        counter(n.M_ENDED, [self.ended.observe], "{stream}", "Streams that ended.")
+        counter(n.M_CUT, [self.cut.observe], "{stream}", "Early endings, each once, at its origin.")
+        meter.create_observable_up_down_counter(n.M_OPEN, [self.open.observe], "{stream}", "Streams that are open.")
+        self.count(n.M_CAPPED, "{name}", "Label values that read _OTHER.", capped)
+        self.count(n.M_ERRORS, "{error}", "Defects of the instrument, contained.", errors)
+        self._duration = self._histogram(n.M_DURATION, n.DURATION_EDGES, "Duration of streams.")
+        self._silence = self._histogram(n.M_SILENCE, n.SILENCE_EDGES, "Silence before early endings.")
+        self._gap = self._histogram(n.M_LONGEST_GAP, n.GAP_EDGES, "Longest wait between two items.")
+        self._first = self._histogram(n.M_FIRST_CHUNK, n.GAP_EDGES, "Time to the first item.")
+        self._caller = self._histogram(n.M_CALLER_TIME, n.GAP_EDGES, "Time that the reader held items.")
+        self._gen_ai = _GenAi(self._histogram)
+
+    def watch(self, waiting: Callable[[], int], oldest: Callable[[], dict[str, float]]) -> None:
+        """Observes the ledger."""
+
+        def size(options: CallbackOptions) -> Iterable[Observation]:
+            return [Observation(waiting())]
+
+        seen: set[str] = set()
+
+        def ages(options: CallbackOptions) -> Iterable[Observation]:
+            now = oldest()
+            seen.update(now)
+            return [Observation(now.get(layer, 0.0), {n.A_LAYER: layer}) for layer in sorted(seen)]
+
+        self._meter.create_observable_up_down_counter(n.M_QUEUE, [size], "{fact}", "Facts that wait for the judge.")
+        self._meter.create_observable_gauge(n.M_OLDEST, [ages], "s", "Age of the oldest open stream.")
+
+    def count(self, name: str, unit: str, description: str, value: Callable[[], int]) -> None:
+        """An observable counter without attributes."""
+        self._meter.create_observable_counter(name, [lambda options: [Observation(value())]], unit, description)
+
+    def measure(self, case: Case, verdict: Verdict, attributes: Attributes, context: Context) -> None:
+        """Records the durations of a stream that is over."""
+        record = case.record
+        assert case.over_at is not None
+        seconds = case.over_at - record.start
+        layer: Attributes = {n.A_LAYER: record.layer}
+        outcome: Attributes = {n.A_LAYER: record.layer, n.A_OUTCOME: verdict.outcome}
+        self._duration.record(seconds, {**outcome, **_streamed(record.opening)}, context)
+        if verdict.early:
+            self._silence.record(attributes[n.A_SILENCE], outcome, context)
+        if record.chunks:
+            self._first.record(attributes[n.A_FIRST_CHUNK], layer, context)
+            self._caller.record(record.caller_time, layer, context)
+        if record.chunks > 1:
+            self._gap.record(record.longest_gap, layer, context)
+        self._gen_ai.measure(record, verdict, seconds, context)
+
+    def _histogram(self, name: str, edges: tuple[float, ...], description: str, unit: str = "s") -> Histogram:
+        return self._meter.create_histogram(name, unit, description, explicit_bucket_boundaries_advisory=list(edges))
+
+
+class _GenAi:
+    """The histograms of https://github.com/open-telemetry/semantic-conventions-genai.
+
+    The time per output chunk is recorded once a stream, as its mean: once a chunk would cost more than the chunk.
+    """
+
+    def __init__(self, histogram: Callable[..., Histogram]) -> None:
+        client = n.GEN_AI_CLIENT_EDGES
+        self._duration = histogram(n.M_GEN_AI_DURATION, client, "GenAI operation duration.")
+        self._first = histogram(n.M_GEN_AI_FIRST_CHUNK, client, "Time to the first chunk.")
+        self._per_chunk = histogram(n.M_GEN_AI_PER_CHUNK, client, "Mean time per output chunk after the first.")
+        self._tokens = histogram(n.M_GEN_AI_TOKENS, n.GEN_AI_TOKEN_EDGES, "Tokens used.", "{token}")
+        self._layers = {
+            n.TOOL: histogram(n.M_GEN_AI_TOOL, client, "Tool call duration."),
+            n.AGENT: histogram(n.M_GEN_AI_AGENT, n.GEN_AI_AGENT_EDGES, "Agent turn duration."),
+            n.TEAM: histogram(n.M_GEN_AI_WORKFLOW, n.GEN_AI_WORKFLOW_EDGES, "Team run duration."),
+        }
+
+    def measure(self, record: Record, verdict: Verdict, seconds: float, context: Context) -> None:
+        """Records what the conventions ask of this layer."""
+        if record.layer != n.MODEL and record.layer not in self._layers:
+            return
+        labels = {key: value for key, value in record.opening.attributes if key in _GEN_AI_LABELS}
+        error: Attributes = {n.A_ERROR_TYPE: verdict.error_type} if verdict.fault else {}
+        if record.layer != n.MODEL:
+            self._layers[record.layer].record(seconds, {**labels, **error}, context)
+            return
+        self._duration.record(seconds, {**labels, **error}, context)
+        if record.opening.streamed and record.chunks:
+            self._first.record(record.first - record.start, labels, context)
+            if record.chunks > 1:
+                self._per_chunk.record((record.last - record.first) / (record.chunks - 1), labels, context)
+        for kind, tokens in (("input", record.input_tokens), ("output", record.output_tokens)):
+            if tokens:
+                self._tokens.record(tokens, {**labels, n.GEN_AI_TOKEN_TYPE: kind}, context)
+
+
+_GEN_AI_LABELS: Final = frozenset(
+    {
+        n.GEN_AI_OPERATION,
+        n.GEN_AI_PROVIDER,
+        n.GEN_AI_REQUEST_MODEL,
+        n.GEN_AI_AGENT_NAME,
+        n.GEN_AI_TOOL_NAME,
+        n.GEN_AI_WORKFLOW_NAME,
+        n.SERVER_ADDRESS,
+    }
+)
+
+
+def _streamed(opening: Opening) -> Attributes:
+    return {n.GEN_AI_REQUEST_STREAM: opening.streamed} if opening.layer == n.MODEL else {}
+
+
+def _of_verdict(verdict: Verdict) -> Attributes:
+    attributes: Attributes = {
+        n.A_OUTCOME: verdict.outcome,
+        n.A_ENDED_BY: verdict.ended_by,
+        n.A_WAITING_ON_TYPE: verdict.waiting_on,
+        n.A_EARLY: verdict.early,
+        n.A_FAULT: verdict.fault,
+        n.A_ORIGIN: verdict.origin,
+    }
+    if verdict.waiting_on_name:
+        attributes[n.A_WAITING_ON_NAME] = verdict.waiting_on_name
+    if verdict.cause_type:
+        attributes[n.A_CAUSE_TYPE] = verdict.cause_type
+        attributes[n.A_CAUSE_CHAIN] = verdict.cause_chain
+        attributes[n.A_CAUSE_LAYER] = verdict.cause_layer
+    if verdict.cancelled_by is not None:
+        attributes[n.A_CANCELLED_BY] = verdict.cancelled_by
+    if verdict.limit is not None:
+        attributes[n.A_LIMIT_ID] = verdict.limit.id
+        attributes[n.A_LIMIT_SOURCE] = verdict.limit.source
+        if verdict.limit.value is not None:
+            attributes[n.A_LIMIT_VALUE] = verdict.limit.value
+    return attributes
+
+
+def _of_case(case: Case) -> Attributes:
+    record = case.record
+    assert case.over_at is not None
+    ended = case.ending.at if case.ending is not None else case.over_at
+    attributes: Attributes = {n.A_OUTERMOST: case.outermost, n.A_SILENCE: max(0.0, ended - record.last)}
+    if case.over_at > case.verdict_at:
+        attributes[n.A_OVERRUN] = case.over_at - case.verdict_at
+    if record.layer == n.MODEL:
+        attributes[n.A_ATTEMPTS] = case.attempts
+        reason = record.finish or ("error" if case.verdict is not None and case.verdict.early else None)
+        if reason is not None:
+            attributes[n.GEN_AI_FINISH_REASONS] = (reason,)
+    return attributes
+
+
+def _of_record(record: Record) -> Attributes:
+    attributes: Attributes = {
+        n.A_CHUNKS: record.chunks,
+        n.A_LONGEST_GAP: record.longest_gap,
+        n.A_CALLER_TIME: record.caller_time,
+    }
+    if record.chunks:
+        attributes[n.A_FIRST_CHUNK] = record.first - record.start
+    if record.layer == n.HTTP:
+        attributes[n.A_BYTES] = record.size
+        if record.status is not None:
+            attributes[n.HTTP_STATUS] = record.status
+    if record.layer == n.MODEL:
+        attributes[n.A_CHARACTERS] = record.size
+        if record.chunks and record.opening.streamed:
+            attributes[n.GEN_AI_FIRST_CHUNK] = record.first - record.start
+        for key, tokens in ((n.GEN_AI_INPUT_TOKENS, record.input_tokens), (n.GEN_AI_OUTPUT_TOKENS, record.output_tokens)):
+            if tokens is not None:
+                attributes[key] = tokens
+    if record.layer in (n.HTTP, n.MODEL):
+        attributes[n.A_TERMINATOR] = record.terminated
+    return attributes
+
+
+def _sentence(opening: Opening, verdict: Verdict, attributes: Attributes) -> str:
+    """One line for a human being, without anything of a message's content."""
+    said = f"{opening.layer} {opening.name} ended: {verdict.outcome}, by {verdict.ended_by}"
+    if not verdict.early:
+        return said
+    if verdict.waiting_on != n.NONE:
+        said += f", waiting on {verdict.waiting_on} {verdict.waiting_on_name}".rstrip()
+    if n.A_SILENCE in attributes:
+        said += f", after {attributes[n.A_SILENCE]:.3g} s of silence"
+    if verdict.limit is not None and verdict.limit.value is not None:
+        said += f"; {verdict.limit.source} limit {verdict.limit.id} of {verdict.limit.value:g} s"
+    return f"{said}; {verdict.cause_type}" if verdict.cause_type else said

@@ -1,0 +1,75 @@
+"""Layer ``agent``: one turn of an agent, whichever of its four methods began it."""
+
+import contextlib
+import functools
+from collections.abc import Callable, Iterator
+from types import ModuleType
+from typing import Any
+
+from opentelemetry.trace import INVALID_SPAN, Span
+
+from ..core import names as n
+from ..core import tap
+from ..core.ledger import Ledger, current
+from ..core.patcher import Patcher
+from ..core.record import Opening
+
+
+def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
+    """Watches every ``BaseChatAgent`` of ``autogen_agentchat.agents._base_chat_agent``."""
+    agent = module.BaseChatAgent
+    patcher.family(agent, "run_stream", lambda original: _streamed(ledger, original, module.TaskResult))
+    patcher.family(agent, "on_messages_stream", lambda original: _streamed(ledger, original, module.Response))
+    patcher.family(agent, "run", lambda original: _awaited(ledger, original))
+    patcher.family(agent, "on_messages", lambda original: _awaited(ledger, original))
+
+
+def replace_span(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
+    """Replaces AutoGen's own ``invoke_agent`` span, which would double ours."""
+    patcher.attribute(module, "trace_invoke_agent_span", lambda original: _no_span)
+
+
+@contextlib.contextmanager
+def _no_span(*args: Any, **kwargs: Any) -> Iterator[Span]:
+    record = current()
+    yield record.span if record is not None else INVALID_SPAN
+
+
+def _streamed(ledger: Ledger, original: Callable[..., Any], terminal: type) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def stream(self: Any, *args: Any, **kwargs: Any) -> Any:
+        source = original(self, *args, **kwargs)
+        if _inside(self):
+            return source
+        return tap.watched(ledger, source, lambda: _opening(self, args, kwargs), terminal)
+
+    return stream
+
+
+def _awaited(ledger: Ledger, original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    async def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+        if _inside(self):
+            return await original(self, *args, **kwargs)
+        opening = tap.opened(lambda: _opening(self, args, kwargs))
+        return await tap.call(ledger, opening, lambda: original(self, *args, **kwargs))
+
+    return call
+
+
+def _inside(agent: Any) -> bool:
+    """The agent calls its own methods: it is the same turn."""
+    record = current()
+    return record is not None and record.opening.subject == id(agent) and not record.closed
+
+
+def _opening(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opening:
+    name = agent.name
+    return Opening(
+        n.AGENT,
+        name,
+        subject=id(agent),
+        token=kwargs.get("cancellation_token", args[1] if len(args) > 1 else None),
+        span_name=f"invoke_agent {name}",
+        attributes=((n.GEN_AI_OPERATION, "invoke_agent"), (n.GEN_AI_AGENT_NAME, name)),
+    )

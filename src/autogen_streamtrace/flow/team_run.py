@@ -1,0 +1,74 @@
+"""Layer ``team``: a team's ``run_stream``, and the way from it to its agents across AutoGen's runtime."""
+
+import functools
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from opentelemetry.context import attach, detach, get_current
+
+from ..core import names as n
+from ..core import tap
+from ..core.ledger import Ledger, current, within
+from ..core.patcher import Patcher
+from ..core.record import Opening, Record
+
+
+def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
+    """Watches every team of ``autogen_agentchat.teams._group_chat._base_group_chat``."""
+
+    def streamed(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def run_stream(self: Any, *args: Any, **kwargs: Any) -> Any:
+            source = original(self, *args, **kwargs)
+            record = current()
+            if record is not None and record.opening.subject == id(self) and not record.closed:
+                return source
+            return tap.watched(ledger, source, lambda: _opening(self, kwargs), module.TaskResult)
+
+        return run_stream
+
+    patcher.family(module.BaseGroupChat, "run_stream", streamed)
+
+
+def carry(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
+    """Makes a team's record current where its agents handle a message.
+
+    They do so in tasks of AutoGen's runtime, which may be older than the team's run. What leads back to the team
+    is the key of its agents' ids.
+    """
+
+    def carried(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        async def on_message_impl(self: Any, message: Any, ctx: Any) -> Any:
+            team = _team(ledger, self)
+            if team is None or team is current():
+                return await original(self, message, ctx)
+            inside = within(team, get_current())
+            token = attach(inside)
+            try:
+                return await original(self, message, ctx)
+            finally:
+                if get_current() is inside:
+                    detach(token)
+
+        return on_message_impl
+
+    patcher.attribute(module.SequentialRoutedAgent, "on_message_impl", carried)
+
+
+def _team(ledger: Ledger, agent: Any) -> Record | None:
+    return ledger.keyed(agent.id.key)
+
+
+def _opening(team: Any, kwargs: dict[str, Any]) -> Opening:
+    name = team.name
+    return Opening(
+        n.TEAM,
+        name,
+        subject=id(team),
+        token=kwargs.get("cancellation_token"),
+        span_name=f"invoke_workflow {name}",
+        attributes=((n.GEN_AI_OPERATION, "invoke_workflow"), (n.GEN_AI_WORKFLOW_NAME, name)),
+        key=getattr(team, "_team_id", ""),
+    )

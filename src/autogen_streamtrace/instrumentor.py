@@ -1,0 +1,193 @@
+"""``instrument()`` and what stands behind it: an OpenTelemetry ``BaseInstrumentor``."""
+
+import atexit
+import importlib.util
+import logging
+import os
+from collections.abc import AsyncGenerator, AsyncIterable, Collection
+from typing import Any, Final, TypeVar
+
+from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXClientInstrumentor
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
+
+from . import otlp, settings
+from .core.contain import contained
+from .core.ledger import Ledger, OpenStream
+from .core.telemetry import Telemetry
+from .flow import user_stream
+from .flushing import drain_before_flush
+from .patches import Patches
+
+logger = logging.getLogger("autogen_streamtrace")
+
+Item = TypeVar("Item")
+
+FLUSH_TIMEOUT: Final = 5.0
+"""Seconds that the end of the process waits for its telemetry, at most."""
+
+_OFFICIAL: Final = {"httpx": HTTPXClientInstrumentor, "httpx2": HTTPX2ClientInstrumentor}
+_PROVIDERS: Final = ("tracer_provider", "meter_provider", "logger_provider")
+
+
+class Instrumentor(BaseInstrumentor):  # type: ignore[misc]
+    """Watches the streams of AutoGen and of the HTTP clients below it."""
+
+    _watch: "_Watch | None" = None
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """None that must be there: what is absent is skipped."""
+        return ()
+
+    @property
+    def watch(self) -> "_Watch | None":
+        """What is applied now."""
+        return self._watch
+
+    def _instrument(self, **keywords: Any) -> None:
+        self._watch = _Watch(keywords)
+
+    def _uninstrument(self, **keywords: Any) -> None:
+        if self._watch is not None:
+            self._watch.undo()
+        self._watch = None
+
+
+class AutoInstrumentor(BaseInstrumentor):  # type: ignore[misc]
+    """For ``opentelemetry-instrument``: a wrong setting is logged, since an exception would stop the loader.
+
+    The loader applies the official HTTP instrumentations itself.
+    """
+
+    def instrumentation_dependencies(self) -> Collection[str]:
+        """None that must be there: what is absent is skipped."""
+        return ()
+
+    def _instrument(self, **keywords: Any) -> None:
+        known = {key: value for key, value in keywords.items() if key in _PROVIDERS}
+        try:
+            instrument(**known, _official=False)
+        except Exception as error:
+            logger.error("autogen_streamtrace is off: %s", error)
+
+    def _uninstrument(self, **keywords: Any) -> None:
+        uninstrument()
+
+
+class _Watch:
+    """One application of the instrument."""
+
+    def __init__(self, keywords: dict[str, Any]) -> None:
+        chosen = {name: keywords.pop(name, None) for name in _PROVIDERS}
+        official = _OFFICIAL if keywords.pop("_official", True) else ()
+        loaded = settings.load(**keywords)
+        self._providers = otlp.providers(**chosen)
+        telemetry = Telemetry(
+            self._providers.tracer_provider,
+            self._providers.meter_provider,
+            self._providers.logger_provider,
+            events=loaded.events,
+            caller_endings=loaded.caller_endings,
+            max_names=loaded.max_names,
+        )
+        self.ledger = Ledger(telemetry, flush=lambda: otlp.flush(self._providers, FLUSH_TIMEOUT))
+        telemetry.watch(lambda: self.ledger.waiting, self.ledger.oldest)
+        telemetry.observe_export_failures(otlp.export_failures)
+        self._patches = Patches(self.ledger)
+        self._official = [_apply_official(module, self._providers) for module in official]
+        self.ledger.start()
+        drain_before_flush(self._providers.tracer_provider, self._providers.logger_provider, self.ledger.drain)
+        atexit.register(self._exit)
+        _watches.append(self)
+
+    def undo(self) -> None:
+        """Puts everything back. Streams that are open end under this watch."""
+        for undo in self._official:
+            undo()
+        self._patches.undo()
+        self.ledger.retire()
+
+    def forked(self) -> None:
+        """In a forked child: the parent's streams are the parent's."""
+        self.ledger.forget()
+        self.ledger.start()
+
+    def _exit(self) -> None:
+        with contained("ending the process"):
+            self.ledger.finish()
+            otlp.shutdown(self._providers, FLUSH_TIMEOUT)
+
+
+_watches: list[_Watch] = []
+
+
+def _forked() -> None:
+    for watch in _watches:
+        watch.forked()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
+
+
+def _apply_official(module: str, providers: otlp.Providers) -> Any:
+    """Applies the official instrumentation of an HTTP client where it is not yet; returns how to take it back."""
+    if importlib.util.find_spec(module) is None:
+        return _nothing
+    official: Any = _OFFICIAL[module]()
+    if official.is_instrumented_by_opentelemetry:
+        return _nothing
+    official.instrument(tracer_provider=providers.tracer_provider, meter_provider=providers.meter_provider)
+    return official.uninstrument
+
+
+def _nothing() -> None:
+    pass
+
+
+def instrument(**keywords: Any) -> None:
+    """Watches every stream of this process from now on. A second call changes nothing.
+
+    Args:
+        tracer_provider, meter_provider, logger_provider: where telemetry goes. By default the program's own
+            providers, or, where it has set up none, new ones that export over OTLP as the ``OTEL_*`` variables say.
+        events: which log events are emitted: ``turns`` (start and end of outermost streams, every early
+            ending), ``all`` or ``none``.
+        caller_endings: ``error`` gives endings that the reader chose the span status ERROR too.
+        max_names: how many distinct values a metric label may take; the rest reads ``_OTHER``.
+
+    Raises:
+        SettingError: a setting is unknown, or its value is not allowed.
+
+    Source: every standard variable of https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
+    """
+    instrumentor = Instrumentor()
+    if otlp.sdk_disabled() or instrumentor.is_instrumented_by_opentelemetry:
+        return
+    instrumentor.instrument(**keywords)
+
+
+def uninstrument() -> None:
+    """Puts every original back. Streams that are open now end under the watch they began with."""
+    instrumentor = Instrumentor()
+    if instrumentor.is_instrumented_by_opentelemetry:
+        instrumentor.uninstrument()
+
+
+def trace_stream(source: AsyncIterable[Item], name: str) -> AsyncIterable[Item]:
+    """Watches a stream of your own as one of the layer ``stream``.
+
+    Args:
+        source: any asynchronous iterable; it is read as it would be without this.
+        name: what its spans and metrics call it. Few different ones.
+
+    Returns:
+        The same items. Where ``instrument()`` was not called, ``source`` itself.
+    """
+    watch = Instrumentor().watch
+    return source if watch is None else user_stream.trace(watch.ledger, source, name)
+
+
+def open_streams() -> list[OpenStream]:
+    """The streams that are open in this process now, oldest first."""
+    watch = Instrumentor().watch
+    return [] if watch is None else watch.ledger.open_streams()
