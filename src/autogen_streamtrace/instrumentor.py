@@ -4,7 +4,7 @@ import atexit
 import importlib.util
 import logging
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, Collection
+from collections.abc import AsyncIterable, Collection
 from typing import Any, Final, TypeVar
 
 from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXClientInstrumentor

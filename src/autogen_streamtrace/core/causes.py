@@ -81,7 +81,8 @@ def read(error: BaseException) -> Cause:
     names = tuple(map(full_name, chain))
     flattened = _flattened(error)
     at = next((i for i, name in enumerate(names) if name not in WRAPPERS and not (flattened and i == 0)), 0)
-    kind, timer = _meaning(type(chain[at]))
+    root: type = type(chain[at])
+    kind, timer = _meaning(root)
     return Cause(
         types=names,
         links=_reachable(error),
@@ -143,7 +144,7 @@ def _status(error: BaseException) -> int | None:
 
 
 def _flattened(error: BaseException) -> str:
-    """AutoGen's team raises ``RuntimeError("<Type>: <message>\\nTraceback:\\n...")`` in place of a member's exception."""
+    """AutoGen's team raises ``RuntimeError("<Type>: <message>\\nTraceback:\\n...")`` for a member's exception."""
     if type(error) is not RuntimeError or not error.args:
         return ""
     text = str(error.args[0])

@@ -18,18 +18,18 @@ def contained(doing: str) -> Iterator[None]:
         yield
     except Exception as error:
         report(doing, error)
-        if _raising:
-            raise
 
 
-def report(doing: str, error: BaseException) -> None:
-    """Counts a defect of ours, and logs it where it is the first of its kind."""
+def report(doing: str, error: Exception) -> None:
+    """Counts a defect of ours, and logs it where it is the first of its kind. Raises it only under test."""
     global _count
     _count += 1
     kind = (doing, type(error))
     if kind not in _seen and len(_seen) < 100:
         _seen.add(kind)
         logger.error("autogen_streamtrace failed while %s; the program goes on", doing, exc_info=error)
+    if _raising:
+        raise error
 
 
 def errors() -> int:

@@ -30,6 +30,10 @@ class Count:
         row.value += 1
         row.context = context
 
+    def clear(self) -> None:
+        """Forgets every attribute set."""
+        self._rows.clear()
+
     def observe(self, options: CallbackOptions) -> Iterable[Observation]:
         """The callback of an observable counter."""
         return [row.observe() for row in list(self._rows.values())]
@@ -60,6 +64,10 @@ class Level:
     def add(self, amount: int, attributes: Attributes) -> None:
         """Adds ``amount``, which may be negative."""
         self._rows.setdefault(tuple(attributes.items()), [0])[0] += amount
+
+    def clear(self) -> None:
+        """Forgets every attribute set."""
+        self._rows.clear()
 
     def observe(self, options: CallbackOptions) -> Iterable[Observation]:
         """The callback of an observable up-down counter."""

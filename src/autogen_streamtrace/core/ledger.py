@@ -14,17 +14,17 @@ from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Protocol
 
-from opentelemetry.context import Context, get_current, set_value
+from opentelemetry.context import Context
 from opentelemetry.trace import Span, set_span_in_context
 
 from . import causes
-from .contain import contained, report
+from .contain import report
 from .endings import How
 from .lineage import Case, Lineage, innermost
 from .names import CALLER, NONE, TEAM
 from .record import Ending, Opening, Record, clock
+from .scope import current
 
-_KEY: Final = "autogen_streamtrace.record"
 _GATHER: Final = 0.02
 """Seconds in which the thread lets facts gather, so that a turn wakes it once."""
 _TICK: Final = 0.25
@@ -48,6 +48,9 @@ class Telemetry(Protocol):
     def never_started(self, opening: Opening) -> None:
         """Counts and tells that a stream was created and never read."""
 
+    def forget(self) -> None:
+        """After a fork: what was counted is the parent's."""
+
 
 @dataclass(frozen=True)
 class OpenStream:
@@ -65,26 +68,6 @@ class OpenStream:
     span_id: str
 
 
-def current() -> Record | None:
-    """The stream inside which the running code works."""
-    found = get_current().get(_KEY)
-    return found if isinstance(found, Record) else None
-
-
-def scope(record: Record, base: Context) -> Context:
-    """The context in which a stream is advanced.
-
-    A team's span is not made current: AutoGen's runtime would put a traceparent into every envelope.
-    """
-    inside = set_value(_KEY, record, base)
-    return inside if record.layer == TEAM else set_span_in_context(record.span, inside)
-
-
-def within(record: Record, base: Context) -> Context:
-    """A context in which new streams are children of ``record``, while the current span stays."""
-    return set_value(_KEY, record, base)
-
-
 class Ledger:
     """The streams of this process."""
 
@@ -96,6 +79,7 @@ class Ledger:
 
     def _begin_anew(self) -> None:
         self._facts: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
+        self._wake: SimpleQueue[None] = SimpleQueue()
         self._lineage = Lineage(self._settled)
         self._judging = threading.RLock()
         self._thread: threading.Thread | None = None
@@ -106,7 +90,7 @@ class Ledger:
 
     def begin(self, opening: Opening) -> Record | None:
         """Notes a stream's first read. None where that failed: the stream is then read unwatched."""
-        with contained("opening a stream"):
+        try:
             parent = current()
             record = Record(opening, parent, self._loop())
             record.span = self._telemetry.span(opening, _span_context(parent))
@@ -114,7 +98,9 @@ class Ledger:
                 self._keyed[opening.key] = record
             self._tell(("started", record))
             return record
-        return None
+        except Exception as defect:
+            report("opening a stream", defect)
+            return None
 
     def keyed(self, key: str) -> Record | None:
         """The open stream whose ``Opening.key`` this is."""
@@ -141,7 +127,9 @@ class Ledger:
         try:
             cause = causes.CLOSED if how == "closed" else causes.read(error) if error is not None else None
             by_token = cause is not None and cause.kind == "cancelled" and _token_cancelled(record.opening.token)
-            ending = Ending(how, at, record.held and how == "closed", cause, thrown_in, by_token, _delivered(record), over)
+            ending = Ending(
+                how, at, record.held and how == "closed", cause, thrown_in, by_token, _delivered(record), over
+            )
         except Exception as defect:
             report("reading an ending", defect)
             ending = Ending(how, at, over=over, cause=causes.CLOSED if how != "returned" else None)
@@ -164,8 +152,7 @@ class Ledger:
         """Judges and exports all that was told so far."""
         with self._judging:
             for _ in range(self._facts.qsize()):
-                with contextlib.suppress(Empty):
-                    self._take(self._facts.get_nowait())
+                self._take(self._facts.get_nowait())
             self._lineage.tick(clock())
 
     def flush(self) -> None:
@@ -199,6 +186,7 @@ class Ledger:
     def forget(self) -> None:
         """After a fork: the parent's streams are not this process's."""
         self._loops.clear()
+        self._telemetry.forget()
         self._begin_anew()
 
     def start(self) -> None:
@@ -210,40 +198,46 @@ class Ledger:
     def retire(self) -> None:
         """Lets the thread end as soon as the streams that are open now have ended."""
         self._retired = True
-        self._tell(("retired",))
+        self._tell(("retired", None))
 
     def _tell(self, fact: tuple[Any, ...]) -> None:
         self._facts.put(fact)
+        self._wake.put(None)
 
     def _work(self) -> None:
-        facts = self._facts
+        facts, wake = self._facts, self._wake
         checked = clock()
         while not self._retired or self._lineage.open or facts.qsize():
             pause = _TICK if self._lineage.impatient else _LOOP_CHECK if self._lineage.open else None
             with contextlib.suppress(Empty):
-                fact = facts.get(timeout=pause)
+                wake.get(timeout=pause)
                 time.sleep(_GATHER)
-                with self._judging:
-                    self._take(fact)
+                while True:
+                    wake.get_nowait()
             self.drain()
             if clock() - checked > _LOOP_CHECK:
                 checked = clock()
                 self._check_loops()
 
     def _take(self, fact: tuple[Any, ...]) -> None:
-        with contained("judging a stream"):
-            if fact[0] == "started":
-                case = self._lineage.started(fact[1])
-                self._telemetry.started(fact[1], case.outermost)
-            elif fact[0] == "ended":
-                self._lineage.ended(fact[1].case, fact[2])
-            elif fact[0] == "over":
-                self._lineage.over(fact[1].case, fact[2])
-            elif fact[0] == "never":
-                self._telemetry.never_started(fact[1])
-            elif fact[0] == "loop closed":
-                self._loops.pop(fact[1], None)
-                self._lineage.stopped(fact[1], Ending("closed", fact[2], held=True, cause=causes.CLOSED))
+        try:
+            self._apply(*fact)
+        except Exception as defect:
+            report("judging a stream", defect)
+
+    def _apply(self, what: str, about: Any, more: Any = None) -> None:
+        if what == "started":
+            case = self._lineage.started(about)
+            self._telemetry.started(about, case.outermost)
+        elif what == "ended":
+            self._lineage.ended(about.case, more)
+        elif what == "over":
+            self._lineage.over(about.case, more)
+        elif what == "never":
+            self._telemetry.never_started(about)
+        elif what == "loop closed":
+            self._loops.pop(about, None)
+            self._lineage.stopped(about, Ending("closed", more, held=True, cause=causes.CLOSED))
 
     def _settled(self, case: Case) -> None:
         record = case.record
@@ -251,6 +245,9 @@ class Ledger:
         if self._keyed.get(record.opening.key) is record:
             del self._keyed[record.opening.key]
         self._telemetry.ended(case)
+        # Contexts of tasks and kept connections may hold the record for long.
+        record.opening = record.opening._replace(token=None)
+        record.parent = case.parent = None
 
     # -- event loops
 

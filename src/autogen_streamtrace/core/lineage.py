@@ -31,6 +31,7 @@ class Case:
         "inherited",
         "kids",
         "late",
+        "lineage",
         "over_at",
         "parent",
         "raised",
@@ -40,7 +41,8 @@ class Case:
         "verdict_at",
     )
 
-    def __init__(self, record: Record, parent: "Case | None") -> None:
+    def __init__(self, lineage: "Lineage", record: Record, parent: "Case | None") -> None:
+        self.lineage = lineage
         self.record = record
         self.parent = parent
         self.kids: dict[Case, None] = {}
@@ -85,7 +87,9 @@ class Lineage:
     def started(self, record: Record) -> Case:
         """A stream was read for the first time."""
         parent = record.parent.case if record.parent is not None else None
-        case = record.case = Case(record, parent)
+        if parent is not None and parent.lineage is not self:
+            parent = None  # it was opened before a fork, or under an earlier instrument()
+        case = record.case = Case(self, record, parent)
         self.open[case] = None
         if parent is not None and parent.verdict is None:
             self._went_on(parent, record.layer)

@@ -194,7 +194,7 @@ SILENCE_EDGES: Final = (
     890.0,
     910.0,
 )
-"""Each common limit (5, 10, 15, 29, 30, 55, 60, 100, 120, 230, 300, 600, 900 s) stands in a narrow bucket of its own."""
+"""Each common limit (5, 10, 15, 29, 30, 55, 60, 100, 120, 230, 300, 600, 900 s) has a narrow bucket of its own."""
 GAP_EDGES: Final = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 GEN_AI_CLIENT_EDGES: Final = tuple(0.01 * 2**n for n in range(14))
 GEN_AI_AGENT_EDGES: Final = tuple(0.1 * 2**n for n in range(13))

@@ -3,6 +3,7 @@
 import inspect
 import logging
 from collections.abc import Callable, Iterator
+from types import FunctionType
 from typing import Any, Final
 
 logger = logging.getLogger("autogen_streamtrace")
@@ -28,19 +29,16 @@ class Patcher:
 
         So it runs inside the official instrumentation, in whatever order the two were applied.
         """
-        outer: Any = owner
-        found = inspect.getattr_static(owner, name)
-        while hasattr(found, "__wrapped__") and not inspect.isfunction(found):
-            outer, name_there, found = found, "__wrapped__", found.__wrapped__
-        if outer is owner:
-            self._wrap_below(owner, name, make(found), found)
-        else:
-            setattr(outer, name_there, make(found))
-            self._undo.append(lambda: _restore_below(owner, name, found))
+        holder, at, found = _below(owner, name, lambda method: type(method) is FunctionType)  # a proxy claims to be one
+        replacement = make(found)
+        setattr(holder, at, replacement)
 
-    def _wrap_below(self, owner: type, name: str, replacement: Any, original: Any) -> None:
-        setattr(owner, name, replacement)
-        self._undo.append(lambda: _restore_below(owner, name, original))
+        def restore() -> None:
+            holder, at, there = _below(owner, name, lambda method: method is replacement)
+            if there is replacement:
+                setattr(holder, at, found)
+
+        self._undo.append(restore)
 
     def family(self, base: type, name: str, make: Make) -> None:
         """Replaces a method on a class, on all its subclasses, and on those still to be defined."""
@@ -66,10 +64,11 @@ class Patcher:
 
     def _on_subclass(self, base: type, defined: Callable[[type], None]) -> None:
         original = base.__dict__.get("__init_subclass__", _MISSING)
+        above: Any = base
 
-        def __init_subclass__(cls: type, **kwargs: Any) -> None:
+        def __init_subclass__(cls: Any, /, **kwargs: Any) -> None:
             if original is _MISSING:
-                super(base, cls).__init_subclass__(**kwargs)
+                super(above, cls).__init_subclass__(**kwargs)
             else:
                 original.__get__(None, cls)(**kwargs)
             defined(cls)
@@ -91,20 +90,17 @@ class Patcher:
         self._undo.append(restore)
 
 
-def _restore_below(owner: type, name: str, original: Any) -> None:
-    """Takes a replacement out of the chain of wrappers, wherever it stands by now."""
-    outer: Any = owner
-    found = inspect.getattr_static(owner, name)
-    at = name
-    while getattr(found, "__wrapped__", None) is not original:
-        if not hasattr(found, "__wrapped__"):
-            return
-        outer, at, found = found, "__wrapped__", found.__wrapped__
-    setattr(outer, at, original)
+def _below(owner: Any, name: str, wanted: Callable[[Any], bool]) -> tuple[Any, str, Any]:
+    """Where a method stands in a chain of wrappers: its holder, its name there, itself."""
+    holder, at, found = owner, name, inspect.getattr_static(owner, name)
+    while not wanted(found) and hasattr(found, "__wrapped__"):
+        holder, at, found = found, "__wrapped__", found.__wrapped__
+    return holder, at, found
 
 
 def _subclasses(base: type) -> Iterator[type]:
-    for cls in type.__subclasses__(base):
+    subclasses: list[type] = type.__subclasses__(base)
+    for cls in subclasses:
         yield cls
         yield from _subclasses(cls)
 

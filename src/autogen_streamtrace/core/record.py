@@ -71,7 +71,7 @@ class Record:
         self.span: Span = INVALID_SPAN
         self.start_ns = time.time_ns()
         self.start = self.asked = self.last = clock()
-        """Seconds on ``clock``: the start · the reader's last request · the last item's arrival, the start before it."""
+        """Seconds on ``clock``: the start · the reader's last request · the last item's arrival."""
         self.first = 0.0
         self.longest_gap = 0.0
         self.caller_time = 0.0
@@ -93,6 +93,13 @@ class Record:
         self.tail: Tail | None = None
         self.case: Case | None = None
         """The judge's side of it."""
+
+    @classmethod
+    def unwatched(cls, opening: Opening) -> "Record":
+        """A record of a stream that could not be opened: nothing becomes of it."""
+        record = cls(opening, None, 0)
+        record.closed = True
+        return record
 
     @property
     def layer(self) -> n.Layer:

@@ -5,11 +5,11 @@ import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from opentelemetry.context import attach, detach, get_current
-
+from . import scope
 from .contain import contained
-from .ledger import Ledger, prime, scope
+from .ledger import Ledger, prime
 from .record import Opening, Record, clock
+from .scope import switch
 
 Note = Callable[[Record, Any], None]
 """Reads what a stream's terminal item says into its record."""
@@ -24,7 +24,11 @@ class _Alive:
 
 
 def stream(
-    ledger: Ledger, source: AsyncIterator[Any], opening: Opening, terminal: type | tuple[type, ...] = (), note: Note | None = None
+    ledger: Ledger,
+    source: AsyncIterator[Any],
+    opening: Opening,
+    terminal: type | tuple[type, ...] = (),
+    note: Note | None = None,
 ) -> AsyncGenerator[Any, Any]:
     """Wraps an asynchronous stream. ``terminal`` are the types of the item that says that it is complete."""
     alive = _Alive()
@@ -44,8 +48,7 @@ async def _read(
     note: Note | None,
     alive: _Alive,
 ) -> AsyncGenerator[Any, Any]:
-    step = source.__anext__
-    thrown_in: BaseException | None = None
+    """What every item passes through: each operation in its loop is paid for each item of each layer."""
     try:
         sent = yield
     except GeneratorExit:
@@ -57,66 +60,104 @@ async def _read(
         ledger.never(opening)
         await source.athrow(thrown)
         raise
-    record = ledger.begin(opening)
-    if record is None:
-        record = Record(opening, None, 0)
-        record.closed = True
-    inside = base = None
-    chunks, gap = 0, 0.0
+    record = ledger.begin(opening) or Record.unwatched(opening)
+    thrown_in: BaseException | None = None
+    plain: type | None = None
+    chunks, gap, held = 0, -1.0, 0.0
     asked = record.asked
-    advance = step() if sent is None else source.asend(sent)
-    while True:
-        now_current = get_current()
-        if now_current is not base or inside is None:
-            base, inside = now_current, scope(record, now_current)
-        token = attach(inside)
-        try:
-            item = await advance
-        except StopAsyncIteration:
-            detach(token)
-            ledger.end(record, "returned")
-            return
-        except BaseException as error:
-            if get_current() is inside:  # else the generator is closed from a context that is not its own
-                detach(token)
-            ledger.end(record, "raised", error, thrown_in=error is thrown_in)
-            raise
-        detach(token)
-        now = clock()
-        chunks += 1
-        record.chunks = chunks
-        record.last = now
-        if chunks == 1:
-            record.first = now
-        elif now - asked > gap:
-            record.longest_gap = gap = now - asked
-        if item.__class__ is str:
-            record.size += len(item)
-        elif isinstance(item, terminal):
-            record.terminal = True
-            if note is not None:
-                with contained("reading a terminal item"):
-                    note(record, item)
-        try:
-            sent = yield item
-        except GeneratorExit:
-            record.caller_time += clock() - now
-            if alive.generator() is None:
-                ledger.end(record, "closed")
-            else:
-                ledger.end(record, "closed", over=False)
+    base = scope.get()
+    inside = scope.of(record, base)
+    items = source if sent is None else _Resumed(source, source.asend(sent))
+    try:
+        while True:
+            switch(inside)
+            async for item in items:
+                switch(base)
+                now = clock()
+                chunks += 1
+                record.chunks = chunks
+                record.last = now
+                if now - asked > gap:
+                    gap = _note_gap(record, now, asked)
+                kind = item.__class__
+                if kind is str:
+                    record.size += len(item)
+                elif kind is not plain:
+                    plain = kind
+                    if isinstance(item, terminal):
+                        plain = None
+                        _note_terminal(record, item, note)
                 try:
-                    await _close(source)
-                finally:
-                    ledger.over(record)
-            raise
-        except BaseException as thrown:
-            thrown_in = thrown
-            advance = source.athrow(thrown)
-        else:
-            advance = step() if sent is None else source.asend(sent)
-        record.asked = asked = clock()
-        record.caller_time += asked - now
+                    sent = yield item
+                except GeneratorExit:
+                    record.caller_time = held + clock() - now
+                    if alive.generator() is None:
+                        ledger.end(record, "closed")
+                    else:
+                        ledger.end(record, "closed", over=False)
+                        try:
+                            await _close(source)
+                        finally:
+                            ledger.over(record)
+                    raise
+                except BaseException as thrown:
+                    thrown_in = thrown
+                    items = _Resumed(source, source.athrow(thrown))
+                    sent = items
+                record.asked = asked = clock()
+                held += asked - now
+                if scope.get() is not base:
+                    base = scope.get()
+                    inside = scope.of(record, base)
+                if sent is not None:
+                    if sent is not items:
+                        items = _Resumed(source, source.asend(sent))
+                    break
+                switch(inside)
+            else:
+                switch(base)
+                record.caller_time = held
+                ledger.end(record, "returned")
+                return
+    except BaseException as error:
+        if scope.get() is inside:  # else it is closed from a context that is not its own
+            switch(base)
+        if not record.closed:
+            record.caller_time = held
+            ledger.end(record, "raised", error, thrown_in=error is thrown_in)
+        raise
+
+
+def _note_gap(record: Record, now: float, asked: float) -> float:
+    if record.chunks == 1:
+        record.first = now
+        return 0.0
+    record.longest_gap = now - asked
+    return record.longest_gap
+
+
+def _note_terminal(record: Record, item: Any, note: Note | None) -> None:
+    record.terminal = True
+    if note is not None:
+        with contained("reading a terminal item"):
+            note(record, item)
+
+
+class _Resumed:
+    """A stream of which the next item is the answer to what its reader sent or threw in."""
+
+    __slots__ = ("_answer", "_source")
+
+    def __init__(self, source: Any, answer: Awaitable[Any]) -> None:
+        self._source = source
+        self._answer: Awaitable[Any] | None = answer
+
+    def __aiter__(self) -> "_Resumed":
+        return self
+
+    def __anext__(self) -> Awaitable[Any]:
+        answer, self._answer = self._answer, None
+        return self._source.__anext__() if answer is None else answer
 
 
 async def _close(source: Any) -> None:
@@ -144,7 +185,7 @@ async def call(
 class Entered:
     """A block of code as one stream without items. A context manager that lets every exception pass."""
 
-    __slots__ = ("_inside", "_ledger", "_opening", "_record", "_token")
+    __slots__ = ("_base", "_inside", "_ledger", "_opening", "_record")
 
     def __init__(self, ledger: Ledger, opening: Opening) -> None:
         self._ledger = ledger
@@ -153,15 +194,16 @@ class Entered:
     def __enter__(self) -> Record | None:
         self._record = self._ledger.begin(self._opening)
         if self._record is not None:
-            self._inside = scope(self._record, get_current())
-            self._token = attach(self._inside)
+            self._base = scope.get()
+            self._inside = scope.of(self._record, self._base)
+            scope.switch(self._inside)
         return self._record
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if self._record is None:
             return
-        if get_current() is self._inside:  # else it is closed from a context that is not its own
-            detach(self._token)
+        if scope.get() is self._inside:  # else it is closed from a context that is not its own
+            scope.switch(self._base)
         self._ledger.end(self._record, "returned" if error is None else "raised", error)
 
 
@@ -173,7 +215,11 @@ def opened(opening: Callable[[], Opening]) -> Opening | None:
 
 
 def watched(
-    ledger: Ledger, source: Any, opening: Callable[[], Opening], terminal: type | tuple[type, ...] = (), note: Note | None = None
+    ledger: Ledger,
+    source: Any,
+    opening: Callable[[], Opening],
+    terminal: type | tuple[type, ...] = (),
+    note: Note | None = None,
 ) -> Any:
     """Wraps what a library returned as its stream, in the same shape; leaves alone what is none."""
     if not hasattr(source, "__anext__"):

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Final
 
 from opentelemetry._logs import Logger, LoggerProvider, SeverityNumber
 from opentelemetry.context import Context
@@ -85,7 +85,7 @@ class Telemetry:
         labels = self._labels(record.opening)
         self._meters.open.add(-1, {n.A_LAYER: labels[n.A_LAYER], n.A_NAME: labels[n.A_NAME]})
         self._count(labels, verdict, case.outermost, record.span)
-        self._meters.measure(case, verdict, attributes, set_span_in_context(record.span))
+        self._meters.measure(case, verdict, attributes)
         self._tell(record.opening, verdict, case.outermost, attributes, record.span, end_ns)
 
     def never_started(self, opening: Opening) -> None:
@@ -99,6 +99,11 @@ class Telemetry:
         self._meters.started.add(labels)
         self._count(labels, verdict, True, span)
         self._tell(opening, verdict, True, attributes, span, now)
+
+    def forget(self) -> None:
+        """After a fork: what was counted is the parent's."""
+        for table in (self._meters.started, self._meters.ended, self._meters.cut, self._meters.open):
+            table.clear()
 
     def _capped(self) -> int:
         return sum(cap.capped for cap in (*self._name.values(), self._waiting_name, self._cause))
@@ -177,6 +182,9 @@ class Telemetry:
         )
 
 
+_NO_SPAN: Final = Context()
+
+
 class _Meters:
     """All instruments."""
 
@@ -217,13 +225,14 @@ class _Meters:
         """An observable counter without attributes."""
         self._meter.create_observable_counter(name, [lambda options: [Observation(value())]], unit, description)
 
-    def measure(self, case: Case, verdict: Verdict, attributes: Attributes, context: Context) -> None:
-        """Records the durations of a stream that is over."""
+    def measure(self, case: Case, verdict: Verdict, attributes: Attributes) -> None:
+        """Records the durations of a stream that is over. Exemplars, which cost, only for early endings."""
         record = case.record
         assert case.over_at is not None
         seconds = case.over_at - record.start
         layer: Attributes = {n.A_LAYER: record.layer}
         outcome: Attributes = {n.A_LAYER: record.layer, n.A_OUTCOME: verdict.outcome}
+        context = set_span_in_context(record.span, Context()) if verdict.early else _NO_SPAN
         self._duration.record(seconds, {**outcome, **_streamed(record.opening)}, context)
         if verdict.early:
             self._silence.record(attributes[n.A_SILENCE], outcome, context)
@@ -348,7 +357,10 @@ def _of_record(record: Record) -> Attributes:
         attributes[n.A_CHARACTERS] = record.size
         if record.chunks and record.opening.streamed:
             attributes[n.GEN_AI_FIRST_CHUNK] = record.first - record.start
-        for key, tokens in ((n.GEN_AI_INPUT_TOKENS, record.input_tokens), (n.GEN_AI_OUTPUT_TOKENS, record.output_tokens)):
+        for key, tokens in (
+            (n.GEN_AI_INPUT_TOKENS, record.input_tokens),
+            (n.GEN_AI_OUTPUT_TOKENS, record.output_tokens),
+        ):
             if tokens is not None:
                 attributes[key] = tokens
     if record.layer in (n.HTTP, n.MODEL):

@@ -97,6 +97,9 @@ def _bodies(module: ModuleType, ledger: Ledger) -> tuple[Callable[[Any, Record],
             return reader
 
         async def aclose(self) -> None:
+            if self._record.closed:
+                await self._stream.aclose()
+                return
             ledger.end(self._record, "closed", over=False)
             try:
                 await self._stream.aclose()
@@ -200,5 +203,3 @@ def _read_sync(ledger: Ledger, record: Record, stream: Any) -> Generator[bytes, 
         ledger.end(record, "raised", error)
         raise
     ledger.end(record, "returned")
-
-

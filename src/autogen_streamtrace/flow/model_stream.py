@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from ..core import names as n
 from ..core import tap
-from ..core.ledger import Ledger, current
+from ..core.ledger import Ledger
 from ..core.patcher import Patcher
 from ..core.record import Opening, Record
+from ..core.scope import current
 
 _PROVIDERS: Final = {
     "AzureOpenAIChatCompletionClient": "azure.ai.openai",

@@ -5,13 +5,11 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from opentelemetry.context import attach, detach, get_current
-
 from ..core import names as n
-from ..core import tap
-from ..core.ledger import Ledger, current, within
+from ..core import scope, tap
+from ..core.ledger import Ledger
 from ..core.patcher import Patcher
-from ..core.record import Opening, Record
+from ..core.record import Opening
 
 
 def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
@@ -21,7 +19,7 @@ def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
         @functools.wraps(original)
         def run_stream(self: Any, *args: Any, **kwargs: Any) -> Any:
             source = original(self, *args, **kwargs)
-            record = current()
+            record = scope.current()
             if record is not None and record.opening.subject == id(self) and not record.closed:
                 return source
             return tap.watched(ledger, source, lambda: _opening(self, kwargs), module.TaskResult)
@@ -41,24 +39,21 @@ def carry(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
     def carried(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         async def on_message_impl(self: Any, message: Any, ctx: Any) -> Any:
-            team = _team(ledger, self)
-            if team is None or team is current():
+            team = ledger.keyed(self.id.key)
+            if team is None or team is scope.current():
                 return await original(self, message, ctx)
-            inside = within(team, get_current())
-            token = attach(inside)
+            base = scope.get()
+            inside = scope.within(team, base)
+            scope.switch(inside)
             try:
                 return await original(self, message, ctx)
             finally:
-                if get_current() is inside:
-                    detach(token)
+                if scope.get() is inside:
+                    scope.switch(base)
 
         return on_message_impl
 
     patcher.attribute(module.SequentialRoutedAgent, "on_message_impl", carried)
-
-
-def _team(ledger: Ledger, agent: Any) -> Record | None:
-    return ledger.keyed(agent.id.key)
 
 
 def _opening(team: Any, kwargs: dict[str, Any]) -> Opening:

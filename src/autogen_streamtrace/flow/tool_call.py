@@ -10,9 +10,10 @@ from opentelemetry.trace import INVALID_SPAN, Span
 
 from ..core import names as n
 from ..core import tap
-from ..core.ledger import Ledger, current
+from ..core.ledger import Ledger
 from ..core.patcher import Patcher
 from ..core.record import Opening
+from ..core.scope import current
 
 
 def replace_span(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:

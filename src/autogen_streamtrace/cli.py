@@ -1,0 +1,19 @@
+"""The command line. Each command is a module of its own."""
+
+import typer
+
+from autogen_streamtrace.demo.command import demo
+
+app = typer.Typer(name="autogen-streamtrace", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+
+
+@app.callback()
+def describe() -> None:
+    """Says how each AutoGen stream ended, who ended it, what it was waiting for, and which limit explains it."""
+
+
+app.command("demo")(demo)
+
+
+def main() -> None:
+    app()

@@ -1,0 +1,177 @@
+"""The OpenTelemetry SDK where the program has set none up: traces, metrics and logs over OTLP.
+
+``providers`` finds or makes the three providers; ``flush`` and ``shutdown`` bring out what they hold, in bounded time.
+Who calls ``providers`` calls ``shutdown`` at the end: no provider of ours is shut down by ``atexit``.
+"""
+
+import logging
+import os
+import threading
+import time
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
+
+from opentelemetry import _logs, metrics, trace
+from opentelemetry.sdk.environment_variables import OTEL_CONFIG_FILE
+from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID
+
+from autogen_streamtrace.core.contain import contained
+from autogen_streamtrace.otlp import fork
+from autogen_streamtrace.otlp.bounded import Call, Helpers
+from autogen_streamtrace.otlp.environment import Signal, sdk_disabled
+from autogen_streamtrace.otlp.pipelines import SIGNALS, Pipelines, current
+from autogen_streamtrace.otlp.sdk import TwiceCollectingMeterProvider
+
+__all__ = ["Providers", "export_failures", "flush", "providers", "sdk_disabled", "shutdown"]
+
+_LEFT_FOR_CLOSING: Final = 0.1
+"""Share of a shutdown's time that is kept for closing the exporters."""
+
+_logger = logging.getLogger(__name__)
+_pipelines = Pipelines()
+_helpers: Helpers[Signal] = Helpers()
+_lock = threading.Lock()
+_said: set[str] = set()
+
+
+@dataclass(frozen=True)
+class Providers:
+    """Where telemetry goes, and for which of ``traces``, ``metrics``, ``logs`` the provider is one of ours."""
+
+    tracer_provider: trace.TracerProvider
+    meter_provider: metrics.MeterProvider
+    logger_provider: _logs.LoggerProvider
+    ours: frozenset[str] = frozenset()
+
+    def by_signal(self) -> dict[Signal, Any]:
+        """The provider of each signal."""
+        return {"traces": self.tracer_provider, "metrics": self.meter_provider, "logs": self.logger_provider}
+
+
+def providers(
+    tracer_provider: trace.TracerProvider | None = None,
+    meter_provider: metrics.MeterProvider | None = None,
+    logger_provider: _logs.LoggerProvider | None = None,
+) -> Providers:
+    """For each signal the given provider, else the program's global one, else one of ours, set as the global one.
+
+    The API's placeholder (``ProxyTracerProvider``) counts as none. With ``OTEL_SDK_DISABLED`` nothing is made.
+
+    Raises:
+        SettingError: an ``OTEL_*`` variable with a value that cannot be used; nothing is set up then.
+    """
+    given: dict[Signal, Any] = {"traces": tracer_provider, "metrics": meter_provider, "logs": logger_provider}
+    with _lock:
+        if not sdk_disabled():
+            _make([signal for signal in SIGNALS if _pipelines.found(signal, given[signal]) is None])
+        chosen = {signal: _pipelines.found(signal, given[signal]) or current(signal) for signal in SIGNALS}
+    ours = frozenset(signal for signal in SIGNALS if _pipelines.owns(signal, chosen[signal]))
+    _warn_of_shared_instance({signal: chosen[signal] for signal in SIGNALS if signal not in ours})
+    return Providers(chosen["traces"], chosen["metrics"], chosen["logs"], ours)
+
+
+def flush(providers: Providers, timeout: float = 5.0) -> None:
+    """Has everything recorded so far exported; metrics are collected twice. Never raises.
+
+    Args:
+        providers: ours or the program's; one without ``force_flush`` is passed over.
+        timeout: seconds for all of it; what takes longer goes on by itself.
+    """
+    with contained("flushing"):
+        deadline = time.monotonic() + timeout
+        _run({signal: partial(_flush, each, deadline) for signal, each in providers.by_signal().items()}, timeout)
+
+
+def shutdown(providers: Providers, timeout: float = 5.0) -> None:
+    """Flushes, then ends the providers that are ours. Never raises.
+
+    Args:
+        providers: the program's own are flushed only.
+        timeout: seconds for all of it; exports still under way then are given up, and what they held is lost.
+    """
+    with contained("shutting down"):
+        deadline = time.monotonic() + timeout
+        calls: dict[Signal, Call] = {}
+        for signal, provider in providers.by_signal().items():
+            ending = _end if _pipelines.owns(signal, provider) else _flush
+            calls[signal] = partial(ending, provider, deadline)
+        _run(calls, timeout * (1 - _LEFT_FOR_CLOSING))
+        for signal in SIGNALS:
+            if signal in providers.ours:
+                _pipelines.close(signal)
+
+
+def export_failures() -> int:
+    """How many exports of ours failed in this process."""
+    return _pipelines.failures()
+
+
+def _make(signals: list[Signal]) -> None:
+    if signals:
+        _warn_of_configuration_file()
+        _pipelines.make(signals)
+    for signal in SIGNALS:
+        _helpers.start(signal)
+    fork.watch(_pipelines.deliveries, _after_fork)
+
+
+def _after_fork() -> None:
+    _pipelines.after_fork()
+    _helpers.after_fork()
+
+
+def _flush(provider: Any, deadline: float) -> None:
+    """A shut-down provider of ours has nothing left to flush; one of the program's may not flush at all."""
+    force_flush = getattr(provider, "force_flush", None)
+    if force_flush is None or _pipelines.closed(provider):
+        return
+    foreign_metrics = isinstance(provider, metrics.MeterProvider) and not isinstance(
+        provider, TwiceCollectingMeterProvider
+    )
+    for _ in range(2 if foreign_metrics else 1):
+        force_flush(max(1, int((deadline - time.monotonic()) * 1000)))
+
+
+def _end(provider: Any, deadline: float) -> None:
+    if not isinstance(provider, TwiceCollectingMeterProvider):
+        _flush(provider, deadline)
+    provider.shutdown()
+
+
+def _run(calls: dict[Signal, Call], timeout: float) -> None:
+    """Makes the calls, and tells of the endpoints that keep them from returning."""
+    late = _helpers.run(calls, timeout)
+    for delivery in _pipelines.deliveries():
+        if delivery.target.signal in late and delivery.busy:
+            delivery.warn()
+
+
+def _warn_of_shared_instance(foreign: dict[Signal, Any]) -> None:
+    resources = {signal: _resource(provider) for signal, provider in foreign.items()}
+    nameless = [
+        signal for signal, each in resources.items() if each is not None and SERVICE_INSTANCE_ID not in each.attributes
+    ]
+    if nameless and "instance" not in _said:
+        _said.add("instance")
+        _logger.warning(
+            "The program's own OpenTelemetry provider for %s has no %s in its resource. Two processes of one service"
+            " then share their time series and their counts make no sense: give each process its own.",
+            ", ".join(nameless),
+            SERVICE_INSTANCE_ID,
+        )
+
+
+def _resource(provider: Any) -> Any:
+    """The SDK's resource; ``None`` for a provider that is not the SDK's."""
+    return getattr(provider, "resource", None) or getattr(getattr(provider, "_sdk_config", None), "resource", None)
+
+
+def _warn_of_configuration_file() -> None:
+    if os.environ.get(OTEL_CONFIG_FILE) and "file" not in _said:
+        _said.add("file")
+        _logger.warning(
+            "%s is set, but only the other OTEL_* variables are read here. To use the file, let the program or"
+            " opentelemetry-instrument set the SDK up from it before instrument() is called.",
+            OTEL_CONFIG_FILE,
+        )

@@ -1,0 +1,169 @@
+"""One exporter as the program lives with it: made anew in each process, counted, and quiet."""
+
+import logging
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Generic, TypeVar
+
+from autogen_streamtrace.core.names import M_EXPORT_FAILURES
+from autogen_streamtrace.otlp.environment import Target
+
+ResultT = TypeVar("ResultT")
+
+_logger = logging.getLogger(__name__)
+_thread = threading.local()
+_warned: set[str] = set()
+_MAX_REASON = 300
+
+
+class Delivery(Generic[ResultT]):
+    """Holds the real exporter and hands batches to it.
+
+    The exporter is made at the first export of each process: a gRPC channel does not survive a fork, and two processes
+    must not write into one HTTP connection. A parent's exporter is kept, not closed: closing is the parent's business.
+    """
+
+    def __init__(self, target: Target, failure: ResultT) -> None:
+        self.target = target
+        self.failures = 0
+        self._failure = failure
+        self._pid = 0
+        self._exporter: Any = None
+        self._inherited: list[Any] = []
+        self._closed = False
+        self._lines: list[str] = []
+        self._busy = threading.Lock()
+        _quieten(target.exporter)
+
+    def send(self, export: Callable[[Any], ResultT]) -> ResultT:
+        """``export(exporter)``'s result; a failure of any kind is counted, told once per endpoint, and returned."""
+        with self._busy, _collected(self._lines):
+            del self._lines[:]
+            try:
+                result = export(self._own())
+            except Exception as error:
+                self._lines.insert(0, f"{type(error).__name__}: {error}")
+                result = self._failure
+        if result == self._failure:
+            self.failures += 1
+            if not self._closed:
+                self.warn()
+        return result
+
+    def probe(self) -> Any:
+        """The exporter of this process, made now, or ``None`` where that fails; the failure is told."""
+        with _collected(self._lines):
+            try:
+                return self._own()
+            except Exception as error:
+                self._lines.insert(0, f"{type(error).__name__}: {error}")
+        self.warn()
+        return None
+
+    def warn(self) -> None:
+        """Says once per endpoint and process that nothing arrives there, and what to do."""
+        if self.target.endpoint not in _warned:
+            _warned.add(self.target.endpoint)
+            _logger.warning("%s", _advice(self.target, self._lines[0] if self._lines else "no answer in time"))
+
+    def flush(self, timeout_millis: float) -> bool:
+        """Passes ``force_flush`` on to this process's exporter, where there is one."""
+        if self._exporter is None or self._pid != os.getpid():
+            return True
+        with _collected([]):
+            return bool(self._exporter.force_flush(timeout_millis))
+
+    def close(self) -> None:
+        """Ends this process's exporter; an export that waits for its next try gives up."""
+        closed, self._closed = self._closed, True
+        if not closed and self._exporter is not None and self._pid == os.getpid():
+            with _collected([]):
+                self._exporter.shutdown()
+
+    @property
+    def busy(self) -> bool:
+        """Whether an export is under way."""
+        return self._busy.locked()
+
+    def hold(self, timeout: float) -> bool:
+        """Waits up to ``timeout`` seconds for an export under way, and lets none begin until ``release``."""
+        return self._busy.acquire(timeout=max(timeout, 0))
+
+    def release(self) -> None:
+        """Lets exports begin again."""
+        self._busy.release()
+
+    def after_fork(self) -> None:
+        """In the child: nothing is under way here and nothing has failed here."""
+        self._busy = threading.Lock()
+        self._lines = []
+        self.failures = 0
+
+    def _own(self) -> Any:
+        if self._pid != os.getpid():
+            if self._exporter is not None:
+                self._inherited.append(self._exporter)
+            self._exporter = None
+            self._pid = os.getpid()
+        if self._closed:
+            raise RuntimeError("the exporter is shut down")
+        if self._exporter is None:
+            self._exporter = self.target.make()
+        return self._exporter
+
+
+def _advice(target: Target, reason: str) -> str:
+    remedy = (
+        f"Check that a collector listens there for {target.protocol}, or name another with OTEL_EXPORTER_OTLP_ENDPOINT"
+        " and OTEL_EXPORTER_OTLP_PROTOCOL, or set OTEL_TRACES_EXPORTER, OTEL_METRICS_EXPORTER and OTEL_LOGS_EXPORTER"
+        " to none."
+        if target.protocol
+        else f"Check its settings, or choose another with OTEL_{target.signal.upper()}_EXPORTER."
+    )
+    return (
+        f"No telemetry reaches {target.endpoint}: {_redacted(reason)}. The program runs on; what cannot be sent is lost"
+        f" and counted in {M_EXPORT_FAILURES}. {remedy} This is said once."
+    )
+
+
+def _redacted(reason: str) -> str:
+    """In one line, without the talk of retries, and without what may hold a secret: a URL's query and its user."""
+    text = re.sub(r" encountered while exporting .*?, retrying in [\d.]+s\.", "", " ".join(reason.split()))
+    text = re.sub(r"\?[^\s'\")]+", "?…", text)
+    return re.sub(r"//[^/\s@]+@", "//…@", text)[:_MAX_REASON].rstrip(". ")
+
+
+class _Collector(logging.Filter):
+    """Takes an exporter's own warnings out of the log while it works for us; elsewhere they are untouched."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        lines: list[str] | None = getattr(_thread, "lines", None)
+        if lines is None or record.levelno < logging.WARNING:
+            return True
+        lines.append(record.getMessage())
+        _logger.debug("%s", lines[-1])
+        return False
+
+
+_collector = _Collector()
+
+
+@contextmanager
+def _collected(lines: list[str]) -> Iterator[None]:
+    outer = getattr(_thread, "lines", None)
+    _thread.lines = lines
+    try:
+        yield
+    finally:
+        _thread.lines = outer
+
+
+def _quieten(exporter: type[Any]) -> None:
+    """An exporter logs in the modules of its classes. Goes first, before the SDK's filter of repeated lines."""
+    for module in {each.__module__ for each in exporter.__mro__}:
+        logger = logging.getLogger(module)
+        if _collector not in logger.filters:
+            logger.filters.insert(0, _collector)

@@ -1,0 +1,65 @@
+"""The SDK's three exporter interfaces over a ``Delivery``."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
+from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult, MetricsData
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+from autogen_streamtrace.otlp.delivery import Delivery
+
+
+class Spans(SpanExporter):
+    """Exports spans through ``delivery``."""
+
+    def __init__(self, delivery: Delivery[SpanExportResult]) -> None:
+        self._delivery = delivery
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        return self._delivery.send(lambda exporter: exporter.export(spans))
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return self._delivery.flush(timeout_millis)
+
+    def shutdown(self) -> None:
+        self._delivery.close()
+
+
+class Metrics(MetricExporter):
+    """Exports metrics through ``delivery``, with the real exporter's temporality and aggregation.
+
+    The SDK asks for these two before the first export, so the real exporter is made at once.
+    """
+
+    def __init__(self, delivery: Delivery[MetricExportResult]) -> None:
+        real = delivery.probe()
+        super().__init__(getattr(real, "_preferred_temporality", None), getattr(real, "_preferred_aggregation", None))
+        self._delivery = delivery
+
+    def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:
+        return self._delivery.send(lambda exporter: exporter.export(metrics_data, timeout_millis, **kwargs))
+
+    def force_flush(self, timeout_millis: float = 10_000) -> bool:
+        return self._delivery.flush(timeout_millis)
+
+    def shutdown(self, timeout_millis: float = 30_000, **kwargs: Any) -> None:
+        self._delivery.close()
+
+
+class LogRecords(LogRecordExporter):
+    """Exports log records through ``delivery``."""
+
+    def __init__(self, delivery: Delivery[LogRecordExportResult]) -> None:
+        self._delivery = delivery
+
+    def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
+        return self._delivery.send(lambda exporter: exporter.export(batch))
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return self._delivery.flush(timeout_millis)
+
+    def shutdown(self) -> None:
+        self._delivery.close()

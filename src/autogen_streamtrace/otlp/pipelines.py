@@ -1,0 +1,129 @@
+"""The SDK pipelines of this process: provider, processors and exporters of each signal, made, kept and forked."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from opentelemetry import _logs, metrics, trace
+from opentelemetry._logs._internal import ProxyLoggerProvider
+from opentelemetry.metrics._internal import _ProxyMeterProvider
+from opentelemetry.sdk.resources import Resource
+
+from autogen_streamtrace.otlp import sdk
+from autogen_streamtrace.otlp.delivery import Delivery
+from autogen_streamtrace.otlp.environment import Signal, Target, targets
+from autogen_streamtrace.otlp.resource import ProcessResource
+from autogen_streamtrace.settings import SettingError
+
+
+@dataclass(frozen=True)
+class _Api:
+    """How the OpenTelemetry API keeps one signal's global provider, and how the SDK makes one."""
+
+    get_global: Callable[[], Any]
+    set_global: Callable[[Any], None]
+    placeholder: type[Any]
+    make: Callable[[Resource, list[Target]], tuple[Any, list[Delivery[Any]]]]
+
+
+_APIS: Final[dict[Signal, _Api]] = {
+    "traces": _Api(
+        trace.get_tracer_provider, trace.set_tracer_provider, trace.ProxyTracerProvider, sdk.tracer_provider
+    ),
+    "metrics": _Api(metrics.get_meter_provider, metrics.set_meter_provider, _ProxyMeterProvider, sdk.meter_provider),
+    "logs": _Api(_logs.get_logger_provider, _logs.set_logger_provider, ProxyLoggerProvider, sdk.logger_provider),
+}
+
+
+SIGNALS: Final[tuple[Signal, ...]] = tuple(_APIS)
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """A provider of ours and what it exports through."""
+
+    provider: Any
+    deliveries: list[Delivery[Any]]
+
+
+def current(signal: Signal) -> Any:
+    """The global provider of ``signal``, be it the API's placeholder."""
+    return _APIS[signal].get_global()
+
+
+class Pipelines:
+    """What this process has set up itself."""
+
+    def __init__(self) -> None:
+        self._open: dict[Signal, Pipeline] = {}
+        self._closed: list[Any] = []
+        self._failures = 0
+        self._resource: ProcessResource | None = None
+
+    def make(self, signals: Iterable[Signal]) -> None:
+        """Makes a pipeline for each signal and sets it as the global one: all of them, or none.
+
+        Raises:
+            SettingError: an ``OTEL_*`` variable with a value that cannot be used.
+        """
+        chosen = {signal: targets(signal) for signal in signals}
+        self._resource = self._resource or ProcessResource()
+        made: dict[Signal, Pipeline] = {}
+        for signal, wanted in chosen.items():
+            try:
+                made[signal] = Pipeline(*_APIS[signal].make(self._resource.resource, wanted))
+            except ValueError as error:
+                for each in made.values():
+                    each.provider.shutdown()
+                raise SettingError(f"a value of an OTEL_* variable for {signal} is not allowed: {error}") from error
+        self._open.update(made)
+        for signal, pipeline in made.items():
+            # The API takes a global provider once: one that follows a shut-down one is known to our own users only.
+            if isinstance(current(signal), _APIS[signal].placeholder):
+                _APIS[signal].set_global(pipeline.provider)
+
+    def found(self, signal: Signal, given: Any = None) -> Any:
+        """``given``, else our open one, else the global one; ``None`` where that is a placeholder or shut down."""
+        for provider in (given, self._provider(signal), current(signal)):
+            if provider is not None and not isinstance(provider, _APIS[signal].placeholder):
+                return None if self.closed(provider) else provider
+        return None
+
+    def owns(self, signal: Signal, provider: Any) -> bool:
+        """Whether ``provider`` is our open one of ``signal``."""
+        return provider is not None and provider is self._provider(signal)
+
+    def closed(self, provider: Any) -> bool:
+        """Whether ``provider`` was ours and is shut down."""
+        return any(provider is each for each in self._closed)
+
+    def close(self, signal: Signal) -> None:
+        """Gives up what is still under way for ``signal``; its pipeline counts as shut down from now on."""
+        pipeline = self._open.pop(signal, None)
+        if pipeline is not None:
+            self._closed.append(pipeline.provider)
+            self._failures += sum(delivery.failures for delivery in pipeline.deliveries)
+            for delivery in pipeline.deliveries:
+                delivery.close()
+
+    def failures(self) -> int:
+        """How many exports failed in this process."""
+        return self._failures + sum(delivery.failures for delivery in self.deliveries())
+
+    def _provider(self, signal: Signal) -> Any:
+        return self._open[signal].provider if signal in self._open else None
+
+    def deliveries(self) -> list[Delivery[Any]]:
+        """The exporters of every open pipeline."""
+        return [delivery for pipeline in self._open.values() for delivery in pipeline.deliveries]
+
+    def after_fork(self) -> None:
+        """In a forked child: its own exporters, its own instance id, its metrics from zero."""
+        self._failures = 0
+        for delivery in self.deliveries():
+            delivery.after_fork()
+        for pipeline in self._open.values():
+            if self._resource is not None:
+                pipeline.provider._update_resource(self._resource.in_child())
+            if isinstance(pipeline.provider, sdk.TwiceCollectingMeterProvider):
+                pipeline.provider.start_anew()

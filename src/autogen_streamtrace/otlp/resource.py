@@ -1,0 +1,33 @@
+"""Whose telemetry it is: every process has its own ``service.instance.id``."""
+
+import os
+
+from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, Resource, ServiceInstanceIdResourceDetector
+
+
+class ProcessResource:
+    """The resource of this process and of the children that it forks.
+
+    ``OTEL_RESOURCE_ATTRIBUTES``, ``OTEL_SERVICE_NAME`` and the resource detectors count as everywhere. An instance id
+    that comes from one of them is shared by all the processes that see it, so ``-<pid>`` is added; where none gives
+    one, the SDK makes a UUID per process.
+
+    After a fork the SDK (1.45) gives its providers, tracers and loggers a new UUID, also where an id was given;
+    ``in_child`` is what brings the given one back. Out of reach: a span that was started before the fork keeps the
+    parent's resource though it ends in the child, and two containers that were given the same id run under the same
+    pid easily.
+    """
+
+    def __init__(self) -> None:
+        self.resource = Resource.create()
+        found = self.resource.attributes.get(SERVICE_INSTANCE_ID)
+        made = ServiceInstanceIdResourceDetector().detect().attributes[SERVICE_INSTANCE_ID]
+        self._given = found if found and found != made else None
+        if self._given or not found:
+            self.resource = self.resource.merge(self.in_child())
+
+    def in_child(self) -> Resource:
+        """What a forked child merges over its parent's resource."""
+        if self._given is None:
+            return ServiceInstanceIdResourceDetector().detect()
+        return Resource({SERVICE_INSTANCE_ID: f"{self._given}-{os.getpid()}"})
