@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from typing import Any, Final, Literal
 
 from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX: Final = "AUTOGEN_STREAMTRACE_"
 
@@ -46,8 +46,6 @@ def load(**keywords: object) -> Settings:
         return Settings(**values)
     except ValidationError as error:
         raise SettingError("; ".join(_explain(each, keywords) for each in error.errors())) from None
-    except SettingsError as error:
-        raise SettingError(f"{error}: {error.__cause__}") from None
 
 
 def variable(name: str) -> str:

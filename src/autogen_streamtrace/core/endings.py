@@ -167,6 +167,8 @@ class Verdict:
     """The HTTP error status that explains it."""
     cancelled_by: n.CancelledBy | None = None
     limit: Limit | None = None
+    intermediary: str = ""
+    """What stood between this process and the server."""
 
     @property
     def early(self) -> bool:

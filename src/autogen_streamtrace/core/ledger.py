@@ -126,7 +126,7 @@ class Ledger:
         at = clock()
         try:
             cause = causes.CLOSED if how == "closed" else causes.read(error) if error is not None else None
-            by_token = cause is not None and cause.kind == "cancelled" and _token_cancelled(record.opening.token)
+            by_token = cause is not None and cause.kind == "cancelled" and _by_token(record)
             ending = Ending(
                 how, at, record.held and how == "closed", cause, thrown_in, by_token, _delivered(record), over
             )
@@ -292,9 +292,15 @@ def _delivered(record: Record) -> int:
     return record.parent.chunks if record.parent is not None else 0
 
 
-def _token_cancelled(token: Any) -> bool:
-    """``CancellationToken.is_cancelled()`` without its lock, which ``cancel()`` holds while it calls back."""
-    return bool(getattr(token, "_cancelled", False))
+def _by_token(record: Record) -> bool:
+    """A ``CancellationToken`` of this stream or of one around it was cancelled.
+
+    It is read without its lock, which ``cancel()`` holds while it calls back.
+    """
+    link: Record | None = record
+    while link is not None and not getattr(link.opening.token, "_cancelled", False):
+        link = link.parent
+    return link is not None
 
 
 def _open_stream(case: Case, now: float) -> OpenStream:

@@ -240,6 +240,7 @@ class Lineage:
             status=record.status if record.layer == n.HTTP and rule.outcome == n.REJECTED else None,
             cancelled_by=_cancelled_by(case) if rule.outcome == n.CANCELLED else None,
             limit=_limit(record, cause.timer) if cause is not None and rule.outcome == n.TIMEOUT else None,
+            intermediary=record.intermediary,
         )
 
     def _fix(self, case: Case, verdict: Verdict, at: float) -> None:

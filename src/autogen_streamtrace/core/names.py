@@ -111,6 +111,7 @@ A_LIMIT_ID: Final = "autogen.stream.limit.id"
 A_LIMIT_VALUE: Final = "autogen.stream.limit.value"
 A_LIMIT_SOURCE: Final = "autogen.stream.limit.source"
 A_OVERRUN: Final = "autogen.stream.upstream_overrun"
+A_INTERMEDIARY: Final = "autogen.stream.intermediary"
 A_ATTEMPTS: Final = "autogen.stream.attempts"
 A_ERROR_TYPE: Final = "error.type"
 
@@ -133,6 +134,8 @@ SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 HTTP_METHOD: Final = "http.request.method"
 HTTP_STATUS: Final = "http.response.status_code"
+
+HTTP_RESPONSE_HEADER: Final = "http.response.header."
 
 # Events.
 E_START: Final = "autogen.stream.start"

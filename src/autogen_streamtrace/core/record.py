@@ -46,12 +46,14 @@ class Record:
         "finish",
         "first",
         "input_tokens",
+        "intermediary",
         "last",
         "longest_gap",
         "loop",
         "opening",
         "output_tokens",
         "parent",
+        "request_ids",
         "size",
         "span",
         "start",
@@ -88,6 +90,10 @@ class Record:
         self.input_tokens: int | None = None
         self.output_tokens: int | None = None
         self.status: int | None = None
+        self.intermediary = ""
+        """What stood between this process and the server, where the response's headers say so."""
+        self.request_ids: tuple[tuple[str, str], ...] = ()
+        """Response headers by which a provider's or a proxy's support knows the request."""
         self.timeouts: dict[str, float | None] | None = None
         """Seconds: the HTTP client's own, for this request."""
         self.tail: Tail | None = None

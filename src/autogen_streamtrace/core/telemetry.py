@@ -318,6 +318,8 @@ def _of_verdict(verdict: Verdict) -> Attributes:
         attributes[n.A_CAUSE_LAYER] = verdict.cause_layer
     if verdict.cancelled_by is not None:
         attributes[n.A_CANCELLED_BY] = verdict.cancelled_by
+    if verdict.intermediary:
+        attributes[n.A_INTERMEDIARY] = verdict.intermediary
     if verdict.limit is not None:
         attributes[n.A_LIMIT_ID] = verdict.limit.id
         attributes[n.A_LIMIT_SOURCE] = verdict.limit.source
@@ -351,6 +353,10 @@ def _of_record(record: Record) -> Attributes:
         attributes[n.A_FIRST_CHUNK] = record.first - record.start
     if record.layer == n.HTTP:
         attributes[n.A_BYTES] = record.size
+        if record.intermediary:
+            attributes[n.A_INTERMEDIARY] = record.intermediary
+        for name, value in record.request_ids:
+            attributes[n.HTTP_RESPONSE_HEADER + name] = (value,)
         if record.status is not None:
             attributes[n.HTTP_STATUS] = record.status
     if record.layer == n.MODEL:

@@ -7,10 +7,9 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from autogen_streamtrace.demo.verdict import Row
-from autogen_streamtrace.demo.view import View, console_for_rows
+from autogen_streamtrace.demo.view import View, console_beside_json, console_for_rows
 from autogen_streamtrace.settings import SettingError
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ async def play(scenarios: "Sequence[Scenario]", *, as_json: bool, send: bool) ->
     from autogen_streamtrace.demo.run import Demo
 
     rows = []
-    console = Console(stderr=True, quiet=True) if as_json else console_for_rows()
+    console = console_beside_json() if as_json else console_for_rows()
     with Demo(send=send) as stage, View(console, len(scenarios)) as view:
         for scenario in scenarios:
             view.playing(scenario.name)

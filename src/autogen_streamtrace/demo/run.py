@@ -113,8 +113,8 @@ def standalone(recorder: TraceRecorder) -> Iterator[trace.Tracer]:
 
 @contextlib.contextmanager
 def sending(recorder: TraceRecorder) -> Iterator[trace.Tracer]:
-    """Instrument and send everything to the configured OTLP endpoint."""
-    with mock.patch.dict(os.environ):
+    """Instrument and send everything to the configured OTLP endpoint, whatever its sampler would keep."""
+    with mock.patch.dict(os.environ, OTEL_TRACES_SAMPLER="always_on"):
         if f"{SERVICE_NAME}=" not in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", ""):
             os.environ.setdefault("OTEL_SERVICE_NAME", SERVICE)
         providers = otlp.providers()

@@ -32,9 +32,8 @@ COLUMNS: Final = {
     "waiting on": 17,
     "cause": 34,
     "limit": 25,
-    "": 6,
 }
-"""Each column's share of the width."""
+"""Each column's share of the width; the last one, right or wrong, has a width of its own."""
 
 
 class View:
@@ -86,6 +85,7 @@ def table() -> Table:
     empty = Table(box=None, expand=True, show_header=False, padding=(0, 1, 0, 0), pad_edge=False)
     for share in COLUMNS.values():
         empty.add_column(ratio=share, overflow="fold")
+    empty.add_column(width=len("right"))
     return empty
 
 
@@ -123,3 +123,10 @@ def console_for_rows() -> Console:
     """Standard output; where it is no terminal, wide enough for a row."""
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=PLAIN_WIDTH)
+
+
+def console_beside_json() -> Console:
+    """Standard error, where somebody watches it."""
+    console = Console(stderr=True, highlight=False)
+    console.quiet = not console.is_terminal
+    return console

@@ -8,6 +8,7 @@ from typing import Any
 
 from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 
+from ..core import headers
 from ..core import names as n
 from ..core.contain import contained
 from ..core.ledger import Ledger, prime
@@ -74,6 +75,8 @@ def _begin(ledger: Ledger, request: Any) -> Record | None:
 def _watch_body(record: Record, response: Any, body: Callable[[Any, Record], Any]) -> None:
     with contained("watching a body"):
         record.status = response.status_code
+        record.intermediary = headers.intermediary(response.headers)
+        record.request_ids = headers.request_ids(response.headers)
         if record.parent is not None and record.parent.layer == n.MODEL:
             record.tail = Tail(response.headers.get("content-encoding", ""))
         response.stream = body(response.stream, record)

@@ -80,7 +80,7 @@ def flush(providers: Providers, timeout: float = 5.0) -> None:
     """
     with contained("flushing"):
         deadline = time.monotonic() + timeout
-        _run({signal: partial(_flush, each, deadline) for signal, each in providers.by_signal().items()}, timeout)
+        _run({signal: partial(_flush, each, deadline) for signal, each in _flushable(providers)}, timeout)
 
 
 def shutdown(providers: Providers, timeout: float = 5.0) -> None:
@@ -93,7 +93,7 @@ def shutdown(providers: Providers, timeout: float = 5.0) -> None:
     with contained("shutting down"):
         deadline = time.monotonic() + timeout
         calls: dict[Signal, Call] = {}
-        for signal, provider in providers.by_signal().items():
+        for signal, provider in _flushable(providers):
             ending = _end if _pipelines.owns(signal, provider) else _flush
             calls[signal] = partial(ending, provider, deadline)
         _run(calls, timeout * (1 - _LEFT_FOR_CLOSING))
@@ -121,22 +121,29 @@ def _after_fork() -> None:
     _helpers.after_fork()
 
 
-def _flush(provider: Any, deadline: float) -> None:
+def _flushable(providers: Providers) -> list[tuple[Signal, Any]]:
     """A shut-down provider of ours has nothing left to flush; one of the program's may not flush at all."""
-    force_flush = getattr(provider, "force_flush", None)
-    if force_flush is None or _pipelines.closed(provider):
-        return
+    return [
+        (signal, provider)
+        for signal, provider in providers.by_signal().items()
+        if hasattr(provider, "force_flush") and not _pipelines.closed(provider)
+    ]
+
+
+def _flush(provider: Any, deadline: float) -> None:
     foreign_metrics = isinstance(provider, metrics.MeterProvider) and not isinstance(
         provider, TwiceCollectingMeterProvider
     )
     for _ in range(2 if foreign_metrics else 1):
-        force_flush(max(1, int((deadline - time.monotonic()) * 1000)))
+        provider.force_flush(max(1, int((deadline - time.monotonic()) * 1000)))
 
 
 def _end(provider: Any, deadline: float) -> None:
-    if not isinstance(provider, TwiceCollectingMeterProvider):
-        _flush(provider, deadline)
-    provider.shutdown()
+    try:
+        if not isinstance(provider, TwiceCollectingMeterProvider):
+            _flush(provider, deadline)
+    finally:
+        provider.shutdown()
 
 
 def _run(calls: dict[Signal, Call], timeout: float) -> None:
@@ -144,7 +151,7 @@ def _run(calls: dict[Signal, Call], timeout: float) -> None:
     late = _helpers.run(calls, timeout)
     for delivery in _pipelines.deliveries():
         if delivery.target.signal in late and delivery.busy:
-            delivery.warn()
+            delivery.warn("no answer in time")
 
 
 def _warn_of_shared_instance(foreign: dict[Signal, Any]) -> None:

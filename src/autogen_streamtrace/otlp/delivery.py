@@ -6,7 +6,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from autogen_streamtrace.core.names import M_EXPORT_FAILURES
 from autogen_streamtrace.otlp.environment import Target
@@ -16,7 +16,8 @@ ResultT = TypeVar("ResultT")
 _logger = logging.getLogger(__name__)
 _thread = threading.local()
 _warned: set[str] = set()
-_MAX_REASON = 300
+_MAX_REASON: Final = 300
+_MAX_LINES: Final = 10
 
 
 class Delivery(Generic[ResultT]):
@@ -34,53 +35,59 @@ class Delivery(Generic[ResultT]):
         self._exporter: Any = None
         self._inherited: list[Any] = []
         self._closed = False
-        self._lines: list[str] = []
+        self._making: list[str] = []
+        self._trouble: list[str] = []
         self._busy = threading.Lock()
         _quieten(target.exporter)
 
     def send(self, export: Callable[[Any], ResultT]) -> ResultT:
         """``export(exporter)``'s result; a failure of any kind is counted, told once per endpoint, and returned."""
-        with self._busy, _collected(self._lines):
-            del self._lines[:]
+        with self._busy, _heard_by(self._trouble):
             try:
                 result = export(self._own())
             except Exception as error:
-                self._lines.insert(0, f"{type(error).__name__}: {error}")
+                _note(self._trouble, f"{type(error).__name__}: {error}")
                 result = self._failure
-        if result == self._failure:
-            self.failures += 1
-            if not self._closed:
-                self.warn()
+        if result != self._failure:
+            self._making, self._trouble = [], []
+            return result
+        self.failures += 1
+        if not self._closed:
+            self.warn("the exporter failed")
         return result
 
     def probe(self) -> Any:
         """The exporter of this process, made now, or ``None`` where that fails; the failure is told."""
-        with _collected(self._lines):
+        with _heard_by(self._trouble):
             try:
                 return self._own()
             except Exception as error:
-                self._lines.insert(0, f"{type(error).__name__}: {error}")
-        self.warn()
+                _note(self._trouble, f"{type(error).__name__}: {error}")
+        self.warn("the exporter cannot be made")
         return None
 
-    def warn(self) -> None:
-        """Says once per endpoint and process that nothing arrives there, and what to do."""
+    def warn(self, otherwise: str) -> None:
+        """Says once per endpoint and process that nothing arrives there, why, and what to do.
+
+        ``otherwise`` is why, where the exporter has not said it.
+        """
         if self.target.endpoint not in _warned:
             _warned.add(self.target.endpoint)
-            _logger.warning("%s", _advice(self.target, self._lines[0] if self._lines else "no answer in time"))
+            reason = next(iter([*self._making, *self._trouble]), otherwise)
+            _logger.warning("%s", _advice(self.target, reason))
 
     def flush(self, timeout_millis: float) -> bool:
         """Passes ``force_flush`` on to this process's exporter, where there is one."""
         if self._exporter is None or self._pid != os.getpid():
             return True
-        with _collected([]):
+        with _heard_by([]):
             return bool(self._exporter.force_flush(timeout_millis))
 
     def close(self) -> None:
         """Ends this process's exporter; an export that waits for its next try gives up."""
         closed, self._closed = self._closed, True
         if not closed and self._exporter is not None and self._pid == os.getpid():
-            with _collected([]):
+            with _heard_by([]):
                 self._exporter.shutdown()
 
     @property
@@ -89,8 +96,11 @@ class Delivery(Generic[ResultT]):
         return self._busy.locked()
 
     def hold(self, timeout: float) -> bool:
-        """Waits up to ``timeout`` seconds for an export under way, and lets none begin until ``release``."""
-        return self._busy.acquire(timeout=max(timeout, 0))
+        """Waits up to ``timeout`` seconds for an export under way, and lets none begin until ``release``.
+
+        An endpoint that does not answer is not waited for. Returns whether there is something to release.
+        """
+        return self._busy.acquire(timeout=0 if self._trouble else max(timeout, 0))
 
     def release(self) -> None:
         """Lets exports begin again."""
@@ -99,7 +109,7 @@ class Delivery(Generic[ResultT]):
     def after_fork(self) -> None:
         """In the child: nothing is under way here and nothing has failed here."""
         self._busy = threading.Lock()
-        self._lines = []
+        self._trouble = []
         self.failures = 0
 
     def _own(self) -> Any:
@@ -111,7 +121,9 @@ class Delivery(Generic[ResultT]):
         if self._closed:
             raise RuntimeError("the exporter is shut down")
         if self._exporter is None:
-            self._exporter = self.target.make()
+            self._making = []
+            with _heard_by(self._making):
+                self._exporter = self.target.make()
         return self._exporter
 
 
@@ -136,23 +148,28 @@ def _redacted(reason: str) -> str:
     return re.sub(r"//[^/\s@]+@", "//…@", text)[:_MAX_REASON].rstrip(". ")
 
 
-class _Collector(logging.Filter):
+class _Hearing(logging.Filter):
     """Takes an exporter's own warnings out of the log while it works for us; elsewhere they are untouched."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         lines: list[str] | None = getattr(_thread, "lines", None)
         if lines is None or record.levelno < logging.WARNING:
             return True
-        lines.append(record.getMessage())
-        _logger.debug("%s", lines[-1])
+        _note(lines, record.getMessage())
         return False
 
 
-_collector = _Collector()
+_hearing = _Hearing()
+
+
+def _note(lines: list[str], line: str) -> None:
+    if len(lines) < _MAX_LINES:
+        lines.append(line)
+    _logger.debug("%s", _redacted(line))
 
 
 @contextmanager
-def _collected(lines: list[str]) -> Iterator[None]:
+def _heard_by(lines: list[str]) -> Iterator[None]:
     outer = getattr(_thread, "lines", None)
     _thread.lines = lines
     try:
@@ -165,5 +182,5 @@ def _quieten(exporter: type[Any]) -> None:
     """An exporter logs in the modules of its classes. Goes first, before the SDK's filter of repeated lines."""
     for module in {each.__module__ for each in exporter.__mro__}:
         logger = logging.getLogger(module)
-        if _collector not in logger.filters:
-            logger.filters.insert(0, _collector)
+        if _hearing not in logger.filters:
+            logger.filters.insert(0, _hearing)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from autogen_streamtrace.core.contain import contained
 from autogen_streamtrace.otlp.delivery import Delivery
 
-_HOLD: Final = 0.5
+_HOLD: Final = 0.2
 """Seconds that a fork waits at most for exports under way."""
 
 _held = threading.local()
@@ -20,7 +20,7 @@ def watch(deliveries: Callable[[], list[Delivery[Any]]], after_fork: Callable[[]
     """From now on each fork waits a moment for the exports of ``deliveries`` and calls ``after_fork`` in the child.
 
     gRPC leaves out its own preparation for a fork while a call runs, and the child's channels then hang now and then.
-    An endpoint that never answers holds a fork up no longer than ``_HOLD``.
+    An endpoint that does not answer holds a fork up by ``_HOLD`` at most, and not at all once that is known.
     """
     global _registered
     if _registered or not hasattr(os, "register_at_fork"):

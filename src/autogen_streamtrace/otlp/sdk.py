@@ -29,6 +29,8 @@ class TwiceCollectingMeterProvider(MeterProvider):
     single last collection would lose the count.
     """
 
+    _ended = False
+
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """As the SDK's, in ``timeout_millis`` for both collections together."""
         deadline = time.monotonic() + timeout_millis / 1000
@@ -36,7 +38,10 @@ class TwiceCollectingMeterProvider(MeterProvider):
         return super().force_flush(max(0.0, (deadline - time.monotonic()) * 1000))
 
     def shutdown(self, timeout_millis: float = 30_000) -> None:
-        """As the SDK's, whose own last collection is the second one."""
+        """As the SDK's, whose own last collection is the second one. A second call does nothing."""
+        if self._ended:
+            return
+        self._ended = True
         deadline = time.monotonic() + timeout_millis / 1000
         try:
             super().force_flush(timeout_millis)

@@ -10,11 +10,12 @@ from autogen_agentchat.messages import ModelClientStreamingChunkEvent
 from autogen_core import CancellationToken
 
 from autogen_streamtrace.core import names
+from autogen_streamtrace.demo.faults import SLOW_PAUSE
 from autogen_streamtrace.demo.scenarios.expectation import CANCELLED, IN_TIME, LEFT, TURN, Says, Scenario, each
 from autogen_streamtrace.demo.scenarios.program import TASK, Program, read, read_some, start_reading
 
-DEADLINE: Final = 0.6
-"""Seconds, well into a slow reply."""
+DEADLINE: Final = 2.7 * SLOW_PAUSE
+"""Seconds; strikes between two words."""
 
 
 class ReaderError(Exception):
@@ -66,7 +67,9 @@ async def never_read(program: Program) -> None:
 
 
 async def wait_for(program: Program) -> None:
-    await asyncio.wait_for(read(slow_turn(program)), DEADLINE)
+    stream = slow_turn(program)
+    await read_some(stream)
+    await asyncio.wait_for(read(stream), DEADLINE)
 
 
 async def task_cancel(program: Program) -> None:
@@ -107,8 +110,10 @@ SCENARIOS = [
 if sys.version_info >= (3, 11):
 
     async def timeout(program: Program) -> None:
+        stream = slow_turn(program)
+        await read_some(stream)
         async with asyncio.timeout(DEADLINE):
-            await read(slow_turn(program))
+            await read(stream)
 
     SCENARIOS.append(
         Scenario("timeout", "asyncio.timeout around the reader strikes", timeout, everywhere(IN_TIME), IS_TIMEOUT)
