@@ -3,7 +3,7 @@
 Of no other header is a value read.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 REQUEST_IDS: Final = (
@@ -40,6 +40,11 @@ INTERMEDIARIES: Final = (
     ("nginx", "server", "openresty"),
 )
 """Name, header, what its value contains (empty: anything). The first that fits, from the outside inwards."""
+
+
+def read(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by lower-case name; of repeated ones the last."""
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in raw}
 
 
 def request_ids(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

@@ -75,10 +75,11 @@ def _begin(ledger: Ledger, request: Any) -> Record | None:
 def _watch_body(record: Record, response: Any, body: Callable[[Any, Record], Any]) -> None:
     with contained("watching a body"):
         record.status = response.status_code
-        record.intermediary = headers.intermediary(response.headers)
-        record.request_ids = headers.request_ids(response.headers)
+        found = headers.read(response.headers.raw)
+        record.intermediary = headers.intermediary(found)
+        record.request_ids = headers.request_ids(found)
         if record.parent is not None and record.parent.layer == n.MODEL:
-            record.tail = Tail(response.headers.get("content-encoding", ""))
+            record.tail = Tail(found.get("content-encoding", ""))
         response.stream = body(response.stream, record)
 
 
