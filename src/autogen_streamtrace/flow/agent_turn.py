@@ -65,7 +65,7 @@ def _inside(agent: Any) -> bool:
 
 
 def _opening(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opening:
-    name = agent.name
+    name = str(getattr(agent, "name", type(agent).__name__))
     return Opening(
         n.AGENT,
         name,

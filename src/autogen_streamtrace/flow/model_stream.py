@@ -83,10 +83,14 @@ def _model(client: Any) -> str:
 
 
 def _note(record: Record, result: Any) -> None:
-    if result.finish_reason != "unknown":
-        record.finish = result.finish_reason
+    """A client of the user's own may answer with anything."""
+    finish = getattr(result, "finish_reason", "unknown")
+    if isinstance(finish, str) and finish != "unknown":
+        record.finish = finish
         record.terminated = True
-    if not record.opening.streamed and isinstance(result.content, str):
-        record.size = len(result.content)
-    record.input_tokens = result.usage.prompt_tokens or None
-    record.output_tokens = result.usage.completion_tokens or None
+    content = getattr(result, "content", None)
+    if not record.opening.streamed and isinstance(content, str):
+        record.size = len(content)
+    usage = getattr(result, "usage", None)
+    record.input_tokens = getattr(usage, "prompt_tokens", 0) or None
+    record.output_tokens = getattr(usage, "completion_tokens", 0) or None

@@ -57,7 +57,7 @@ def carry(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
 
 
 def _opening(team: Any, kwargs: dict[str, Any]) -> Opening:
-    name = team.name
+    name = str(getattr(team, "name", type(team).__name__))
     return Opening(
         n.TEAM,
         name,
