@@ -5,6 +5,8 @@ import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any
 
+import wrapt
+
 from . import scope
 from .contain import contained
 from .ledger import Ledger, prime
@@ -228,24 +230,28 @@ def watched(
     if known is None:
         return source
     tapped = stream(ledger, source, known, terminal, note)
-    return tapped if inspect.isasyncgen(source) else _Shaped(source, tapped)
+    if inspect.isasyncgen(source):
+        return tapped
+    return (_ClosableShaped if hasattr(source, "aclose") else _Shaped)(source, tapped)
 
 
-class _Shaped:
-    """A stream that is no native generator: what it has beside its items stays within reach."""
+class _Shaped(wrapt.AutoObjectProxy):  # type: ignore[misc]
+    """A stream that is no native generator: all that it is and has beside its items stays as it was."""
 
     def __init__(self, source: Any, tapped: AsyncGenerator[Any, Any]) -> None:
-        self._source = source
-        self._tapped = tapped
+        super().__init__(source)
+        self._self_tapped = tapped
 
-    def __aiter__(self) -> "_Shaped":
+    def __aiter__(self) -> Any:
         return self
 
     def __anext__(self) -> Awaitable[Any]:
-        return self._tapped.__anext__()
+        return self._self_tapped.__anext__()
+
+
+class _ClosableShaped(_Shaped):
+    """The same with an ``aclose``, where the source has one."""
 
     async def aclose(self) -> None:
-        await self._tapped.aclose()
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._source, name)
+        """Closes the source, as its own ``aclose`` does."""
+        await self._self_tapped.aclose()

@@ -17,9 +17,9 @@ from ..core.scope import current
 
 
 def replace_span(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
-    """Replaces AutoGen's own ``execute_tool`` span by this layer's: it stands around the tool's own code, so it
+    """Replaces AutoGen's own ``execute_tool`` span by this layer's.
 
-    sees an exception before a workbench turns it into a result.
+    It stands around the tool's own code, so it sees an exception before a workbench turns it into a result.
     """
 
     def replaced(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -27,7 +27,7 @@ def replace_span(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
         def trace_tool_span(tool_name: str, **kwargs: Any) -> contextlib.AbstractContextManager[Span]:
             if _inside(tool_name):
                 return contextlib.nullcontext(INVALID_SPAN)
-            return _Call(ledger, _opening(tool_name, kwargs.get("tool_call_id"), kwargs.get("tool_description")))
+            return _Call(ledger, _opening(tool_name, kwargs.get("tool_call_id")))
 
         return trace_tool_span
 
@@ -39,11 +39,11 @@ def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
 
     def streamed(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
-        def run_json_stream(self: Any, args: Any, cancellation_token: Any, call_id: str | None = None) -> Any:
-            source = original(self, args, cancellation_token, call_id)
-            if _inside(self.name):
+        def run_json_stream(self: Any, *args: Any, **kwargs: Any) -> Any:
+            source = original(self, *args, **kwargs)
+            if _inside(getattr(self, "name", None)):
                 return source
-            return tap.watched(ledger, source, lambda: _opening(self.name, call_id, None, cancellation_token))
+            return tap.watched(ledger, source, lambda: _of_tool(self, args, kwargs))
 
         return run_json_stream
 
@@ -64,12 +64,18 @@ class _Call(contextlib.AbstractContextManager[Span]):
         self._entered.__exit__(kind, error, traceback)
 
 
-def _inside(name: str) -> bool:
+def _inside(name: Any) -> bool:
     record = current()
     return record is not None and record.layer == n.TOOL and record.name == name and not record.closed
 
 
-def _opening(name: str, call_id: str | None, description: str | None, token: Any = None) -> Opening:
+def _of_tool(tool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opening:
+    call_id = kwargs.get("call_id", args[2] if len(args) > 2 else None)
+    token = kwargs.get("cancellation_token", args[1] if len(args) > 1 else None)
+    return _opening(tool.name, call_id, token)
+
+
+def _opening(name: str, call_id: str | None, token: Any = None) -> Opening:
     attributes: tuple[tuple[str, Any], ...] = ((n.GEN_AI_OPERATION, "execute_tool"), (n.GEN_AI_TOOL_NAME, name))
     if call_id:
         attributes += ((n.GEN_AI_TOOL_CALL_ID, call_id),)
