@@ -18,7 +18,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Span, set_span_in_context
 
 from . import causes
-from .contain import report
+from .contain import contained, report
 from .endings import How
 from .lineage import Case, Lineage, innermost
 from .names import CALLER, NONE, TEAM
@@ -153,7 +153,8 @@ class Ledger:
         with self._judging:
             for _ in range(self._facts.qsize()):
                 self._take(self._facts.get_nowait())
-            self._lineage.tick(clock())
+            with contained("judging a stream that waited"):
+                self._lineage.tick(clock())
 
     def flush(self) -> None:
         """Judges and exports all that was told so far, and sends it off."""

@@ -2,7 +2,7 @@
 
 import inspect
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
 import wrapt
@@ -11,7 +11,7 @@ from . import scope
 from .contain import contained
 from .ledger import Ledger, prime
 from .record import Opening, Record, clock
-from .scope import switch
+from .scope import get, switch
 
 Note = Callable[[Record, Any], None]
 """Reads what a stream's terminal item says into its record."""
@@ -56,24 +56,27 @@ async def _read(
     except GeneratorExit:
         ledger.never(opening)
         if alive.generator() is not None:
-            await _close(source)
+            await source.aclose()
         raise
     except BaseException as thrown:
         ledger.never(opening)
         await source.athrow(thrown)
         raise
     record = ledger.begin(opening) or Record.unwatched(opening)
-    thrown_in: BaseException | None = None
+    left: BaseException | None = None
+    thrown_in = 0
     plain: type | None = None
     chunks, gap, held = 0, -1.0, 0.0
     asked = record.asked
-    base = scope.get()
-    inside = scope.of(record, base)
+    base = get()
+    inside = derived = scope.of(record, base)
     items = source if sent is None else _Resumed(source, source.asend(sent))
     try:
         while True:
             switch(inside)
             async for item in items:
+                if get() is not inside:  # the source holds a context of its own over its yield
+                    inside = get()
                 switch(base)
                 now = clock()
                 chunks += 1
@@ -91,26 +94,23 @@ async def _read(
                         _note_terminal(record, item, note)
                 try:
                     sent = yield item
-                except GeneratorExit:
+                except GeneratorExit as leaving:
                     record.caller_time = held + clock() - now
                     if alive.generator() is None:
                         ledger.end(record, "closed")
-                    else:
-                        ledger.end(record, "closed", over=False)
-                        try:
-                            await _close(source)
-                        finally:
-                            ledger.over(record)
-                    raise
+                        raise
+                    left = leaving
+                    break
                 except BaseException as thrown:
-                    thrown_in = thrown
+                    thrown_in = id(thrown)
                     items = _Resumed(source, source.athrow(thrown))
                     sent = items
                 record.asked = asked = clock()
                 held += asked - now
-                if scope.get() is not base:
-                    base = scope.get()
-                    inside = scope.of(record, base)
+                if get() is not base:
+                    base = get()
+                    if inside is derived:
+                        inside = derived = scope.of(record, base)
                 if sent is not None:
                     if sent is not items:
                         items = _Resumed(source, source.asend(sent))
@@ -121,13 +121,28 @@ async def _read(
                 record.caller_time = held
                 ledger.end(record, "returned")
                 return
+            if left is not None:
+                try:
+                    await _leave(ledger, record, source)
+                    raise left
+                finally:
+                    left = None  # it holds this frame
     except BaseException as error:
-        if scope.get() is inside:  # else it is closed from a context that is not its own
+        if get() is inside:  # else it is closed from a context that is not its own
             switch(base)
         if not record.closed:
             record.caller_time = held
-            ledger.end(record, "raised", error, thrown_in=error is thrown_in)
+            ledger.end(record, "raised", error, thrown_in=id(error) == thrown_in)
         raise
+
+
+async def _leave(ledger: Ledger, record: Record, source: Any) -> None:
+    """The reader closes the stream: its verdict falls now, however long the source takes to close."""
+    ledger.end(record, "closed", over=False)
+    try:
+        await source.aclose()
+    finally:
+        ledger.over(record)
 
 
 def _note_gap(record: Record, now: float, asked: float) -> float:
@@ -162,12 +177,6 @@ class _Resumed:
         return self._source.__anext__() if answer is None else answer
 
 
-async def _close(source: Any) -> None:
-    close = getattr(source, "aclose", None)
-    if close is not None:
-        await close()
-
-
 async def call(
     ledger: Ledger, opening: Opening | None, function: Callable[[], Awaitable[Any]], note: Note | None = None
 ) -> Any:
@@ -196,7 +205,7 @@ class Entered:
     def __enter__(self) -> Record | None:
         self._record = self._ledger.begin(self._opening)
         if self._record is not None:
-            self._base = scope.get()
+            self._base = get()
             self._inside = scope.of(self._record, self._base)
             scope.switch(self._inside)
         return self._record
@@ -204,7 +213,7 @@ class Entered:
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if self._record is None:
             return
-        if scope.get() is self._inside:  # else it is closed from a context that is not its own
+        if get() is self._inside:  # else it is closed from a context that is not its own
             scope.switch(self._base)
         self._ledger.end(self._record, "returned" if error is None else "raised", error)
 
@@ -223,35 +232,116 @@ def watched(
     terminal: type | tuple[type, ...] = (),
     note: Note | None = None,
 ) -> Any:
-    """Wraps what a library returned as its stream, in the same shape; leaves alone what is none."""
-    if not hasattr(source, "__anext__"):
+    """Wraps whatever is read as a stream, in the same shape; leaves alone what is none."""
+    if not hasattr(source, "__aiter__") and not hasattr(source, "__anext__"):
         return source
     known = opened(opening)
     if known is None:
         return source
-    tapped = stream(ledger, source, known, terminal, note)
     if inspect.isasyncgen(source):
-        return tapped
-    return (_ClosableShaped if hasattr(source, "aclose") else _Shaped)(source, tapped)
+        return stream(ledger, source, known, terminal, note)
+    if hasattr(source, "__anext__"):
+        shape = _ClosableIterator if hasattr(source, "aclose") else _Iterator
+        return shape(source, _Steps(ledger, known, terminal, note))
+    return _Iterable(source, lambda iterator: watched(ledger, iterator, lambda: known, terminal, note))
 
 
-class _Shaped(wrapt.AutoObjectProxy):  # type: ignore[misc]
-    """A stream that is no native generator: all that it is and has beside its items stays as it was."""
+class _Steps:
+    """A stream that is no native generator, each of whose steps is a call of its own: it may fail and go on."""
 
-    def __init__(self, source: Any, tapped: AsyncGenerator[Any, Any]) -> None:
+    def __init__(self, ledger: Ledger, opening: Opening, terminal: type | tuple[type, ...], note: Note | None) -> None:
+        self._ledger = ledger
+        self._opening = opening
+        self._terminal = terminal
+        self._note = note
+        self._record: Record | None = None
+
+    async def step(self, advance: Callable[[], Awaitable[Any]]) -> Any:
+        """Reads the next item."""
+        record = self._asked()
+        base = get()
+        inside = scope.of(record, base)
+        switch(inside)
+        try:
+            item = await advance()
+        except StopAsyncIteration:
+            self._ledger.end(record, "returned")
+            raise
+        except BaseException as error:
+            self._ledger.end(record, "raised", error)
+            raise
+        finally:
+            if get() is inside:
+                switch(base)
+        self._arrived(record, item)
+        return item
+
+    async def close(self, close: Callable[[], Awaitable[Any]]) -> Any:
+        """Closes the stream."""
+        self.left()
+        return await close()
+
+    def left(self) -> None:
+        """The reader left it, or dropped it. Safe in a finaliser."""
+        if self._record is None:
+            self._record = Record.unwatched(self._opening)
+            self._ledger.never(self._opening)
+        else:
+            self._ledger.end(self._record, "closed")
+
+    def _asked(self) -> Record:
+        if self._record is None:
+            self._record = self._ledger.begin(self._opening) or Record.unwatched(self._opening)
+            return self._record
+        record = self._record
+        record.asked = clock()
+        record.caller_time += record.asked - record.last
+        return record
+
+    def _arrived(self, record: Record, item: Any) -> None:
+        record.last = clock()
+        record.chunks += 1
+        if record.last - record.asked > record.longest_gap:
+            _note_gap(record, record.last, record.asked)
+        if record.chunks == 1:
+            record.first = record.last
+        if item.__class__ is str:
+            record.size += len(item)
+        elif isinstance(item, self._terminal):
+            _note_terminal(record, item, self._note)
+
+
+class _Iterable(wrapt.AutoObjectProxy):  # type: ignore[type-arg]
+    """What can be iterated again and again; each time it is a stream of its own."""
+
+    def __init__(self, source: Any, watch: Callable[[Any], Any]) -> None:
         super().__init__(source)
-        self._self_tapped = tapped
+        self._self_watch = watch
+
+    def __aiter__(self) -> Any:
+        return self._self_watch(self.__wrapped__.__aiter__())
+
+
+class _Iterator(wrapt.AutoObjectProxy):  # type: ignore[type-arg]
+    """An iterator: all that it is and has beside its items stays as it was."""
+
+    def __init__(self, source: Any, steps: _Steps) -> None:
+        super().__init__(source)
+        self._self_steps = steps
 
     def __aiter__(self) -> Any:
         return self
 
-    def __anext__(self) -> Awaitable[Any]:
-        return self._self_tapped.__anext__()
+    def __anext__(self) -> Coroutine[Any, Any, Any]:
+        return self._self_steps.step(self.__wrapped__.__anext__)
+
+    def __del__(self) -> None:
+        self._self_steps.left()
 
 
-class _ClosableShaped(_Shaped):
+class _ClosableIterator(_Iterator):
     """The same with an ``aclose``, where the source has one."""
 
-    async def aclose(self) -> None:
+    async def aclose(self) -> Any:
         """Closes the source, as its own ``aclose`` does."""
-        await self._self_tapped.aclose()
+        return await self._self_steps.close(self.__wrapped__.aclose)

@@ -1,7 +1,7 @@
 """Layer ``stream``: a stream of the user's own."""
 
-from collections.abc import AsyncGenerator, AsyncIterable
-from typing import Any, TypeVar
+from collections.abc import AsyncIterable
+from typing import TypeVar, cast
 
 from ..core import names as n
 from ..core import tap
@@ -11,6 +11,7 @@ from ..core.record import Opening
 Item = TypeVar("Item")
 
 
-def trace(ledger: Ledger, source: AsyncIterable[Item], name: str) -> AsyncGenerator[Item, Any]:
+def trace(ledger: Ledger, source: AsyncIterable[Item], name: str) -> AsyncIterable[Item]:
     """Watches ``source`` as a stream of the layer ``stream``."""
-    return tap.stream(ledger, source.__aiter__(), Opening(n.STREAM, name, span_name=f"stream {name}"))
+    opening = Opening(n.STREAM, name, span_name=f"stream {name}")
+    return cast(AsyncIterable[Item], tap.watched(ledger, source, lambda: opening))

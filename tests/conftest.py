@@ -1,0 +1,54 @@
+"""The same ground under every test, whatever the environment of whoever runs them.
+
+``AUTOGEN_STREAMTRACE_TEST_LOOP`` names the event loop under ``asyncio.run``: ``asyncio`` or ``uvloop``.
+"""
+
+import asyncio
+import os
+from collections.abc import Iterator
+
+import hypothesis
+import pytest
+
+from autogen_streamtrace.core import contain
+
+LOOP = os.environ.pop("AUTOGEN_STREAMTRACE_TEST_LOOP", "asyncio")
+FOREIGN_PREFIXES = ("AUTOGEN_STREAMTRACE_", "OPENAI_", "OTEL_")
+FOREIGN = (
+    "ALL_PROXY",
+    "CURL_CA_BUNDLE",
+    "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH",
+    "HTTPS_PROXY",
+    "HTTP_PROXY",
+    "REQUESTS_CA_BUNDLE",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+)
+
+for name in list(os.environ):
+    if name.startswith(FOREIGN_PREFIXES) or name.upper() in FOREIGN:
+        del os.environ[name]
+
+if LOOP == "uvloop":
+    import uvloop
+
+    asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
+elif LOOP != "asyncio":
+    raise ValueError(f"AUTOGEN_STREAMTRACE_TEST_LOOP={LOOP!r}; allowed: asyncio, uvloop")
+
+# A loaded machine is slow, which is no defect.
+hypothesis.settings.register_profile("streams", deadline=None)
+hypothesis.settings.load_profile("streams")
+
+
+@pytest.fixture(autouse=True)
+def no_own_errors(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A defect of ours fails the test in which it shows, unless that is what the test is about."""
+    if request.node.get_closest_marker("own_errors"):
+        yield
+        return
+    before = contain.errors()
+    contain.raise_errors(True)
+    yield
+    contain.raise_errors(False)
+    assert contain.errors() == before, "an error of our own was contained; the log has its traceback"

@@ -1,0 +1,179 @@
+"""The demo: every ending told right, exit statuses, output, and nothing sent unless asked."""
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from http.client import HTTPConnection, HTTPResponse, IncompleteRead
+
+import pytest
+from otlp_receiver import OtlpReceiver
+from typer.testing import CliRunner
+
+from autogen_streamtrace.cli import app
+from autogen_streamtrace.core import names
+from autogen_streamtrace.demo import command
+from autogen_streamtrace.demo.model_server import HOST, ModelServer
+from autogen_streamtrace.demo.run import SERVICE, Demo
+from autogen_streamtrace.demo.scenarios import SCENARIOS
+
+COMMAND = (sys.executable, "-c", "from autogen_streamtrace.cli import main; main()", "demo")
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Demo]:
+    with Demo() as demo:
+        yield demo
+
+
+@pytest.fixture
+def server() -> Iterator[ModelServer]:
+    with ModelServer() as running:
+        yield running
+
+
+def demo(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command as a user does."""
+    env = {**os.environ, **environment}
+    return subprocess.run([*COMMAND, *arguments], env=env, capture_output=True, text=True, timeout=50, check=False)
+
+
+@pytest.mark.filterwarnings("ignore:No text content or tool calls are available")
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_each_ending_is_told_right(stage: Demo, name: str) -> None:
+    row = asyncio.run(stage.play(SCENARIOS[name]))
+    assert row.wrong == ()
+
+
+def test_a_wrong_verdict_is_seen(stage: Demo) -> None:
+    scenario = SCENARIOS["silent"]
+    says = tuple(replace(expected, outcome=names.COMPLETED) for expected in scenario.says)
+    row = asyncio.run(stage.play(replace(scenario, says=says, raises=".+")))
+    assert len([sentence for sentence in row.wrong if "outcome is truncated, expected completed" in sentence]) == 3
+    assert "the program saw no exception, expected .+" in row.wrong
+
+
+def test_rows_show_the_verdict_and_the_exit_status_is_0() -> None:
+    result = demo("--only", "silent", "--only", "retry")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert re.search(r"silent +the body ends cleanly .* truncated +upstream +none +right", result.stdout)
+    assert re.search(r"retry .* completed +model +none +right", result.stdout)
+    assert re.search(r"http 127.0.0.1 .* rejected +upstream", result.stdout)
+    assert "2 of 2 endings told right" in result.stdout
+
+
+def test_json_is_one_document() -> None:
+    result = demo("--json", "--only", "length", "--only", "never_read")
+    document = json.loads(result.stdout)
+    assert (result.returncode, document["right"], document["total"]) == (0, 2, 2)
+    length, never_read = document["rows"]
+    assert [stream[names.A_OUTCOME] for stream in length["streams"]] == ["length", "length", "completed"]
+    assert never_read["streams"][0][names.A_OUTCOME] == names.NEVER_STARTED
+
+
+def test_a_wrong_row_is_exit_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SCENARIOS, "ok", replace(SCENARIOS["ok"], says=()))
+    result = CliRunner().invoke(app, ["demo", "--only", "ok"])
+    assert result.exit_code == 1
+    assert "agent: 1 streams, expected 0" in result.output
+    assert "0 of 1 endings told right" in result.output
+
+
+def test_an_unknown_name_is_exit_status_2() -> None:
+    result = CliRunner().invoke(app, ["demo", "--only", "nope"])
+    assert result.exit_code == 2
+    assert "unknown scenario 'nope'; known are ok, empty" in result.output
+
+
+def test_without_autogen_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command, "NEEDED", ("autogen_agentchat", "no_such_module"))
+    result = CliRunner().invoke(app, ["demo"])
+    assert result.exit_code == 2
+    assert "no_such_module not installed" in result.output
+    assert "pip install 'autogen-streamtrace[demo]'" in result.output
+
+
+def test_list_names_every_scenario_and_plays_none() -> None:
+    result = CliRunner().invoke(app, ["demo", "--list"])
+    assert [line.split()[0] for line in result.output.splitlines()] == list(SCENARIOS)
+
+
+def test_nothing_is_sent_and_nothing_complains_whatever_the_environment() -> None:
+    hostile = {
+        "OTEL_SDK_DISABLED": "true",
+        "OTEL_TRACES_SAMPLER": "always_off",
+        "AUTOGEN_STREAMTRACE_EVENTS": "wrong",
+        "HTTP_PROXY": f"http://{HOST}:9",
+        "ALL_PROXY": f"http://{HOST}:9",
+    }
+    with OtlpReceiver() as receiver:
+        result = demo("--only", "stall", **hostile, **receiver.env("http/protobuf"))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert not receiver.requests()
+
+
+def test_otlp_sends_every_signal() -> None:
+    with OtlpReceiver() as receiver:
+        result = demo("--otlp", "--only", "stall", OTEL_TRACES_SAMPLER="always_off", **receiver.env("http/protobuf"))
+    assert (result.returncode, result.stderr) == (0, "")
+    assert {"demo stall", "http exchange", "chat gpt-4o", "invoke_agent support_agent"} <= {
+        span.data.name for span in receiver.spans()
+    }
+    assert {metric.data.name for metric in receiver.metrics()} >= {names.M_STARTED, names.M_ENDED, names.M_CUT}
+    assert {log.data.event_name for log in receiver.logs()} == {names.E_START, names.E_END}
+    for received in (receiver.spans(), receiver.metrics(), receiver.logs()):
+        assert {each.resource["service.name"] for each in received} == {SERVICE}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"), [("OTEL_SDK_DISABLED", "true"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "carrier-pigeon")]
+)
+def test_otlp_with_a_wrong_environment_is_exit_status_2(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    result = CliRunner().invoke(app, ["demo", "--otlp", "--only", "ok"])
+    assert result.exit_code == 2
+    assert variable in result.output
+
+
+def post(server: ModelServer, connection: HTTPConnection, fault: str) -> HTTPResponse:
+    path = server.url(fault).partition(str(server.port))[2]
+    connection.request("POST", f"{path}/chat/completions", json.dumps({"stream": True}))
+    return connection.getresponse()
+
+
+def test_the_model_server_keeps_a_whole_replys_connection(server: ModelServer) -> None:
+    connection = HTTPConnection(HOST, server.port)
+    with contextlib.closing(connection):
+        for _ in range(3):
+            assert post(server, connection, "ok").read().endswith(b"data: [DONE]\n\n")
+            assert connection.sock is not None
+
+
+def test_the_model_server_outlives_a_client_that_vanishes(server: ModelServer) -> None:
+    vanishing = HTTPConnection(HOST, server.port)
+    post(server, vanishing, "slow")
+    vanishing.close()
+    with contextlib.closing(HTTPConnection(HOST, server.port)) as connection:
+        assert post(server, connection, "http_429").status == 429
+
+
+def test_the_model_server_stops_with_a_stream_open() -> None:
+    server = ModelServer().start()
+    with contextlib.closing(HTTPConnection(HOST, server.port)) as connection:
+        response = post(server, connection, "stall")
+        server.stop()
+        server.stop()
+        with pytest.raises(IncompleteRead):
+            response.read()
+
+
+def test_the_model_server_knows_its_faults(server: ModelServer) -> None:
+    with pytest.raises(ValueError, match="unknown fault 'nope'; known are ok, empty"):
+        server.url("nope")

@@ -1,0 +1,103 @@
+"""Settings: keyword, else environment, else default; a wrong one says what is allowed."""
+
+import logging
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from autogen_streamtrace.settings import SettingError, load
+
+
+def test_defaults_hold_where_nothing_is_set() -> None:
+    settings = load()
+    assert (settings.events, settings.caller_endings, settings.max_names) == ("turns", "unset", 100)
+
+
+def test_a_keyword_is_taken() -> None:
+    assert load(events="all").events == "all"
+
+
+def test_a_variable_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOGEN_STREAMTRACE_MAX_NAMES", "7")
+    assert load().max_names == 7
+
+
+def test_a_keyword_wins_over_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOGEN_STREAMTRACE_EVENTS", "none")
+    assert load(events="all").events == "all"
+
+
+def test_a_keyword_wins_over_a_wrong_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOGEN_STREAMTRACE_EVENTS", "nonsense")
+    assert load(events="all").events == "all"
+
+
+def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOGEN_STREAMTRACE_EVENTS", "")
+    assert load().events == "turns"
+
+
+@pytest.mark.parametrize(
+    ("keywords", "words"),
+    [
+        ({"events": "some"}, ["'events'", "'some'", "'turns', 'all', 'none'"]),
+        ({"caller_endings": None}, ["'caller_endings'", "None", "'unset', 'error'"]),
+        ({"max_names": 0}, ["'max_names'", "0", "from 1 to 1000"]),
+        ({"max_names": 1001}, ["'max_names'", "1001", "from 1 to 1000"]),
+        ({"max_names": "many"}, ["'max_names'", "'many'", "from 1 to 1000"]),
+    ],
+)
+def test_a_wrong_keyword_is_an_error_with_name_value_and_what_is_allowed(
+    keywords: dict[str, Any], words: list[str]
+) -> None:
+    with pytest.raises(SettingError) as raised:
+        load(**keywords)
+    message = str(raised.value)
+    assert [word for word in words if word not in message] == []
+    assert "AUTOGEN_STREAMTRACE" not in message
+
+
+def test_a_wrong_variable_is_an_error_that_names_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOGEN_STREAMTRACE_MAX_NAMES", "2000")
+    with pytest.raises(SettingError, match=r"'max_names'.*AUTOGEN_STREAMTRACE_MAX_NAMES.*'2000'.*from 1 to 1000"):
+        load()
+
+
+def test_two_wrong_settings_are_both_named() -> None:
+    with pytest.raises(SettingError, match=r"'events'.*'max_names'"):
+        load(events="some", max_names=0)
+
+
+def test_an_unknown_keyword_is_an_error_with_the_known_ones_and_the_closest() -> None:
+    with pytest.raises(SettingError, match=r"'event'.*'events'.*caller_endings, events, max_names"):
+        load(event="all")
+
+
+def test_an_unknown_keyword_like_no_other_is_an_error_with_the_known_ones() -> None:
+    with pytest.raises(SettingError, match=r"'zzz'\. Known: caller_endings, events, max_names"):
+        load(zzz=1)
+
+
+def test_an_unknown_variable_is_one_warning_with_the_known_ones(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("AUTOGEN_STREAMTRACE_EVENT", "all")
+    monkeypatch.setenv("AUTOGEN_STREAMTRACE_NAMES", "7")
+    with caplog.at_level(logging.WARNING):
+        assert load().events == "turns"
+    (record,) = caplog.records
+    for name in ("AUTOGEN_STREAMTRACE_EVENT,", "AUTOGEN_STREAMTRACE_NAMES", "AUTOGEN_STREAMTRACE_MAX_NAMES"):
+        assert name in record.getMessage()
+
+
+def test_known_variables_warn_of_nothing(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setenv("AUTOGEN_STREAMTRACE_EVENTS", "all")
+    load()
+    assert caplog.records == []
+
+
+def test_settings_do_not_change() -> None:
+    settings = load()
+    with pytest.raises(ValidationError):
+        settings.events = "all"
