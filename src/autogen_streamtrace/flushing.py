@@ -1,68 +1,81 @@
-"""Lets a provider's ``force_flush()`` send what our own thread has not yet handed to it."""
+"""Lets ``force_flush()`` and ``shutdown()`` of the SDK's providers send what our thread has not yet handed to them."""
 
-import threading
+import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
+from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
 Drain = Callable[[], None]
 
+_drains: Final[weakref.WeakKeyDictionary[Any, list[Drain]]] = weakref.WeakKeyDictionary()
+"""What is drained before a provider's own processors flush."""
 
-def drain_before_flush(tracer_provider: Any, logger_provider: Any, drain: Drain) -> None:
-    """Drains on ``force_flush()`` and ``shutdown()`` of the SDK's tracer and logger providers.
 
-    A provider flushes its processors in the order in which they were added: ours drains, and where that brought
-    something new it flushes the provider once more.
+def drain_before_flush(tracer_provider: Any, logger_provider: Any, drain: Drain) -> Callable[[], None]:
+    """Calls ``drain`` before ``tracer_provider`` and ``logger_provider`` flush or shut down; returns how to stop it.
+
+    Providers that are not the SDK's are left alone.
     """
-    if isinstance(tracer_provider, TracerProvider):
-        tracer_provider.add_span_processor(_SpanDrain(drain, tracer_provider))
-    add = getattr(logger_provider, "add_log_record_processor", None)
-    if add is not None:
-        add(_log_drain(drain, logger_provider))
+    watched = [provider for provider in (tracer_provider, logger_provider) if _reaches(provider)]
+    for provider in watched:
+        _drains[provider].append(drain)
+
+    def stop() -> None:
+        for provider in watched:
+            _drains[provider].remove(drain)
+
+    return stop
 
 
-class _Again:
-    """Drains, then flushes the provider again, without end in itself."""
+def _reaches(provider: Any) -> bool:
+    """Puts a processor of ours before all others, once for each provider."""
+    if provider in _drains:
+        return True
+    drains: list[Drain] = []
+    if isinstance(provider, TracerProvider):
+        _put_first(provider._active_span_processor, "_span_processors", _SpanDrain(drains))
+    elif isinstance(provider, LoggerProvider):
+        _put_first(provider._multi_log_record_processor, "_log_record_processors", _LogDrain(drains))
+    else:
+        return False
+    _drains[provider] = drains
+    return True
 
-    def __init__(self, drain: Drain, provider: Any) -> None:
-        self._drain = drain
-        self._provider = provider
-        self._inside = threading.local()
 
-    def __call__(self, timeout_millis: int = 30000) -> bool:
-        if getattr(self._inside, "flushing", False):
-            return True
-        self._inside.flushing = True
-        try:
-            self._drain()
-            return bool(self._provider.force_flush(timeout_millis))
-        finally:
-            self._inside.flushing = False
+def _put_first(processors: Any, name: str, first: Any) -> None:
+    """The public way adds last, where the others have already flushed, or shut down."""
+    with processors._lock:
+        setattr(processors, name, (first, *getattr(processors, name)))
+
+
+def _run(drains: list[Drain]) -> bool:
+    for drain in list(drains):
+        drain()
+    return True
 
 
 class _SpanDrain(SpanProcessor):
-    def __init__(self, drain: Drain, provider: Any) -> None:
-        self._again = _Again(drain, provider)
+    def __init__(self, drains: list[Drain]) -> None:
+        self._all = drains
 
     def force_flush(self, timeout_millis: int = 30000) -> bool:
-        return self._again(timeout_millis)
+        return _run(self._all)
+
+    def shutdown(self) -> None:
+        _run(self._all)
 
 
-def _log_drain(drain: Drain, provider: Any) -> Any:
-    from opentelemetry.sdk._logs import LogRecordProcessor
+class _LogDrain(LogRecordProcessor):
+    def __init__(self, drains: list[Drain]) -> None:
+        self._all = drains
 
-    class LogDrain(LogRecordProcessor):
-        def __init__(self) -> None:
-            self._again = _Again(drain, provider)
+    def on_emit(self, log_record: Any) -> None:
+        pass
 
-        def on_emit(self, log_record: Any) -> None:
-            pass
+    def force_flush(self, timeout_millis: int = 30000) -> bool:
+        return _run(self._all)
 
-        def shutdown(self) -> None:
-            pass
-
-        def force_flush(self, timeout_millis: int = 30000) -> bool:
-            return self._again(timeout_millis)
-
-    return LogDrain()
+    def shutdown(self) -> None:
+        _run(self._all)

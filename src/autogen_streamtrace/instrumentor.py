@@ -5,6 +5,7 @@ import importlib.util
 import logging
 import os
 from collections.abc import AsyncIterable, Collection
+from multiprocessing.util import Finalize, register_after_fork
 from typing import Any, Final, TypeVar
 
 from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXClientInstrumentor
@@ -95,8 +96,10 @@ class _Watch:
         self._patches = Patches(self.ledger)
         self._official = [_apply_official(module, self._providers) for module in official]
         self.ledger.start()
-        drain_before_flush(self._providers.tracer_provider, self._providers.logger_provider, self.ledger.drain)
-        atexit.register(self._exit)
+        self._stop_draining = drain_before_flush(
+            self._providers.tracer_provider, self._providers.logger_provider, self.ledger.drain
+        )
+        self._end_with_process()
         _watches.append(self)
 
     def undo(self) -> None:
@@ -105,15 +108,31 @@ class _Watch:
             undo()
         self._patches.undo()
         self.ledger.retire()
+        if self.ledger.idle:
+            self._stop_draining()
+            atexit.unregister(self._exit)
+            _watches.remove(self)
 
     def forked(self) -> None:
         """In a forked child: the parent's streams are the parent's."""
+        self._ended = False
         self.ledger.forget()
         self.ledger.start()
 
+    def _end_with_process(self) -> None:
+        """At ``atexit``, which children of ``multiprocessing`` leave out, and at what they do instead."""
+        self._ended = False
+        atexit.register(self._exit)
+        Finalize(None, self._exit, exitpriority=0)
+        register_after_fork(self, lambda watch: Finalize(None, watch._exit, exitpriority=0))
+
     def _exit(self) -> None:
-        with contained("ending the process"):
+        if self._ended or self not in _watches:
+            return
+        self._ended = True
+        with contained("ending open streams"):
             self.ledger.finish()
+        with contained("ending the process"):
             otlp.shutdown(self._providers, FLUSH_TIMEOUT)
 
 

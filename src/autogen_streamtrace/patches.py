@@ -67,13 +67,11 @@ class Patches:
         def imported(module: ModuleType) -> None:
             if not self._active:
                 return
-            own = Patcher()
+            mark = self._patcher.mark
             try:
-                patch.apply(module, own, self._ledger)
+                patch.apply(module, self._patcher, self._ledger)
             except Exception as error:
-                own.undo()
+                self._patcher.undo(mark)
                 report(f"patching {patch.module}", error)
-            else:
-                self._patcher.adopt(own)
 
         return imported

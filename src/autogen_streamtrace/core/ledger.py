@@ -45,7 +45,7 @@ class Telemetry(Protocol):
     def ended(self, case: Case) -> None:
         """Ends a stream's span, counts and tells how it ended."""
 
-    def never_started(self, opening: Opening) -> None:
+    def never_started(self, opening: Opening, parent: Context, outermost: bool) -> None:
         """Counts and tells that a stream was created and never read."""
 
     def forget(self) -> None:
@@ -89,7 +89,9 @@ class Ledger:
     # -- told by whoever reads a stream
 
     def begin(self, opening: Opening) -> Record | None:
-        """Notes a stream's first read. None where that failed: the stream is then read unwatched."""
+        """Notes a stream's first read. None where nobody watches or that failed: it is then read unwatched."""
+        if self._retired:
+            return None
         try:
             parent = current()
             record = Record(opening, parent, self._loop())
@@ -106,9 +108,10 @@ class Ledger:
         """The open stream whose ``Opening.key`` this is."""
         return self._keyed.get(key)
 
-    def never(self, opening: Opening) -> None:
-        """Notes a stream that was created and dropped unread."""
-        self._tell(("never", opening))
+    def never(self, opening: Opening, context: Context) -> None:
+        """Notes a stream that was created in ``context`` and dropped unread."""
+        if not self._retired:
+            self._tell(("never", opening, context))
 
     def end(
         self,
@@ -165,6 +168,12 @@ class Ledger:
         """Streams of this event loop have not ended for their readers."""
         self.drain()
         return any(case.record.loop == loop and case.ending is None for case in list(self._lineage.open))
+
+    @property
+    def idle(self) -> bool:
+        """Nothing is open, and nothing waits to be judged."""
+        self.drain()
+        return not self._lineage.open
 
     def finish(self) -> None:
         """The interpreter ends: what is still open was killed."""
@@ -235,7 +244,8 @@ class Ledger:
         elif what == "over":
             self._lineage.over(about.case, more)
         elif what == "never":
-            self._telemetry.never_started(about)
+            parent = current(more)
+            self._telemetry.never_started(about, _span_context(parent) or more, parent is None)
         elif what == "loop closed":
             self._loops.pop(about, None)
             self._lineage.stopped(about, Ending("closed", more, held=True, cause=causes.CLOSED))
@@ -246,9 +256,7 @@ class Ledger:
         if self._keyed.get(record.opening.key) is record:
             del self._keyed[record.opening.key]
         self._telemetry.ended(case)
-        # Contexts of tasks and kept connections may hold the record for long.
-        record.opening = record.opening._replace(token=None)
-        record.parent = case.parent = None
+        record.parent = case.parent = None  # contexts of tasks and kept connections may hold a record for long
 
     # -- event loops
 
@@ -299,7 +307,7 @@ def _by_token(record: Record) -> bool:
     It is read without its lock, which ``cancel()`` holds while it calls back.
     """
     link: Record | None = record
-    while link is not None and not getattr(link.opening.token, "_cancelled", False):
+    while link is not None and not getattr(link.opening.token(), "_cancelled", False):
         link = link.parent
     return link is not None
 

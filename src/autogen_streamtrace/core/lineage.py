@@ -220,6 +220,8 @@ class Lineage:
     def _own(self, case: Case, rule: Rule, ending: Ending | None) -> Verdict:
         record = case.record
         cause = ending.cause if ending is not None else None
+        if cause is not None and cause.kind == "closed" and rule.outcome != n.ABANDONED:
+            cause = None  # that it was closed explains nothing
         waiting, name = _waiting_on(case, rule)
         ended_by = rule.ended_by(evidence(case))
         if rule.outcome == n.COMPLETED:

@@ -46,13 +46,14 @@ class Patcher:
             self._own(base, cls, name, make)
         self._on_subclass(base, lambda cls: self._own(base, cls, name, make))
 
-    def adopt(self, other: "Patcher") -> None:
-        """Takes over what another one replaced."""
-        self._undo += other._undo
+    @property
+    def mark(self) -> int:
+        """What was replaced so far, for ``undo``."""
+        return len(self._undo)
 
-    def undo(self) -> None:
-        """Puts back every original, newest first."""
-        while self._undo:
+    def undo(self, mark: int = 0) -> None:
+        """Puts back every original since ``mark``, newest first."""
+        while len(self._undo) > mark:
             self._undo.pop()()
 
     def _own(self, base: type, cls: type, name: str, make: Make) -> None:

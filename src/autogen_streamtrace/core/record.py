@@ -1,6 +1,8 @@
 """One stream: its clock, its counts, and what was seen at its end."""
 
 import time
+import weakref
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from opentelemetry.trace import INVALID_SPAN, Span
@@ -16,6 +18,14 @@ if TYPE_CHECKING:
 clock: Final = time.perf_counter
 
 
+def weakly(token: Any) -> Callable[[], Any]:
+    """A weak reference where there can be one."""
+    try:
+        return weakref.ref(token) if token is not None else type(None)
+    except TypeError:
+        return lambda: token
+
+
 class Opening(NamedTuple):
     """What is known of a stream before its first read."""
 
@@ -23,8 +33,8 @@ class Opening(NamedTuple):
     name: str
     subject: int = 0
     """Identity of the agent, team, client or tool; calls that it makes to itself are the same stream."""
-    token: Any = None
-    """AutoGen's ``CancellationToken``, where the stream was given one."""
+    token: Callable[[], Any] = type(None)
+    """AutoGen's ``CancellationToken``, held weakly: it leads to the futures of the stream, which would live on."""
     span_name: str = ""
     attributes: tuple[tuple[str, Any], ...] = ()
     """Attributes that the span has from its start."""

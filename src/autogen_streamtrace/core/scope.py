@@ -30,9 +30,9 @@ switch: Any = api.attach if _found is None else _found.set
 """Makes a context current."""
 
 
-def current() -> Record | None:
-    """The stream inside which the running code works."""
-    found = get().get(_KEY)
+def current(context: Context | None = None) -> Record | None:
+    """The stream inside which the running code works, or that of another context."""
+    found = (get() if context is None else context).get(_KEY)
     return found if isinstance(found, Record) else None
 
 

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from typing import Any
 
 import wrapt
+from opentelemetry.context import Context
 
 from . import scope
 from .contain import contained
@@ -18,11 +19,17 @@ Note = Callable[[Record, Any], None]
 
 
 class _Alive:
-    """Tells a reader's ``aclose()`` from a dropped generator: the weak reference dies before the finaliser runs."""
+    """Where a generator was created, and whether it lives.
 
-    __slots__ = ("generator",)
+    So a reader's ``aclose()`` is told from a dropped generator: the weak reference dies before the finaliser runs.
+    """
+
+    __slots__ = ("context", "generator")
 
     generator: Callable[[], object | None]
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
 
 
 def stream(
@@ -33,7 +40,7 @@ def stream(
     note: Note | None = None,
 ) -> AsyncGenerator[Any, Any]:
     """Wraps an asynchronous stream. ``terminal`` are the types of the item that says that it is complete."""
-    alive = _Alive()
+    alive = _Alive(get())
     tapped = _read(ledger, source, opening, terminal, note, alive)
     alive.generator = weakref.ref(tapped)
     prime(tapped)
@@ -54,12 +61,12 @@ async def _read(
     try:
         sent = yield
     except GeneratorExit:
-        ledger.never(opening)
+        ledger.never(opening, alive.context)
         if alive.generator() is not None:
             await source.aclose()
         raise
     except BaseException as thrown:
-        ledger.never(opening)
+        ledger.never(opening, alive.context)
         await source.athrow(thrown)
         raise
     record = ledger.begin(opening) or Record.unwatched(opening)
@@ -255,6 +262,7 @@ class _Steps:
         self._terminal = terminal
         self._note = note
         self._record: Record | None = None
+        self._context = get()
 
     async def step(self, advance: Callable[[], Awaitable[Any]]) -> Any:
         """Reads the next item."""
@@ -285,7 +293,7 @@ class _Steps:
         """The reader left it, or dropped it. Safe in a finaliser."""
         if self._record is None:
             self._record = Record.unwatched(self._opening)
-            self._ledger.never(self._opening)
+            self._ledger.never(self._opening, self._context)
         else:
             self._ledger.end(self._record, "closed")
 

@@ -88,17 +88,17 @@ class Telemetry:
         self._meters.measure(case, verdict, attributes)
         self._tell(record.opening, verdict, case.outermost, attributes, record.span, end_ns)
 
-    def never_started(self, opening: Opening) -> None:
+    def never_started(self, opening: Opening, parent: Context, outermost: bool) -> None:
         """Counts and tells a stream that was created and never read."""
         verdict = Verdict(n.NEVER_STARTED, "caller", "caller", "", "never read")
-        span = self.span(opening, None)
-        attributes = {**_of_verdict(verdict), n.A_OUTERMOST: True, n.A_CHUNKS: 0}
+        span = self.span(opening, parent)
+        attributes = {**_of_verdict(verdict), n.A_OUTERMOST: outermost, n.A_CHUNKS: 0}
         now = time.time_ns()
         self._end_span(span, verdict, attributes, _sentence(opening, verdict, attributes), now)
         labels = self._labels(opening)
         self._meters.started.add(labels)
-        self._count(labels, verdict, True, span)
-        self._tell(opening, verdict, True, attributes, span, now)
+        self._count(labels, verdict, outermost, span)
+        self._tell(opening, verdict, outermost, attributes, span, now)
 
     def forget(self) -> None:
         """After a fork: what was counted is the parent's."""

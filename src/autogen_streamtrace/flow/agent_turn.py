@@ -12,7 +12,7 @@ from ..core import names as n
 from ..core import tap
 from ..core.ledger import Ledger
 from ..core.patcher import Patcher
-from ..core.record import Opening
+from ..core.record import Opening, weakly
 from ..core.scope import current
 
 
@@ -70,7 +70,7 @@ def _opening(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Openi
         n.AGENT,
         name,
         subject=id(agent),
-        token=kwargs.get("cancellation_token", args[1] if len(args) > 1 else None),
+        token=weakly(kwargs.get("cancellation_token", args[1] if len(args) > 1 else None)),
         span_name=f"invoke_agent {name}",
         attributes=((n.GEN_AI_OPERATION, "invoke_agent"), (n.GEN_AI_AGENT_NAME, name)),
     )

@@ -9,7 +9,7 @@ from ..core import names as n
 from ..core import tap
 from ..core.ledger import Ledger
 from ..core.patcher import Patcher
-from ..core.record import Opening, Record
+from ..core.record import Opening, Record, weakly
 from ..core.scope import current
 
 _PROVIDERS: Final = {
@@ -68,7 +68,7 @@ def _opening(client: Any, kwargs: dict[str, Any], *, streamed: bool) -> Opening:
         n.MODEL,
         model,
         subject=id(client),
-        token=kwargs.get("cancellation_token"),
+        token=weakly(kwargs.get("cancellation_token")),
         span_name=f"chat {model}",
         attributes=attributes,
         streamed=streamed,

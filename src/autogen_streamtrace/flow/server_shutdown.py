@@ -34,5 +34,5 @@ async def _unwound(ledger: Ledger) -> None:
     """Waits for the streams of this loop that are being cancelled."""
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _UNWINDING
-    while ledger.busy(id(loop)) and loop.time() < deadline:  # noqa: ASYNC110: nothing announces it
+    while ledger.busy(id(loop)) and loop.time() < deadline:  # noqa: ASYNC110 - nothing announces it
         await asyncio.sleep(0.01)

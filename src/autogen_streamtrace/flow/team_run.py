@@ -9,7 +9,7 @@ from ..core import names as n
 from ..core import scope, tap
 from ..core.ledger import Ledger
 from ..core.patcher import Patcher
-from ..core.record import Opening
+from ..core.record import Opening, weakly
 
 
 def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
@@ -62,7 +62,7 @@ def _opening(team: Any, kwargs: dict[str, Any]) -> Opening:
         n.TEAM,
         name,
         subject=id(team),
-        token=kwargs.get("cancellation_token"),
+        token=weakly(kwargs.get("cancellation_token")),
         span_name=f"invoke_workflow {name}",
         attributes=((n.GEN_AI_OPERATION, "invoke_workflow"), (n.GEN_AI_WORKFLOW_NAME, name)),
         key=getattr(team, "_team_id", ""),

@@ -12,7 +12,7 @@ from ..core import names as n
 from ..core import tap
 from ..core.ledger import Ledger
 from ..core.patcher import Patcher
-from ..core.record import Opening
+from ..core.record import Opening, weakly
 from ..core.scope import current
 
 
@@ -79,4 +79,4 @@ def _opening(name: str, call_id: str | None, token: Any = None) -> Opening:
     attributes: tuple[tuple[str, Any], ...] = ((n.GEN_AI_OPERATION, "execute_tool"), (n.GEN_AI_TOOL_NAME, name))
     if call_id:
         attributes += ((n.GEN_AI_TOOL_CALL_ID, call_id),)
-    return Opening(n.TOOL, name, token=token, span_name=f"execute_tool {name}", attributes=attributes)
+    return Opening(n.TOOL, name, token=weakly(token), span_name=f"execute_tool {name}", attributes=attributes)
