@@ -51,10 +51,10 @@ class Cause:
 
     types: tuple[str, ...]
     """Full type names from the one raised down to the innermost, by ``__cause__``, else ``__context__``."""
-    links: frozenset[int]
-    """Identities of all exceptions that can be reached from the one raised, itself included."""
-    raised: int
-    """Identity of the one raised."""
+    links: frozenset["Link"]
+    """All exceptions that can be reached from the one raised, itself included."""
+    raised: "Link"
+    """The one raised."""
     root: str
     """The first type in the chain that is no wrapper."""
     kind: Kind
@@ -68,8 +68,19 @@ class Cause:
     """The type name in the text of an exception that AutoGen's team flattened, else empty."""
 
 
+Link = tuple[int, str]
+"""Identity and type name: what lies where a dead exception lay is seldom of its type too."""
+
 CLOSED: Final = Cause(
-    ("GeneratorExit",), frozenset(), 0, "GeneratorExit", "closed", timer="", status=None, deadline=False, flattened=""
+    ("GeneratorExit",),
+    frozenset(),
+    (0, ""),
+    "GeneratorExit",
+    "closed",
+    timer="",
+    status=None,
+    deadline=False,
+    flattened="",
 )
 
 
@@ -86,7 +97,7 @@ def read(error: BaseException) -> Cause:
     return Cause(
         types=names,
         links=_reachable(error),
-        raised=id(error),
+        raised=_link(error),
         root=names[at],
         kind=kind,
         timer=timer,
@@ -123,14 +134,18 @@ def _chain(error: BaseException) -> list[BaseException]:
     return chain
 
 
-def _reachable(error: BaseException) -> frozenset[int]:
-    seen: set[int] = set()
+def _link(error: BaseException) -> Link:
+    return id(error), _type_name(type(error))
+
+
+def _reachable(error: BaseException) -> frozenset[Link]:
+    seen: set[Link] = set()
     waiting: list[BaseException | None] = [error]
     while waiting and len(seen) < 4 * _CHAIN_LIMIT:
-        link = waiting.pop()
-        if link is not None and id(link) not in seen:
-            seen.add(id(link))
-            waiting += (link.__context__, link.__cause__)
+        reached = waiting.pop()
+        if reached is not None and _link(reached) not in seen:
+            seen.add(_link(reached))
+            waiting += (reached.__context__, reached.__cause__)
     return frozenset(seen)
 
 

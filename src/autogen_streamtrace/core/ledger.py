@@ -36,8 +36,8 @@ _LOOP_CHECK: Final = 1.0
 class Telemetry(Protocol):
     """What becomes of the facts."""
 
-    def span(self, opening: Opening, parent: Context | None) -> Span:
-        """Starts the span of a stream."""
+    def span(self, opening: Opening, parent: Context | None, start_ns: int) -> Span:
+        """Starts the span of a stream that began at ``start_ns``."""
 
     def started(self, record: Record, outermost: bool) -> None:
         """Counts and tells that a stream started."""
@@ -95,7 +95,7 @@ class Ledger:
         try:
             parent = current()
             record = Record(opening, parent, self._loop())
-            record.span = self._telemetry.span(opening, _span_context(parent))
+            record.span = self._telemetry.span(opening, _span_context(parent), record.start_ns)
             if opening.key:
                 self._keyed[opening.key] = record
             self._tell(("started", record))

@@ -201,7 +201,8 @@ class Lineage:
                     cause_chain=_chain(cause.types, verdict.cause_chain),
                     cause_layer=verdict.cause_layer or case.record.layer,
                 )
-        if case.refused is not None and cause.status in (case.refused.status, None):
+        unnamed = cause.status is None and case.record.layer == n.MODEL
+        if case.refused is not None and (unnamed or cause.status == case.refused.status):
             return replace(
                 case.refused,
                 origin=False,
@@ -364,6 +365,7 @@ def _hear(parent: Case, kid: Case) -> None:
         kid.record.read_tail()
         parent.record.finish = kid.record.finish or parent.record.finish
         parent.record.terminated = kid.record.terminated
+        parent.record.status = kid.record.status
 
 
 def _remember(parent: Case, kid: Case, verdict: Verdict) -> None:

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 logger = logging.getLogger("autogen_streamtrace")
 
@@ -42,9 +43,11 @@ class Patcher:
 
     def family(self, base: type, name: str, make: Make) -> None:
         """Replaces a method on a class, on all its subclasses, and on those still to be defined."""
+        family: WeakKeyDictionary[type, bool] = WeakKeyDictionary()
+        self._undo.append(lambda: _give_back(family, name))
         for cls in (base, *_subclasses(base)):
-            self._own(base, cls, name, make)
-        self._on_subclass(base, lambda cls: self._own(base, cls, name, make))
+            _replace_own(family, base, cls, name, make)
+        self._on_subclass(base, lambda cls: _replace_own(family, base, cls, name, make))
 
     @property
     def mark(self) -> int:
@@ -55,13 +58,6 @@ class Patcher:
         """Puts back every original since ``mark``, newest first."""
         while len(self._undo) > mark:
             self._undo.pop()()
-
-    def _own(self, base: type, cls: type, name: str, make: Make) -> None:
-        found = cls.__dict__.get(name, _MISSING)
-        if found is _MISSING and cls is not base:
-            found = _from_mixin(base, cls, name)
-        if inspect.isfunction(found) and not getattr(found, "__isabstractmethod__", False):
-            self._set(cls, name, make(found))
 
     def _on_subclass(self, base: type, defined: Callable[[type], None]) -> None:
         original = base.__dict__.get("__init_subclass__", _MISSING)
@@ -89,6 +85,28 @@ class Patcher:
                 setattr(owner, name, own)
 
         self._undo.append(restore)
+
+
+def _replace_own(family: WeakKeyDictionary[type, bool], base: type, cls: type, name: str, make: Make) -> None:
+    """Replaces a method where a class defines it, or takes it from a plain mixin. A class may die while it is patched."""
+    found = cls.__dict__.get(name, _MISSING)
+    defines = found is not _MISSING
+    if not defines and cls is not base:
+        found = _from_mixin(base, cls, name)
+    if inspect.isfunction(found) and not getattr(found, "__isabstractmethod__", False):
+        setattr(cls, name, make(found))
+        family[cls] = defines
+
+
+def _give_back(family: WeakKeyDictionary[type, bool], name: str) -> None:
+    for cls, defines in list(family.items()):
+        original = getattr(vars(cls).get(name), "__wrapped__", None)
+        if original is None:
+            logger.warning("%s.%s was replaced by someone else meanwhile; it is left as it is", cls, name)
+        elif defines:
+            setattr(cls, name, original)
+        else:
+            delattr(cls, name)
 
 
 def _below(owner: Any, name: str, wanted: Callable[[Any], bool]) -> tuple[Any, str, Any]:

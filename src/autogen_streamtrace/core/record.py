@@ -129,8 +129,8 @@ class Record:
 
     @property
     def held(self) -> bool:
-        """The reader holds an item, or has not asked for the first one."""
-        return self.chunks > 0 and self.last > self.asked
+        """The reader holds an item, or a response of which it has not asked for the body."""
+        return self.last > self.asked
 
     @property
     def readable(self) -> bool:

@@ -59,11 +59,11 @@ class Telemetry:
         """Observes how many exports failed."""
         self._meters.count(n.M_EXPORT_FAILURES, "{failure}", "Exports that failed.", failures)
 
-    def span(self, opening: Opening, parent: Context | None) -> Span:
-        """Starts the span of a stream, under ``parent`` or what is current."""
+    def span(self, opening: Opening, parent: Context | None, start_ns: int) -> Span:
+        """Starts the span of a stream that began at ``start_ns``, under ``parent`` or what is current."""
         attributes: Attributes = {n.A_LAYER: opening.layer, n.A_NAME: opening.name, **dict(opening.attributes)}
         kind = _KINDS.get(opening.layer, SpanKind.INTERNAL)
-        return self._tracer.start_span(opening.span_name, parent, kind, attributes)
+        return self._tracer.start_span(opening.span_name, parent, kind, attributes, start_time=start_ns)
 
     def started(self, record: Record, outermost: bool) -> None:
         """Counts a stream that started; tells it where it is a turn's outermost one."""
@@ -91,9 +91,9 @@ class Telemetry:
     def never_started(self, opening: Opening, parent: Context, outermost: bool) -> None:
         """Counts and tells a stream that was created and never read."""
         verdict = Verdict(n.NEVER_STARTED, "caller", "caller", "", "never read")
-        span = self.span(opening, parent)
-        attributes = {**_of_verdict(verdict), n.A_OUTERMOST: outermost, n.A_CHUNKS: 0}
         now = time.time_ns()
+        span = self.span(opening, parent, now)
+        attributes = {**_of_verdict(verdict), n.A_OUTERMOST: outermost, n.A_CHUNKS: 0}
         self._end_span(span, verdict, attributes, _sentence(opening, verdict, attributes), now)
         labels = self._labels(opening)
         self._meters.started.add(labels)
@@ -337,7 +337,8 @@ def _of_case(case: Case) -> Attributes:
         attributes[n.A_OVERRUN] = case.over_at - case.verdict_at
     if record.layer == n.MODEL:
         attributes[n.A_ATTEMPTS] = case.attempts
-        reason = record.finish or ("error" if case.verdict is not None and case.verdict.early else None)
+        began = record.chunks > 0 or (record.status is not None and record.status < 400)
+        reason = record.finish or ("error" if began and case.verdict is not None and case.verdict.early else None)
         if reason is not None:
             attributes[n.GEN_AI_FINISH_REASONS] = (reason,)
     return attributes

@@ -6,6 +6,7 @@ in the one object. A JSON text inside a string has its quotes escaped, so an une
 """
 
 import importlib
+import json
 import re
 import zlib
 from collections.abc import Callable
@@ -16,8 +17,10 @@ TAIL: Final = 4096
 """Bytes of a body's end that are kept: a finish reason may stand before a long usage event."""
 
 _DONE: Final = re.compile(rb"^data:[ \t]*\[DONE\]|^data:.*\"type\"\s*:\s*\"message_stop\"", re.MULTILINE)
-_DONE_LINE: Final = re.compile(rb'^\s*\{.*"done"\s*:\s*true', re.MULTILINE)
-_REASON: Final = re.compile(rb'"(?:finish_reason|stop_reason|done_reason)"\s*:\s*"([^"\\]{1,64})"')
+_REASON: Final = rb'"(?:finish_reason|stop_reason)"\s*:\s*"([^"\\]{1,64})"'
+_EVENT_REASON: Final = re.compile(rb"^data:.*?" + _REASON, re.MULTILINE)
+_BARE_REASON: Final = re.compile(_REASON)
+_OBJECT: Final = re.compile(rb"^\s*\{.*(?:_reason\"|\"done\"\s*:\s*true).*", re.MULTILINE)
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
 
@@ -33,14 +36,41 @@ class Wire:
 
 def read(tail: bytes, whole: bool) -> Wire:
     """Reads the last bytes of a decoded body; ``whole`` if nothing before them is missing."""
+    torn = b""
     if not whole:
-        # A first line that begins inside an event may quote anything.
         cut = _LINE_END.search(tail)
-        tail = tail[cut.end() :] if cut else b""
-    reasons = _REASON.findall(tail)
-    finish = reasons[-1].decode("ascii", "replace") if reasons else None
-    done = finish is not None or bool(_DONE.search(tail) or _DONE_LINE.search(tail))
-    return Wire(done, finish)
+        torn, tail = (tail[: cut.start()], tail[cut.end() :]) if cut else (tail, b"")
+    finish = _last(_BARE_REASON, torn)  # of a torn line only an unescaped key is what it seems
+    done = finish is not None
+    for text in _OBJECT.findall(tail):
+        told = _of_object(text)
+        done, finish = done or told.terminator, told.finish or finish
+    finish = _last(_EVENT_REASON, tail) or finish
+    if finish is None and tail.lstrip().startswith((b"{", b'"')):
+        finish = _of_object(tail).finish
+    return Wire(done or finish is not None or bool(_DONE.search(tail)), finish)
+
+
+def _last(pattern: re.Pattern[bytes], text: bytes) -> str | None:
+    found = pattern.findall(text)
+    return found[-1].decode("ascii", "replace") if found else None
+
+
+def _of_object(text: bytes) -> Wire:
+    """One JSON object: a line of Ollama's, or a whole reply. Its tools' arguments are objects too, so it is parsed."""
+    try:
+        said = json.loads(text)
+    except ValueError:
+        return Wire(False, None)
+    if not isinstance(said, dict):
+        return Wire(False, None)
+    done = said.get("done") is True
+    reasons = [said.get("stop_reason"), said.get("done_reason") if done else None]
+    choices = said.get("choices")
+    if isinstance(choices, list):
+        reasons += [choice.get("finish_reason") for choice in choices if isinstance(choice, dict)]
+    finish = next((reason for reason in reversed(reasons) if isinstance(reason, str)), None)
+    return Wire(done or finish is not None, finish)
 
 
 class Tail:

@@ -81,6 +81,7 @@ def _watch_body(record: Record, response: Any, body: Callable[[Any, Record], Any
         if record.parent is not None and record.parent.layer == n.MODEL:
             record.tail = Tail(found.get("content-encoding", ""))
         response.stream = body(response.stream, record)
+        record.asked = 0.0  # the reader has the response; it has yet to ask for the body
 
 
 def _bodies(module: ModuleType, ledger: Ledger) -> tuple[Callable[[Any, Record], Any], Callable[[Any, Record], Any]]:
@@ -104,7 +105,7 @@ def _bodies(module: ModuleType, ledger: Ledger) -> tuple[Callable[[Any, Record],
             if self._record.closed:
                 await self._stream.aclose()
                 return
-            ledger.end(self._record, "closed", over=False)
+            _left(ledger, self._record, over=False)
             try:
                 await self._stream.aclose()
             finally:
@@ -124,13 +125,20 @@ def _bodies(module: ModuleType, ledger: Ledger) -> tuple[Callable[[Any, Record],
             return _read_sync(ledger, self._record, self._stream)
 
         def close(self) -> None:
-            ledger.end(self._record, "closed")
+            _left(ledger, self._record)
             self._stream.close()
 
         def __del__(self) -> None:
             ledger.end(self._record, "closed")
 
     return AsyncBody, Body
+
+
+def _left(ledger: Ledger, record: Record, *, over: bool = True) -> None:
+    """The reader closes the body, or drops it."""
+    if record.chunks and record.held and not record.closed:
+        record.caller_time += clock() - record.last
+    ledger.end(record, "closed", over=over)
 
 
 def _count(record: Record, part: bytes, asked: float) -> float:
@@ -178,9 +186,7 @@ async def _read(
             record.asked = asked = clock()
             record.caller_time += asked - now
     except GeneratorExit:
-        if record.held:
-            record.caller_time += clock() - record.last
-        ledger.end(record, "closed")
+        _left(ledger, record)
         if alive[0]() is not None and hasattr(source, "aclose"):
             await source.aclose()
         raise
@@ -199,9 +205,7 @@ def _read_sync(ledger: Ledger, record: Record, stream: Any) -> Generator[bytes, 
             record.asked = asked = clock()
             record.caller_time += asked - now
     except GeneratorExit:
-        if record.held:
-            record.caller_time += clock() - record.last
-        ledger.end(record, "closed")
+        _left(ledger, record)
         raise
     except BaseException as error:
         ledger.end(record, "raised", error)
