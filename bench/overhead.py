@@ -11,6 +11,7 @@ judges counts in full.
 import argparse
 import asyncio
 import gc
+import itertools
 import json
 import statistics
 import subprocess
@@ -23,6 +24,7 @@ from typing import Any
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.conditions import MaxMessageTermination
 from autogen_agentchat.teams import RoundRobinGroupChat
+from autogen_core import CancellationToken
 from autogen_ext.models.openai import OpenAIChatCompletionClient
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter, LogRecordExportResult
@@ -43,6 +45,9 @@ with ModelServer() as server:
     print(server.port, flush=True)
     sys.stdin.read()
 """
+TEXT = (
+    "{:6} base {base_us:8.1f} us a {unit}, added {added_us:+7.2f} (x {ratio:.3f}), bare against bare {control_us:+.2f}"
+)
 INFO = {
     "vision": False,
     "function_calling": True,
@@ -70,14 +75,14 @@ class DiscardLogs(LogRecordExporter):
 
 
 @contextmanager
-def watched() -> Iterator[None]:
-    """All signals on."""
+def watched() -> Iterator[Callable[[], object]]:
+    """All signals on. Yields what sends off the spans that have ended."""
     tracers, meters, loggers = TracerProvider(), MeterProvider([InMemoryMetricReader()]), LoggerProvider()
     tracers.add_span_processor(BatchSpanProcessor(DiscardSpans()))
     loggers.add_log_record_processor(BatchLogRecordProcessor(DiscardLogs()))
     autogen_streamtrace.instrument(tracer_provider=tracers, meter_provider=meters, logger_provider=loggers)
     try:
-        yield
+        yield tracers.force_flush
     finally:
         autogen_streamtrace.uninstrument()
         for provider in (tracers, meters, loggers):
@@ -85,8 +90,8 @@ def watched() -> Iterator[None]:
 
 
 @contextmanager
-def bare() -> Iterator[None]:
-    yield
+def bare() -> Iterator[Callable[[], object]]:
+    yield lambda: None
 
 
 @contextmanager
@@ -114,16 +119,22 @@ async def sliced(stream: AsyncIterator[Any]) -> list[float]:
         count += 1
         if count % SLICE == 0:
             marks.append(time.process_time())
-    return [(b - a) / SLICE * 1e6 for a, b in zip(marks[1:], marks[2:], strict=False)]
+    return [(b - a) / SLICE * 1e6 for a, b in itertools.pairwise(marks)]
 
 
 async def agent_chunks(port: int) -> list[float]:
-    return await sliced(agent(port, f"flood/{CHUNKS}").run_stream(task="go"))
+    one = agent(port, f"flood/{CHUNKS}")
+    costs = await sliced(one.run_stream(task="go"))
+    await one._model_client.close()
+    return costs
 
 
 async def team_chunks(port: int) -> list[float]:
-    team = RoundRobinGroupChat([agent(port, f"flood/{CHUNKS}", "a")], termination_condition=MaxMessageTermination(2))
-    return await sliced(team.run_stream(task="go"))
+    one = agent(port, f"flood/{CHUNKS}")
+    team = RoundRobinGroupChat([one], termination_condition=MaxMessageTermination(2))
+    costs = await sliced(team.run_stream(task="go"))
+    await one._model_client.close()
+    return costs
 
 
 async def turns(port: int) -> list[float]:
@@ -136,7 +147,8 @@ async def turns(port: int) -> list[float]:
             pass
         await asyncio.sleep(0.03)  # the judging thread works meanwhile; its CPU is this turn's
         costs.append((time.process_time() - before) * 1e6)
-        await one.on_reset(None)  # type: ignore[arg-type]
+        await one.on_reset(CancellationToken())
+    await one._model_client.close()
     return costs[5:]
 
 

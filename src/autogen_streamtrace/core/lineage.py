@@ -45,7 +45,7 @@ class Case:
         self.lineage = lineage
         self.record = record
         self.parent = parent
-        self.kids: dict[Case, None] = {}
+        self.kids: tuple[Case, ...] = ()
         """Children without a verdict, in the order in which they started."""
         self.ending: Ending | None = None
         self.verdict: Verdict | None = None
@@ -55,7 +55,7 @@ class Case:
         self.expires = 0.0
         self.late = parent is not None and parent.verdict is not None
         """It started after its parent's verdict."""
-        self.raised: list[tuple[Ending, Verdict]] = []
+        self.raised: tuple[tuple[Ending, Verdict], ...] = ()
         """How children ended that raised, newest last."""
         self.inherited: Verdict | None = None
         """What the last child that was cut in silence suffered."""
@@ -93,7 +93,7 @@ class Lineage:
         self.open[case] = None
         if parent is not None and parent.verdict is None:
             self._went_on(parent, record.layer)
-            parent.kids[case] = None
+            parent.kids = (*parent.kids, case)
             if record.layer == n.HTTP and parent.record.layer == n.MODEL:
                 parent.attempts += 1
                 parent.inherited = parent.refused = None
@@ -252,11 +252,11 @@ class Lineage:
             return
         case.verdict, case.verdict_at = verdict, at
         self._waiting.pop(case, None)
-        for kid in list(case.kids):
+        for kid in case.kids:
             self._hand_down(kid, verdict, at)
-        case.kids.clear()
+        case.kids = ()
         if case.parent is not None:
-            case.parent.kids.pop(case, None)
+            case.parent.kids = tuple(kid for kid in case.parent.kids if kid is not case)
             _remember(case.parent, case, verdict)
         self._close(case)
 
@@ -302,7 +302,7 @@ def evidence(case: Case) -> Evidence:
 
 def innermost(case: Case) -> tuple[n.WaitingOn, str]:
     """The innermost operation under ``case`` that is open, or was stopped with it: its type and name."""
-    for kid in reversed(list(case.kids)):
+    for kid in reversed(case.kids):
         ending = kid.ending
         held = ending.held if ending is not None else kid.record.held
         stopped = ending is None or ending.cause is None or ending.cause.kind in ("cancelled", "closed")
@@ -372,7 +372,7 @@ def _remember(parent: Case, kid: Case, verdict: Verdict) -> None:
     if parent.verdict is not None:
         return
     if kid.ending is not None and kid.ending.how == "raised":
-        parent.raised = [*parent.raised[1 - _KEPT :], (kid.ending, verdict)]
+        parent.raised = (*parent.raised[1 - _KEPT :], (kid.ending, verdict))
     if kid.record.layer == n.HTTP:
         _hear(parent, kid)
         if verdict.status is not None:

@@ -88,7 +88,7 @@ class Patcher:
 
 
 def _replace_own(family: WeakKeyDictionary[type, bool], base: type, cls: type, name: str, make: Make) -> None:
-    """Replaces a method where a class defines it, or takes it from a plain mixin. A class may die while it is patched."""
+    """Replaces a method where a class defines it, or takes it from a plain mixin. Holds no class alive."""
     found = cls.__dict__.get(name, _MISSING)
     defines = found is not _MISSING
     if not defines and cls is not base:

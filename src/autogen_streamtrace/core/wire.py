@@ -13,8 +13,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-TAIL: Final = 4096
-"""Bytes of a body's end that are kept: a finish reason may stand before a long usage event."""
+KEPT: Final = 2048
+"""Bytes of a body's end that are kept at least: a finish reason may stand before a long usage event."""
+TAIL: Final = 3072
+"""Bytes beyond which it is cut to that."""
 
 _DONE: Final = re.compile(rb"^data:[ \t]*\[DONE\]|^data:.*\"type\"\s*:\s*\"message_stop\"", re.MULTILINE)
 _REASON: Final = rb'"(?:finish_reason|stop_reason)"\s*:\s*"([^"\\]{1,64})"'
@@ -74,7 +76,7 @@ def _of_object(text: bytes) -> Wire:
 
 
 class Tail:
-    """The last bytes of a body, decoded. Bounded: at most twice ``TAIL`` and the last read."""
+    """The last bytes of a body, decoded: at most ``TAIL`` and the last read."""
 
     __slots__ = ("_decode", "_kept", "readable", "whole")
 
@@ -103,7 +105,7 @@ class Tail:
 
     def trim(self) -> None:
         """Drops all but the last bytes."""
-        del self._kept[: -TAIL // 2]
+        del self._kept[:-KEPT]
         self.whole = False
 
     def read(self) -> Wire | None:

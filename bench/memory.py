@@ -1,0 +1,84 @@
+"""What an open layer takes: bytes of Python memory, real streams bare and instrumented in one process.
+
+    python bench/memory.py [--streams 200]
+
+Each stream has three layers (agent, model, http), has delivered some items and is held open by its reader.
+"""
+
+import argparse
+import asyncio
+import gc
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXClientInstrumentor
+from opentelemetry.sdk.trace import TracerProvider
+from overhead import agent, bare, model_server, watched
+
+LAYERS = 3
+ITEMS = 8
+
+
+async def held_open(port: int, streams: int, flush: Callable[[], object]) -> float:
+    """Bytes per stream that are in use while ``streams`` of them are open."""
+    agents = [agent(port, f"flood/{ITEMS * 4}", f"agent{number}") for number in range(streams + 5)]
+    opened: list[Any] = []
+    for one in agents[:5]:
+        opened.append(await _started(one))  # imports, caches, first connections
+    gc.collect()
+    tracemalloc.start()
+    for one in agents[5:]:
+        opened.append(await _started(one))
+    flush()
+    gc.collect()
+    used, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    for stream in opened:
+        await stream.aclose()
+    for one in agents:
+        await one._model_client.close()
+    return used / streams
+
+
+async def _started(one: Any) -> Any:
+    stream = one.run_stream(task="go")
+    for _ in range(ITEMS):
+        await stream.__anext__()
+    return stream
+
+
+@contextmanager
+def official() -> Iterator[Callable[[], object]]:
+    """The official HTTP instrumentation alone."""
+    applied = [each for each in (HTTPX2ClientInstrumentor(), HTTPXClientInstrumentor()) if each._module is not None]
+    for each in applied:
+        each.instrument(tracer_provider=TracerProvider())
+    try:
+        yield lambda: None
+    finally:
+        for each in applied:
+            each.uninstrument()
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--streams", type=int, default=200)
+    streams = arguments.parse_args().streams
+    with model_server() as port:
+        used = {}
+        sides = (("warm", bare), ("bare", bare), ("official", official), ("watched", watched), ("control", bare))
+        for name, side in sides:
+            with side() as flush:
+                used[name] = asyncio.run(held_open(port, streams, flush))
+            gc.collect()
+    print(
+        f"bare {used['bare']:.0f} bytes a stream (again: {used['control']:.0f}), "
+        f"with the official HTTP instrumentation {used['official'] - used['bare']:+.0f}, "
+        f"on top of it {(used['watched'] - used['official']) / LAYERS:+.0f} bytes a layer"
+    )
+
+
+if __name__ == "__main__":
+    main()
