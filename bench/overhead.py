@@ -181,9 +181,8 @@ def main() -> None:
             if chosen.only in (None, name):
                 row = measure(what, port, chosen.rounds)
                 unit = "turn" if name == "turn" else "chunk"
-                text = "{:6} base {base_us:8.1f} us a {unit}, added {added_us:+7.2f} (x {ratio:.3f}), bare against bare {control_us:+.2f}"
                 print(
-                    json.dumps({"name": name, **row}) if chosen.json else text.format(name, unit=unit, **row),
+                    json.dumps({"name": name, **row}) if chosen.json else TEXT.format(name, unit=unit, **row),
                     flush=True,
                 )
 

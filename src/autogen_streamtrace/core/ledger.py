@@ -239,9 +239,9 @@ class Ledger:
         if what == "started":
             case = self._lineage.started(about)
             self._telemetry.started(about, case.outermost)
-        elif what == "ended":
+        elif what == "ended" and self._own(about):
             self._lineage.ended(about.case, more)
-        elif what == "over":
+        elif what == "over" and self._own(about):
             self._lineage.over(about.case, more)
         elif what == "never":
             parent = current(more)
@@ -249,6 +249,10 @@ class Ledger:
         elif what == "loop closed":
             self._loops.pop(about, None)
             self._lineage.stopped(about, Ending("closed", more, held=True, cause=causes.CLOSED))
+
+    def _own(self, record: Record) -> bool:
+        """It was opened in this process: in a forked child the parent's streams end too, with its memory."""
+        return record.case is not None and record.case.lineage is self._lineage
 
     def _settled(self, case: Case) -> None:
         record = case.record

@@ -130,10 +130,11 @@ async def _read(
                 return
             if left is not None:
                 try:
-                    await _leave(ledger, record, source)
-                    raise left
+                    if not await _ignored(ledger, record, source):
+                        raise left
                 finally:
                     left = None  # it holds this frame
+                items = _Resumed(source, _nothing())  # yielding once more, this fails as the source did, and goes on
     except BaseException as error:
         if get() is inside:  # else it is closed from a context that is not its own
             switch(base)
@@ -143,13 +144,25 @@ async def _read(
         raise
 
 
-async def _leave(ledger: Ledger, record: Record, source: Any) -> None:
-    """The reader closes the stream: its verdict falls now, however long the source takes to close."""
+async def _ignored(ledger: Ledger, record: Record, source: Any) -> bool:
+    """The reader closes the stream: its verdict falls now, however long the source takes to close.
+
+    True where the source went on in spite of it.
+    """
     ledger.end(record, "closed", over=False)
     try:
         await source.aclose()
+    except RuntimeError:
+        if source.ag_frame is None:
+            raise
+        return True
     finally:
         ledger.over(record)
+    return False
+
+
+async def _nothing() -> None:
+    pass
 
 
 def _note_gap(record: Record, now: float, asked: float) -> float:

@@ -19,7 +19,6 @@ from .record import Opening, Record
 VERSION: Final = "0.1.0"
 
 _KINDS: Final = {n.MODEL: SpanKind.CLIENT}
-_GEN_AI_DURATIONS: Final = {n.TOOL: n.M_GEN_AI_TOOL, n.AGENT: n.M_GEN_AI_AGENT, n.TEAM: n.M_GEN_AI_WORKFLOW}
 
 
 class Telemetry:
@@ -85,7 +84,8 @@ class Telemetry:
         labels = self._labels(record.opening)
         self._meters.open.add(-1, {n.A_LAYER: labels[n.A_LAYER], n.A_NAME: labels[n.A_NAME]})
         self._count(labels, verdict, case.outermost, record.span)
-        self._meters.measure(case, verdict, attributes)
+        error = self._cause(verdict.error_type) if verdict.fault else ""
+        self._meters.measure(case, verdict, attributes, labels[n.A_NAME], error)
         self._tell(record.opening, verdict, case.outermost, attributes, record.span, end_ns)
 
     def never_started(self, opening: Opening, parent: Context, outermost: bool) -> None:
@@ -225,8 +225,11 @@ class _Meters:
         """An observable counter without attributes."""
         self._meter.create_observable_counter(name, [lambda options: [Observation(value())]], unit, description)
 
-    def measure(self, case: Case, verdict: Verdict, attributes: Attributes) -> None:
-        """Records the durations of a stream that is over. Exemplars, which cost, only for early endings."""
+    def measure(self, case: Case, verdict: Verdict, attributes: Attributes, name: str, error: str) -> None:
+        """Records the durations of a stream that is over, under its capped name and error type.
+
+        Exemplars, which cost, only for early endings.
+        """
         record = case.record
         assert case.over_at is not None
         seconds = case.over_at - record.start
@@ -241,7 +244,7 @@ class _Meters:
             self._caller.record(record.caller_time, layer, context)
         if record.chunks > 1:
             self._gap.record(record.longest_gap, layer, context)
-        self._gen_ai.measure(record, verdict, seconds, context)
+        self._gen_ai.measure(record, seconds, context, name, error)
 
     def _histogram(self, name: str, edges: tuple[float, ...], description: str, unit: str = "s") -> Histogram:
         return self._meter.create_histogram(name, unit, description, explicit_bucket_boundaries_advisory=list(edges))
@@ -265,12 +268,13 @@ class _GenAi:
             n.TEAM: histogram(n.M_GEN_AI_WORKFLOW, n.GEN_AI_WORKFLOW_EDGES, "Team run duration."),
         }
 
-    def measure(self, record: Record, verdict: Verdict, seconds: float, context: Context) -> None:
+    def measure(self, record: Record, seconds: float, context: Context, name: str, error_type: str) -> None:
         """Records what the conventions ask of this layer."""
         if record.layer != n.MODEL and record.layer not in self._layers:
             return
-        labels = {key: value for key, value in record.opening.attributes if key in _GEN_AI_LABELS}
-        error: Attributes = {n.A_ERROR_TYPE: verdict.error_type} if verdict.fault else {}
+        labels: Attributes = {key: value for key, value in record.opening.attributes if key in _GEN_AI_LABELS}
+        labels[_GEN_AI_NAMES[record.layer]] = name
+        error: Attributes = {n.A_ERROR_TYPE: error_type} if error_type else {}
         if record.layer != n.MODEL:
             self._layers[record.layer].record(seconds, {**labels, **error}, context)
             return
@@ -284,17 +288,13 @@ class _GenAi:
                 self._tokens.record(tokens, {**labels, n.GEN_AI_TOKEN_TYPE: kind}, context)
 
 
-_GEN_AI_LABELS: Final = frozenset(
-    {
-        n.GEN_AI_OPERATION,
-        n.GEN_AI_PROVIDER,
-        n.GEN_AI_REQUEST_MODEL,
-        n.GEN_AI_AGENT_NAME,
-        n.GEN_AI_TOOL_NAME,
-        n.GEN_AI_WORKFLOW_NAME,
-        n.SERVER_ADDRESS,
-    }
-)
+_GEN_AI_LABELS: Final = frozenset({n.GEN_AI_OPERATION, n.GEN_AI_PROVIDER})
+_GEN_AI_NAMES: Final[dict[n.Layer, str]] = {
+    n.MODEL: n.GEN_AI_REQUEST_MODEL,
+    n.AGENT: n.GEN_AI_AGENT_NAME,
+    n.TOOL: n.GEN_AI_TOOL_NAME,
+    n.TEAM: n.GEN_AI_WORKFLOW_NAME,
+}
 
 
 def _streamed(opening: Opening) -> Attributes:
