@@ -37,7 +37,8 @@ import autogen_streamtrace
 
 CHUNKS = 3_000
 SLICE = 300
-TURNS = 40
+TURNS = 60
+WARM_UP = 5
 SERVER = """
 import sys
 from autogen_streamtrace.demo.model_server import ModelServer
@@ -138,18 +139,19 @@ async def team_chunks(port: int) -> list[float]:
 
 
 async def turns(port: int) -> list[float]:
-    """Microseconds of CPU for each of several short turns over one kept connection."""
+    """Microseconds of CPU for a short turn over a kept connection: the mean of many, and of what they leave to do."""
     one = agent(port, "flood/3")
-    costs = []
-    for _ in range(TURNS):
-        before = time.process_time()
+    before = 0.0
+    for turn in range(WARM_UP + TURNS):
+        if turn == WARM_UP:
+            before = time.process_time()
         async for _ in one.run_stream(task="go"):
             pass
-        await asyncio.sleep(0.03)  # the judging thread works meanwhile; its CPU is this turn's
-        costs.append((time.process_time() - before) * 1e6)
         await one.on_reset(CancellationToken())
+    await asyncio.sleep(0.3)  # the judging thread works meanwhile; its CPU is the turns'
+    cost = (time.process_time() - before) / TURNS * 1e6
     await one._model_client.close()
-    return costs[5:]
+    return [cost]
 
 
 def measure(what: Callable[[int], Any], port: int, rounds: int) -> dict[str, float]:
@@ -159,7 +161,7 @@ def measure(what: Callable[[int], Any], port: int, rounds: int) -> dict[str, flo
             with watched() if side == "watched" else bare():
                 sides[side] += asyncio.run(what(port))
             gc.collect()
-    quarter = {side: statistics.quantiles(values, n=4)[0] for side, values in sides.items()}
+    quarter = {side: statistics.quantiles(values, n=4)[0] for side, values in sides.items()}  # of turns, each a mean
     base = (quarter["bare"] + quarter["control"]) / 2
     return {
         "base_us": base,

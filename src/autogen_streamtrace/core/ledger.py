@@ -26,7 +26,11 @@ from .record import Ending, Opening, Record, clock
 from .scope import current
 
 _GATHER: Final = 0.02
-"""Seconds in which the thread lets facts gather, so that a turn wakes it once."""
+"""Seconds in which the thread lets facts gather after a quiet time, so that a turn wakes it once."""
+_GATHER_BUSY: Final = 0.1
+"""The same where one turn follows the other: a batch costs less than its parts."""
+_QUIET: Final = 0.5
+"""Seconds without a fact that make a quiet time."""
 _TICK: Final = 0.25
 """Seconds between two looks at the streams that wait."""
 _LOOP_CHECK: Final = 1.0
@@ -216,13 +220,15 @@ class Ledger:
 
     def _work(self) -> None:
         facts, wake = self._facts, self._wake
-        checked = clock()
+        checked = woken = clock()
         while not self._retired or self._lineage.open or facts.qsize():
             pause = _TICK if self._lineage.impatient else _LOOP_CHECK if self._lineage.open else None
             with contextlib.suppress(Empty):
                 wake.get(timeout=pause)
-                time.sleep(_GATHER)
-                while True:
+                quiet = clock() - woken > _QUIET
+                time.sleep(_GATHER if quiet else _GATHER_BUSY)
+                woken = clock()
+                while wake.qsize():
                     wake.get_nowait()
             self.drain()
             if clock() - checked > _LOOP_CHECK:

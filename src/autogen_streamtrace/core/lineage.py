@@ -169,10 +169,11 @@ class Lineage:
             carried = self._carried(case, ending)
             if carried is not None:
                 return carried
-        rule = judge(evidence(case))
+        seen = evidence(case)
+        rule = judge(seen)
         if rule.outcome == n.COMPLETED and case.inherited is not None:
             return replace(case.inherited, origin=False)
-        return self._own(case, rule, ending)
+        return self._own(case, seen, rule, ending)
 
     def _carried(self, case: Case, ending: Ending) -> Verdict | None:
         """The verdict of the child whose exception this stream raises, if it is a child's."""
@@ -215,16 +216,17 @@ class Lineage:
     def _struck(self, kid: Case) -> Verdict:
         """A ``TimeoutError`` over a child's ``CancelledError``: a deadline was set between the two."""
         assert kid.ending is not None
-        own = self._own(kid, judge(evidence(kid)), kid.ending)
+        seen = evidence(kid)
+        own = self._own(kid, seen, judge(seen), kid.ending)
         return replace(own, cancelled_by=n.BY_DEADLINE, origin=False)
 
-    def _own(self, case: Case, rule: Rule, ending: Ending | None) -> Verdict:
+    def _own(self, case: Case, seen: Evidence, rule: Rule, ending: Ending | None) -> Verdict:
         record = case.record
         cause = ending.cause if ending is not None else None
         if cause is not None and cause.kind == "closed" and rule.outcome != n.ABANDONED:
             cause = None  # that it was closed explains nothing
         waiting, name = _waiting_on(case, rule)
-        ended_by = rule.ended_by(evidence(case))
+        ended_by = rule.ended_by(seen)
         if rule.outcome == n.COMPLETED:
             if case.finisher is not None and record.layer in (n.AGENT, n.TEAM, n.STREAM):
                 ended_by = case.finisher
@@ -270,8 +272,8 @@ class Lineage:
 
     def _finished(self, case: Case) -> Verdict:
         """The verdict of a stream whose end had been delivered before it was stopped."""
-        rule = judge(replace(evidence(case), how="closed", kind=None, terminal=True))
-        return self._own(case, rule, None)
+        seen = replace(evidence(case), how="closed", kind=None, terminal=True)
+        return self._own(case, seen, judge(seen), None)
 
     def _close(self, case: Case) -> None:
         if case.verdict is None or case.over_at is None or case not in self.open:

@@ -70,6 +70,7 @@ class Record:
         "start_ns",
         "status",
         "tail",
+        "tail_read",
         "terminal",
         "terminated",
         "timeouts",
@@ -107,6 +108,7 @@ class Record:
         self.timeouts: dict[str, float | None] | None = None
         """Seconds: the HTTP client's own, for this request."""
         self.tail: Tail | None = None
+        self.tail_read = False
         self.case: Case | None = None
         """The judge's side of it."""
 
@@ -139,7 +141,10 @@ class Record:
 
     def read_tail(self) -> None:
         """Looks in the body's end for a finish reason and a terminator."""
-        wire = self.tail.read() if self.tail is not None else None
+        if self.tail is None or self.tail_read:
+            return
+        self.tail_read = self.closed
+        wire = self.tail.read()
         if wire is not None:
             self.finish, self.terminal = wire.finish, wire.terminator
             self.terminated = wire.terminator

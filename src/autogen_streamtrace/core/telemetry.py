@@ -80,7 +80,7 @@ class Telemetry:
         assert verdict is not None and case.over_at is not None
         attributes = {**_of_verdict(verdict), **_of_case(case), **_of_record(record)}
         end_ns = record.nanoseconds(case.over_at)
-        self._end_span(record.span, verdict, attributes, _sentence(record.opening, verdict, attributes), end_ns)
+        self._end_span(record.opening, record.span, verdict, attributes, end_ns)
         labels = self._labels(record.opening)
         self._meters.open.add(-1, {n.A_LAYER: labels[n.A_LAYER], n.A_NAME: labels[n.A_NAME]})
         self._count(labels, verdict, case.outermost, record.span)
@@ -94,7 +94,7 @@ class Telemetry:
         now = time.time_ns()
         span = self.span(opening, parent, now)
         attributes = {**_of_verdict(verdict), n.A_OUTERMOST: outermost, n.A_CHUNKS: 0}
-        self._end_span(span, verdict, attributes, _sentence(opening, verdict, attributes), now)
+        self._end_span(opening, span, verdict, attributes, now)
         labels = self._labels(opening)
         self._meters.started.add(labels)
         self._count(labels, verdict, outermost, span)
@@ -114,11 +114,11 @@ class Telemetry:
             labels[n.GEN_AI_REQUEST_STREAM] = opening.streamed
         return labels
 
-    def _end_span(self, span: Span, verdict: Verdict, attributes: Attributes, sentence: str, end_ns: int) -> None:
+    def _end_span(self, opening: Opening, span: Span, verdict: Verdict, attributes: Attributes, end_ns: int) -> None:
         if span.is_recording():
             if self._is_error(verdict):
                 attributes = {**attributes, n.A_ERROR_TYPE: verdict.error_type}
-                span.set_status(Status(StatusCode.ERROR, sentence))
+                span.set_status(Status(StatusCode.ERROR, _sentence(opening, verdict, attributes)))
             span.set_attributes(attributes)
         span.end(end_ns)
 

@@ -44,7 +44,7 @@ def read(tail: bytes, whole: bool) -> Wire:
         torn, tail = (tail[: cut.start()], tail[cut.end() :]) if cut else (tail, b"")
     finish = _last(_BARE_REASON, torn)  # of a torn line only an unescaped key is what it seems
     done = finish is not None
-    for text in _OBJECT.findall(tail):
+    for text in _OBJECT.findall(tail) if tail.startswith(b"{") or b"\n{" in tail else ():
         told = _of_object(text)
         done, finish = done or told.terminator, told.finish or finish
     finish = _last(_EVENT_REASON, tail) or finish
