@@ -28,6 +28,7 @@ class Case:
         "ending",
         "expires",
         "finisher",
+        "heard",
         "inherited",
         "kids",
         "late",
@@ -61,9 +62,16 @@ class Case:
         """What the last child that was cut in silence suffered."""
         self.refused: Verdict | None = None
         """The HTTP error status of the last attempt."""
+        self.heard: str | None = None
+        """On ``model``: the finish reason in the body of its last attempt, whatever the client made of it."""
         self.finisher: n.EndedBy | None = None
         """Who ended the last child that completed."""
         self.attempts = 0
+
+    @property
+    def finish(self) -> str | None:
+        """The finish reason, in the provider's words where they could be read."""
+        return self.heard or self.record.finish
 
     @property
     def outermost(self) -> bool:
@@ -297,7 +305,7 @@ def evidence(case: Case) -> Evidence:
         terminal=record.terminal,
         expects_terminator=streamed and record.readable,
         of_model=of_model,
-        finish=record.finish,
+        finish=case.finish,
         status=record.status,
     )
 
@@ -365,7 +373,7 @@ def _hear(parent: Case, kid: Case) -> None:
     """What the body of a model's reply said of its end."""
     if parent.record.layer == n.MODEL:
         kid.record.read_tail()
-        parent.record.finish = kid.record.finish or parent.record.finish
+        parent.heard = kid.record.finish
         parent.record.terminated = kid.record.terminated
         parent.record.status = kid.record.status
 

@@ -338,7 +338,7 @@ def _of_case(case: Case) -> Attributes:
     if record.layer == n.MODEL:
         attributes[n.A_ATTEMPTS] = case.attempts
         began = record.chunks > 0 or (record.status is not None and record.status < 400)
-        reason = record.finish or ("error" if began and case.verdict is not None and case.verdict.early else None)
+        reason = case.finish or ("error" if began and case.verdict is not None and case.verdict.early else None)
         if reason is not None:
             attributes[n.GEN_AI_FINISH_REASONS] = (reason,)
     return attributes
