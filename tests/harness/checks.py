@@ -1,0 +1,228 @@
+"""What holds of every run: spans, metrics and events agree with the contract and with each other."""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, Final
+
+from .program import API_KEY, TASK
+from .seen import PREFIX, Event, Point, Seen, Stream
+
+SECRETS: Final = (TASK, API_KEY, "arrived", "working days", "overloaded", "backend", "secret")
+"""Words of messages, of exceptions' texts, of keys and of queries."""
+
+NOBODYS_FAULT: Final = ("completed", "length", "filtered")
+CUT_KEYS: Final = (
+    *("layer", "name", "outcome", "ended_by", "waiting_on.type", "waiting_on.name", "cause.type", "limit.id"),
+    "cancelled_by",
+)
+ENDED_KEYS: Final = ("layer", "name", "outcome", "ended_by", "fault", "origin", "outermost")
+PER_LAYER: Final = {
+    "model": "gen_ai.client.operation.duration",
+    "tool": "gen_ai.execute_tool.duration",
+    "agent": "gen_ai.invoke_agent.duration",
+    "team": "gen_ai.invoke_workflow.duration",
+}
+ENCLOSED_BY: Final = {
+    "http": {"model", "tool"},
+    "model": {"agent"},
+    "tool": {"agent"},
+    "agent": {"team", "tool", "stream"},
+    "team": {"stream"},
+}
+DOUBLES: Final = ("invoke_agent", "execute_tool", "chat ", "invoke_workflow")
+
+
+def wrongs(seen: Seen, events: str, caller_endings: str, origins: int | None) -> list[str]:
+    """What is wrong with a run, in sentences."""
+    wrong = [*_leaks(seen), *_totals(seen)]
+    if seen.spans or seen.unended:
+        wrong += [*_spans(seen), *_lineage(seen, origins), *_labels(seen), *_events(seen, events)]
+        for stream in seen.streams:
+            wrong += [f"{stream}: {each}" for each in (*_severity(stream, caller_endings), *_numbers(stream))]
+            wrong += [f"{stream}: {each}" for each in _parents(seen, stream)]
+    return wrong
+
+
+def _totals(seen: Seen) -> Iterator[str]:
+    """Metrics agree with each other, also where no span was recorded."""
+    started, ended = seen.total("started"), seen.total("ended")
+    if started != ended:
+        yield f"started {started}, ended {ended}"
+    for metric in ("started", "ended", "cut"):
+        if any(point.value for point in seen.points(metric, 0)):
+            yield f"{metric} is not 0 at its first collection"
+    for point in seen.points("open"):
+        if point.value != 0:
+            yield f"open is {point.value} for {point.attributes}"
+    early = [p for p in seen.points("ended") if p.attributes[PREFIX + "outcome"] != "completed"]
+    origins = sum(p.value for p in early if p.attributes[PREFIX + "origin"])
+    if origins != seen.total("cut"):
+        yield f"cut is {seen.total('cut')}, origins of early endings are {origins}"
+    unread = seen.total("ended", outcome="never_started")
+    if seen.total("duration") != ended - unread:
+        yield f"{seen.total('duration')} durations for {ended} streams, {unread} of them unread"
+    if seen.total("silence") != sum(p.value for p in early) - unread:
+        yield f"{seen.total('silence')} silences"
+    for layer, metric in PER_LAYER.items():
+        count = sum(p.value for p in seen.metrics[1].get(metric, ()))
+        streams = seen.total("ended", layer=layer) - seen.total("ended", layer=layer, outcome="never_started")
+        if count != streams:
+            yield f"{metric} counts {count}, streams are {streams}"
+
+
+def _spans(seen: Seen) -> Iterator[str]:
+    if seen.unended:
+        yield f"{seen.unended} spans have not ended"
+    if len({span.context.span_id for span in seen.spans}) != len(seen.spans):
+        yield "a span was exported twice"
+    ours = {stream.id for stream in seen.streams}
+    for span in seen.spans:
+        if span.context.span_id not in ours and span.name.startswith(DOUBLES):
+            yield f"{span.name} doubles one of ours"
+        if span.events and span.context.span_id in ours:
+            yield f"{span.name} has span events: {span.events}"
+
+
+def _lineage(seen: Seen, expected: int | None) -> Iterator[str]:
+    early = [s for s in seen.streams if s["early"]]
+    origins = [s for s in early if s["origin"]]
+    if expected is None:
+        expected = 1 if early else 0
+    if len(origins) != expected:
+        yield f"origins are {origins}, expected {expected}"
+    for stream in seen.streams:
+        outermost = not seen.above(stream)
+        if stream["outermost"] != outermost:
+            yield f"{stream}: outermost is {stream['outermost']}"
+
+
+def _labels(seen: Seen) -> Iterator[str]:
+    """Each counter has the streams' own attributes, these and no others."""
+    early = [s for s in seen.streams if s["early"] and s["origin"]]
+    yield from _differ("started", _have(seen, "started"), Counter(_key(s, ("layer", "name")) for s in seen.streams))
+    yield from _differ("ended", _have(seen, "ended"), Counter(_key(s, ENDED_KEYS) for s in seen.streams))
+    yield from _differ("cut", _have(seen, "cut"), Counter(_key(s, CUT_KEYS) for s in early))
+    read = [s for s in seen.streams if s["outcome"] != "never_started"]
+    yield from _differ("duration", _have(seen, "duration"), Counter(_key(s, ("layer", "outcome")) for s in read))
+    lost = [s for s in read if s["early"]]
+    outcome = ("layer", "outcome")
+    yield from _differ("silence", _have(seen, "silence"), Counter(_key(s, outcome, streamed=False) for s in lost))
+    for point in seen.points("cut"):
+        same = {(s.span.context.trace_id, s.id) for s in early if _key(s, CUT_KEYS) == _frozen(point)}
+        if not point.exemplars or not set(point.exemplars) <= same:
+            yield f"exemplars of cut are {point.exemplars}, its origins are {same}"
+
+
+def _have(seen: Seen, metric: str) -> "Counter[frozenset[Any]]":
+    have: Counter[frozenset[Any]] = Counter()
+    for point in seen.points(metric):
+        have[_frozen(point)] += int(point.value)
+    return have
+
+
+def _frozen(point: Point) -> frozenset[Any]:
+    return frozenset(point.attributes.items())
+
+
+def _key(stream: Stream, keys: tuple[str, ...], streamed: bool = True) -> frozenset[Any]:
+    found = {(PREFIX + key, stream[key]) for key in keys if stream[key] not in (None, "")}
+    if stream.layer == "model" and streamed and keys is not CUT_KEYS:
+        found.add(("gen_ai.request.stream", stream["gen_ai.request.stream"] is True))
+    return frozenset(found)
+
+
+def _differ(metric: str, have: "Counter[frozenset[Any]]", want: "Counter[frozenset[Any]]") -> Iterator[str]:
+    if have != want:
+        yield f"{metric} counts {dict(have - want)}, which the spans do not; the spans say {dict(want - have)}"
+
+
+def _events(seen: Seen, mode: str) -> Iterator[str]:
+    ends = {e.span_id: e for e in seen.events if e.name == PREFIX + "end"}
+    starts = Counter(e.span_id for e in seen.events if e.name == PREFIX + "start")
+    told = [s for s in seen.streams if mode == "all" or (mode == "turns" and (s["outermost"] or s["early"]))]
+    begun = [s for s in seen.streams if mode == "all" or (mode == "turns" and s["outermost"])]
+    if Counter(e.span_id for e in seen.events if e.name == PREFIX + "end") != Counter(s.id for s in told):
+        yield f"end events are {[e.body for e in ends.values()]}, expected those of {told}"
+    if starts != Counter(s.id for s in begun if s["outcome"] != "never_started"):
+        yield f"{starts.total()} start events, expected those of {begun}"
+    for stream in told:
+        if stream.id in ends:
+            yield from (f"end event of {stream}: {each}" for each in _event(stream, ends[stream.id]))
+
+
+def _event(stream: Stream, event: Event) -> Iterator[str]:
+    severity = "ERROR" if stream["fault"] else "WARN" if stream["early"] else "INFO"
+    if event.severity != severity:
+        yield f"severity {event.severity}"
+    if event.trace_id != stream.span.context.trace_id:
+        yield "another trace"
+    if not event.body or "\n" in event.body:
+        yield f"no one-line sentence: {event.body!r}"
+    for key, value in stream.attributes.items():
+        if key.startswith((PREFIX, "error.type")) and event.attributes.get(key) != value:
+            yield f"{key} is {event.attributes.get(key)!r}, the span's {value!r}"
+
+
+def _severity(stream: Stream, caller_endings: str) -> Iterator[str]:
+    told = stream.told
+    theirs = told.ended_by in ("caller", "client")
+    fault = told.outcome not in NOBODYS_FAULT and (not theirs or told.cancelled_by == "deadline")
+    error = fault or (told.early and theirs and caller_endings == "error")
+    if told.early != (told.outcome != "completed"):
+        yield f"early is {told.early}"
+    if told.fault != fault:
+        yield f"fault is {told.fault}"
+    if told.status != ("ERROR" if error else "UNSET"):
+        yield f"status is {told.status}"
+    if bool(told.error_type) != error:
+        yield f"error.type is {told.error_type!r}"
+    if error and not told.error_type.isdigit() and told.error_type != (told.cause or told.outcome):
+        yield f"error.type is {told.error_type!r}"
+    if bool(stream.span.status.description) != error:
+        yield f"status description is {stream.span.status.description!r}"
+
+
+def _numbers(stream: Stream) -> Iterator[str]:
+    if stream["outcome"] == "never_started":
+        return
+    longest = stream.seconds + 0.001
+    for key in ("silence", "longest_gap", "caller_time"):
+        if not isinstance(stream[key], float) or not 0 <= stream[key] <= longest:
+            yield f"{key} is {stream[key]} of {stream.seconds} s"
+    if not isinstance(stream["chunks"], int) or stream["chunks"] < 0:
+        yield f"chunks is {stream['chunks']}"
+    first = stream["time_to_first_chunk"]
+    if (first is not None) != (stream["chunks"] > 0) or not 0 <= (first or 0) <= longest:
+        yield f"time_to_first_chunk is {first} of {stream['chunks']} chunks"
+    if stream.layer == "http" and not stream["bytes"] >= stream["chunks"]:
+        yield f"bytes is {stream['bytes']}"
+    overrun = stream["upstream_overrun"]
+    if overrun is not None and not 0 < overrun <= longest:
+        yield f"upstream_overrun is {overrun} of {stream.seconds} s"
+    if (stream["terminator"] is None) != (stream.layer not in ("http", "model")):
+        yield f"terminator is {stream['terminator']}"
+    if stream["cause.type"] and not (stream.chain and stream["cause.layer"]):
+        yield f"cause is {stream['cause.type']}, {stream.chain}, {stream['cause.layer']}"
+
+
+def _parents(seen: Seen, stream: Stream) -> Iterator[str]:
+    """Each under the layer outside it: directly, but for the official HTTP span above the exchange."""
+    parent = seen.parent(stream.span)
+    if stream.layer == "http":
+        scope = parent.instrumentation_scope if parent is not None else None
+        if parent is None or scope is None or not scope.name.startswith("opentelemetry.instrumentation.httpx"):
+            yield f"its parent is {parent.name if parent is not None else None}, not the official HTTP span"
+            return
+        parent = seen.parent(parent)
+    outer = ENCLOSED_BY.get(stream.layer, set())
+    found = (parent.attributes or {}).get(PREFIX + "layer") if parent is not None else None
+    if found not in outer and not stream["outermost"]:
+        yield f"its parent is {parent.name if parent is not None else None}, not a span of {outer}"
+
+
+def _leaks(seen: Seen) -> Iterator[str]:
+    texts = [f"{s.span.name} {s.span.status.description} {s.attributes}" for s in seen.streams]
+    texts += [f"{e.body} {e.attributes}" for e in seen.events]
+    texts += [f"{name} {point.attributes}" for name, points in seen.metrics[1].items() for point in points]
+    for text in texts:
+        yield from (f"{secret!r} leaks in {text}" for secret in SECRETS if secret in text)
