@@ -207,6 +207,14 @@ def test_a_defect_at_the_end_keeps_nothing_from_being_sent(told: Watching, monke
     assert flushed
 
 
+def test_an_instrument_that_fails_leaves_nothing_patched() -> None:
+    tests = Path(__file__).parent
+    paths = os.pathsep.join([str(tests), os.environ.get("PYTHONPATH", "")])
+    program = [sys.executable, str(tests / "programs" / "fails.py")]
+    run = subprocess.run(program, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, timeout=40)
+    assert (run.returncode, run.stdout) == (0, "[]\n"), run.stderr
+
+
 APP = """
     import asyncio, sys
     import autogen_streamtrace

@@ -20,6 +20,8 @@ from otlp_receiver import OtlpReceiver, Request, points
 from autogen_streamtrace.otlp.environment import targets
 from autogen_streamtrace.settings import SettingError
 
+pytestmark = pytest.mark.once  # the same on every event loop and openai family
+
 PROTOCOLS = ("grpc", "http/protobuf")
 SOURCES = str(Path(__file__).resolve().parents[1] / "src")
 PREAMBLE = """

@@ -104,7 +104,7 @@ def test_what_sigterm_cut_under_uvicorn_and_every_span_ended_before_it_arrive(
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_the_spans_of_a_plain_script_arrive(receiver: OtlpReceiver, protocol: str) -> None:
     run = script("ends", environment(receiver, protocol))
-    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+    assert (run.returncode, run.stderr) == (0, "")
     assert outcomes(receiver) == [("ended", "completed")]
     (ended,) = counts(receiver, "autogen.stream.ended").values()
     assert ended == {"ended": 1}
@@ -129,9 +129,8 @@ def test_a_stream_that_is_open_when_the_interpreter_ends_was_killed(receiver: Ot
 def test_without_a_collector_the_process_ends_within_six_seconds(receiver: OtlpReceiver, protocol: str) -> None:
     variables = environment(receiver, protocol)
     receiver.stop()
-    begun = time.monotonic()
-    run = script("ends", variables)
-    assert time.monotonic() - begun < 6 + 2  # and what an interpreter takes to start
+    run = script("says_when", variables)
+    assert time.monotonic() - float(run.stdout) < 6
     assert run.returncode == 0
     assert len(run.stderr.splitlines()) <= 3, run.stderr  # one for each endpoint
 

@@ -8,6 +8,8 @@ from pydantic import ValidationError
 
 from autogen_streamtrace.settings import SettingError, load
 
+pytestmark = pytest.mark.once  # the same on every event loop and openai family
+
 
 def test_defaults_hold_where_nothing_is_set() -> None:
     settings = load()

@@ -33,6 +33,8 @@ NO_HOST: Final = "no-such-host.invalid"
 def assert_cut(seen: Seen, told: Told, arose: str, raised: str, count: int = 3) -> None:
     """Every layer says this, and it arose in that one."""
     assert seen.raised == raised
+    if raised:
+        assert seen.one("agent").chain[0] == raised
     assert len(seen.streams) == count
     assert {s.layer: s.told for s in seen.streams} == {
         layer: origin(told) if layer == arose else told for layer in ("agent", "model", "http")

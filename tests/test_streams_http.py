@@ -38,14 +38,17 @@ def path(program: Program, fault: str) -> str:
 async def ask(program: Program, fault: str, read: Callable[[Any], Awaitable[object]], **options: Any) -> None:
     """One request, whose response is left to ``read``."""
     async with (
-        CLIENT.AsyncClient(**options) as client,
+        CLIENT.AsyncClient(verify=False, **options) as client,
         client.stream("POST", path(program, fault), json=ASK) as response,
     ):
         await read(response)
 
 
 def ask_sync(program: Program, fault: str, read: Callable[[Any], object], **options: Any) -> None:
-    with CLIENT.Client(**options) as client, client.stream("POST", path(program, fault), json=ASK) as response:
+    with (
+        CLIENT.Client(verify=False, **options) as client,
+        client.stream("POST", path(program, fault), json=ASK) as response,
+    ):
         read(response)
 
 
@@ -119,7 +122,7 @@ def test_a_body_that_is_read_synchronously(fault: str, read: Callable[[Any], obj
 
 def test_a_body_that_the_client_itself_reads() -> None:
     async def body(program: Program) -> None:
-        async with CLIENT.AsyncClient() as client:
+        async with CLIENT.AsyncClient(verify=False) as client:
             await client.post(path(program, "ok"), json=ASK)
 
     assert only(watch(body)).told == done("upstream")
@@ -194,7 +197,7 @@ def test_what_the_reader_held_until_it_closed_the_response_is_the_callers_time(s
 
 def test_a_response_that_is_dropped_unclosed() -> None:
     async def body(program: Program) -> None:
-        async with CLIENT.AsyncClient() as client:
+        async with CLIENT.AsyncClient(verify=False) as client:
             request = client.build_request("POST", path(program, "slow/4"), json=ASK)
             response = await client.send(request, stream=True)
             await response.aiter_raw().__anext__()
@@ -245,7 +248,7 @@ def test_a_reader_that_is_cancelled() -> None:
 
 def test_nothing_of_a_query_is_recorded() -> None:
     async def body(program: Program) -> None:
-        async with CLIENT.AsyncClient() as client:
+        async with CLIENT.AsyncClient(verify=False) as client:
             await client.post(path(program, "ok") + "?key=secret&q=arrived", json=ASK)
 
     assert "secret" in SECRETS
@@ -254,7 +257,7 @@ def test_nothing_of_a_query_is_recorded() -> None:
 
 def test_two_exchanges_at_once_never_mix() -> None:
     async def body(program: Program) -> None:
-        async with CLIENT.AsyncClient() as client:
+        async with CLIENT.AsyncClient(verify=False) as client:
             posts = [client.post(path(program, fault), json=ASK) for fault in ("ok", "fin", "http_401", "ok")]
             await asyncio.gather(*posts, return_exceptions=True)
 

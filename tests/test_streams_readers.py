@@ -17,6 +17,7 @@ from harness import (
     Program,
     Seen,
     Told,
+    asked,
     cancelled,
     done,
     interrupted,
@@ -26,6 +27,7 @@ from harness import (
     read_some,
     watch,
 )
+from openai import DefaultAsyncHttpxClient
 
 TURN: Final = ["agent", "http", "model"]
 SOON: Final = 0.4
@@ -87,11 +89,11 @@ def test_the_reader_leaves_with_an_item_in_its_hands(body: Callable[[Program], A
 @pytest.mark.parametrize("layer", ["agent", "team", "model"])
 def test_a_reader_that_leaves_once_it_has_the_last_item_has_a_complete_stream(layer: str) -> None:
     async def body(program: Program) -> None:
-        asked = [UserMessage(content=TASK, source="user")]
+        task = [UserMessage(content=TASK, source="user")]
         streams: dict[str, Callable[[], AsyncIterator[object]]] = {
             "agent": lambda: program.turn("ok"),
             "team": lambda: program.duo("ok").run_stream(task=TASK),
-            "model": lambda: program.client("ok").create_stream(asked),
+            "model": lambda: program.client("ok").create_stream(task),
         }
         async for item in streams[layer]():
             if type(item).__name__ in ("TaskResult", "CreateResult"):
@@ -212,7 +214,17 @@ def test_the_readers_task_is_cancelled_before_the_headers_came() -> None:
 
 def test_the_readers_task_is_cancelled_while_the_sdk_waits_to_try_again() -> None:
     async def body(program: Program) -> None:
-        await asyncio.wait_for(read(program.turn("http_503", retries=1)), SOON / 2)
+        refused = asyncio.Event()
+
+        async def came(response: object) -> None:
+            refused.set()
+
+        http = DefaultAsyncHttpxClient(event_hooks={"response": [came]}, verify=False)
+        task = asyncio.ensure_future(read(program.turn("http_503", retries=1, http_client=http)))
+        await refused.wait()
+        await asked()
+        task.cancel()
+        await task
 
     seen = watch(body, origins=2)
     told = cancelled("model", MODEL_NAME)

@@ -127,7 +127,7 @@ def test_the_body_says_how_a_reply_finished_and_not_what_the_client_makes_of_it(
 
     class Own(ReplayChatCompletionClient):
         async def create_stream(self, messages: Any, **options: Any) -> Any:
-            async with CLIENT.AsyncClient() as client:
+            async with CLIENT.AsyncClient(verify=False) as client:
                 await client.post(self.url, json={"stream": True})
             if judged == "before":
                 open_streams()

@@ -155,8 +155,10 @@ def _apply_official(module: str, providers: otlp.Providers) -> Any:
     official: Any = _OFFICIAL[module]()
     if official.is_instrumented_by_opentelemetry:
         return _nothing
-    official.instrument(tracer_provider=providers.tracer_provider, meter_provider=providers.meter_provider)
-    return official.uninstrument
+    with contained(f"applying the official instrumentation of {module}"):
+        official.instrument(tracer_provider=providers.tracer_provider, meter_provider=providers.meter_provider)
+        return official.uninstrument
+    return _nothing
 
 
 def _nothing() -> None:

@@ -36,7 +36,7 @@ def wrongs(seen: Seen, events: str, caller_endings: str, origins: int | None) ->
     """What is wrong with a run, in sentences."""
     wrong = [*_leaks(seen), *_totals(seen)]
     if seen.spans or seen.unended:
-        wrong += [*_spans(seen), *_lineage(seen, origins), *_labels(seen), *_events(seen, events)]
+        wrong += [*_spans(seen), *_lineage(seen, origins), *_attempts(seen), *_labels(seen), *_events(seen, events)]
         for stream in seen.streams:
             wrong += [f"{stream}: {each}" for each in (*_severity(stream, caller_endings), *_numbers(stream))]
             wrong += [f"{stream}: {each}" for each in _parents(seen, stream)]
@@ -201,8 +201,9 @@ def _numbers(stream: Stream) -> Iterator[str]:
         yield f"upstream_overrun is {overrun} of {stream.seconds} s"
     if (stream["terminator"] is None) != (stream.layer not in ("http", "model")):
         yield f"terminator is {stream['terminator']}"
-    if stream["cause.type"] and not (stream.chain and stream["cause.layer"]):
-        yield f"cause is {stream['cause.type']}, {stream.chain}, {stream['cause.layer']}"
+    cause = stream["cause.type"]
+    if (cause or stream.chain or stream["cause.layer"]) and not (cause in stream.chain and stream["cause.layer"]):
+        yield f"cause is {cause}, {stream.chain}, {stream['cause.layer']}"
 
 
 def _parents(seen: Seen, stream: Stream) -> Iterator[str]:
@@ -218,6 +219,15 @@ def _parents(seen: Seen, stream: Stream) -> Iterator[str]:
     found = (parent.attributes or {}).get(PREFIX + "layer") if parent is not None else None
     if found not in outer and not stream["outermost"]:
         yield f"its parent is {parent.name if parent is not None else None}, not a span of {outer}"
+
+
+def _attempts(seen: Seen) -> Iterator[str]:
+    for model in seen.of("model"):
+        below = [http for http in seen.of("http") if seen.above(http)[:1] == [model]]
+        if model["attempts"] != len(below) and model["outcome"] != "never_started":
+            yield f"{model}: attempts is {model['attempts']}, exchanges are {below}"
+        if below and model["terminator"] is not below[-1]["terminator"]:
+            yield f"{model}: terminator is {model['terminator']}, its exchange's {below[-1]['terminator']}"
 
 
 def _leaks(seen: Seen) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """The user's program: real clients, agents and teams against the fault server."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from importlib.metadata import version
 from typing import Any, Final, cast
@@ -13,6 +14,7 @@ from autogen_core import AgentRuntime, CancellationToken
 from autogen_core.models import ChatCompletionClient, ModelFamily, ModelInfo
 from autogen_core.tools import BaseTool, FunctionTool
 from autogen_ext.models.openai import OpenAIChatCompletionClient
+from openai import DefaultAsyncHttpxClient
 from opentelemetry.trace import Tracer
 
 from autogen_streamtrace.demo.model_server import ModelServer
@@ -31,6 +33,8 @@ READ_TIMEOUT: Final = 0.5
 """Seconds, in the tests in which it strikes."""
 NEVER: Final = 20.0
 """Seconds: a timeout that does not strike."""
+TLS: Final = ssl.create_default_context()
+"""Made once: each client of its own would take a twelfth of a second to make it."""
 STALLED: Final = HALF + 1
 """Items of a turn that stalls: the task and its first words."""
 
@@ -55,8 +59,8 @@ class Program:
         """What outlives the program."""
         self._clients: list[ChatCompletionClient] = []
 
-    def client(self, url: str, *, timeout: float = NEVER, retries: int = 0) -> ChatCompletionClient:
-        """A model client."""
+    def client(self, url: str, *, timeout: float = NEVER, retries: int = 0, **more: Any) -> ChatCompletionClient:
+        """A model client. ``more`` are options of AutoGen's."""
         fault, *arguments = url.split("/")
         options: dict[str, Any] = {
             "model": MODEL_NAME,
@@ -65,6 +69,8 @@ class Program:
             "timeout": timeout,
             "max_retries": retries,
             "model_info": INFO,
+            "http_client": DefaultAsyncHttpxClient(verify=TLS),
+            **more,
         }
         client = OpenAIChatCompletionClient(**cast(Any, options))
         self._clients.append(client)
@@ -77,11 +83,10 @@ class Program:
         *,
         tools: Sequence[BaseTool[Any, Any]] = (),
         streaming: bool = True,
-        timeout: float = NEVER,
-        retries: int = 0,
+        **options: Any,
     ) -> AssistantAgent:
-        """An agent that reflects on its tools' results."""
-        client = self.client(url, timeout=timeout, retries=retries)
+        """An agent that reflects on its tools' results. ``options`` are those of ``client``."""
+        client = self.client(url, **options)
         return AssistantAgent(
             name, client, tools=list(tools), model_client_stream=streaming, reflect_on_tool_use=bool(tools)
         )

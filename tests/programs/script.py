@@ -4,6 +4,7 @@ import asyncio
 import os
 import sys
 import threading
+import time
 from collections.abc import AsyncGenerator
 
 from opentelemetry import trace
@@ -25,6 +26,12 @@ async def read(name: str) -> None:
 
 def ends() -> None:
     asyncio.run(read("ended"))
+
+
+def says_when() -> None:
+    """And prints when it was done, in seconds of the machine's monotonic clock."""
+    ends()
+    print(time.monotonic(), flush=True)
 
 
 def exits() -> None:

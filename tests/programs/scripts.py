@@ -297,4 +297,5 @@ async def _coroutine(step: Awaitable[Any]) -> Any:
 
 
 def _plain(told: Any) -> str:
-    return re.sub(r" at 0x[0-9a-f]+", "", str(told))
+    """Without addresses, and without the name of the generator that a warning of Python's is about."""
+    return re.sub(r" at 0x[0-9a-f]+|(?<=' of ')[^']+(?=' was never awaited)", "", str(told))
