@@ -69,7 +69,7 @@ def pythons(session: nox.Session) -> None:
 @nox.session
 def uvloop(session: nox.Session) -> None:
     """What may differ, under uvloop."""
-    run_pytest(session, OPENAI_3, *NOT_ONCE, env={"AUTOGEN_STREAMTRACE_TEST_LOOP": "uvloop"})
+    run_pytest(session, OPENAI_3, *NOT_ONCE, env={"STREAMTRACE_TEST_LOOP": "uvloop"})
 
 
 @nox.session

@@ -1,6 +1,6 @@
 """The same ground under every test, whatever the environment of whoever runs them.
 
-``AUTOGEN_STREAMTRACE_TEST_LOOP`` names the event loop under ``asyncio.run``: ``asyncio`` or ``uvloop``.
+``STREAMTRACE_TEST_LOOP`` names the event loop under ``asyncio.run``: ``asyncio`` or ``uvloop``.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import pytest
 
 from autogen_streamtrace.core import contain
 
-LOOP = os.environ.pop("AUTOGEN_STREAMTRACE_TEST_LOOP", "asyncio")
+LOOP = os.environ.get("STREAMTRACE_TEST_LOOP", "asyncio")  # stays there for the workers of xdist
 FOREIGN_PREFIXES = ("AUTOGEN_STREAMTRACE_", "OPENAI_", "OTEL_")
 FOREIGN = (
     "ALL_PROXY",
@@ -34,7 +34,7 @@ if LOOP == "uvloop":
 
     asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
 elif LOOP != "asyncio":
-    raise ValueError(f"AUTOGEN_STREAMTRACE_TEST_LOOP={LOOP!r}; allowed: asyncio, uvloop")
+    raise ValueError(f"STREAMTRACE_TEST_LOOP={LOOP!r}; allowed: asyncio, uvloop")
 
 # A loaded machine is slow, which is no defect.
 hypothesis.settings.register_profile("streams", deadline=None)

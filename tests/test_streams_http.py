@@ -191,8 +191,8 @@ def test_what_the_reader_held_until_it_closed_the_response_is_the_callers_time(s
         time.sleep(held)
 
     http = only(fetched_sync("slow/9", hold_sync) if synchronous else fetched("slow/9", hold))
-    assert held <= http["caller_time"] < 2 * held
-    assert http["longest_gap"] < held
+    assert held * 0.95 <= http["caller_time"]
+    assert http["longest_gap"] == 0
 
 
 def test_a_response_that_is_dropped_unclosed() -> None:

@@ -30,7 +30,7 @@ from harness import (
 from openai import DefaultAsyncHttpxClient
 
 TURN: Final = ["agent", "http", "model"]
-SOON: Final = 0.4
+SOON: Final = 0.6
 """Seconds, in which a stream that stalls has begun to."""
 TIMEOUT_ERROR: Final = "TimeoutError" if sys.version_info >= (3, 11) else "asyncio.exceptions.TimeoutError"
 
@@ -137,8 +137,7 @@ def test_the_time_for_which_the_reader_holds_an_item_is_the_callers_and_no_gap(t
             await cast(Any, stream).aclose()
 
     agent = watch(body).one("agent")
-    assert held * 0.95 <= agent["caller_time"] < 2 * held
-    assert agent["longest_gap"] < held
+    assert held * 0.95 <= agent["caller_time"] <= agent.seconds - agent["longest_gap"]
 
 
 UNREAD: Final = Told("never_started", "caller", "caller", fault=False, status="UNSET", origin=True)

@@ -99,8 +99,7 @@ def test_the_numbers_of_a_whole_reply() -> None:
 def test_the_longest_gap_is_the_longest_wait_between_two_items() -> None:
     seen = watch(turn("slow/3"))
     for stream in seen.streams:
-        assert SLOW_PAUSE * 0.9 <= stream["longest_gap"] < 2 * SLOW_PAUSE
-        assert stream["caller_time"] < SLOW_PAUSE
+        assert SLOW_PAUSE * 0.9 <= stream["longest_gap"] < stream.seconds
 
 
 def test_a_tool_call_with_reflection() -> None:

@@ -29,7 +29,7 @@ from harness import (
 
 from autogen_streamtrace import open_streams, trace_stream
 
-SOON: Final = 0.4
+SOON: Final = 0.6
 """Seconds, in which a stream that stalls has begun to."""
 TIMEOUT_ERROR: Final = "TimeoutError" if sys.version_info >= (3, 11) else "asyncio.exceptions.TimeoutError"
 

@@ -183,6 +183,7 @@ def instrument(**keywords: Any) -> None:
     """
     instrumentor = Instrumentor()
     if otlp.sdk_disabled() or instrumentor.is_instrumented_by_opentelemetry:
+        settings.load(**{name: value for name, value in keywords.items() if name not in (*_PROVIDERS, "_official")})
         return
     instrumentor.instrument(**keywords)
 

@@ -79,6 +79,7 @@ class Ledger:
         self._telemetry = telemetry
         self._flush = flush
         self._loops: dict[int, tuple[asyncio.AbstractEventLoop, AsyncGenerator[None, None]]] = {}
+        self._inherited: list[object] = []
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -199,7 +200,8 @@ class Ledger:
 
     def forget(self) -> None:
         """After a fork: the parent's streams are not this process's."""
-        self._loops.clear()
+        self._inherited.append(self._loops)  # dropped, its generators would be closed by loops that never run here
+        self._loops = {}
         self._telemetry.forget()
         self._begin_anew()
 
