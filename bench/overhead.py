@@ -34,6 +34,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 import autogen_streamtrace
+from autogen_streamtrace.demo.scenarios.program import MODEL_INFO
 
 CHUNKS = 3_000
 SLICE = 300
@@ -49,14 +50,6 @@ with ModelServer() as server:
 TEXT = (
     "{:6} base {base_us:8.1f} us a {unit}, added {added_us:+7.2f} (x {ratio:.3f}), bare against bare {control_us:+.2f}"
 )
-INFO = {
-    "vision": False,
-    "function_calling": True,
-    "json_output": False,
-    "family": "unknown",
-    "structured_output": False,
-    "multiple_system_messages": True,
-}
 
 
 class DiscardSpans(SpanExporter):
@@ -108,7 +101,7 @@ def model_server() -> Iterator[int]:
 
 def agent(port: int, path: str, name: str = "agent") -> AssistantAgent:
     client = OpenAIChatCompletionClient(
-        model="gpt-4o", api_key="x", base_url=f"http://127.0.0.1:{port}/{path}/v1", max_retries=0, model_info=INFO
+        model="gpt-4o", api_key="x", base_url=f"http://127.0.0.1:{port}/{path}/v1", max_retries=0, model_info=MODEL_INFO
     )
     return AssistantAgent(name, model_client=client, model_client_stream=True)
 

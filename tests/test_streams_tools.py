@@ -16,7 +16,6 @@ from harness import (
     AGENT_NAME,
     CANCELLED_ERROR,
     HTTPX,
-    INFO,
     READ_TIMEOUT,
     TASK,
     TOOL_NAME,
@@ -34,6 +33,7 @@ from harness import (
 )
 
 CLIENT: Final[Any] = import_module(HTTPX)
+from autogen_streamtrace.demo.scenarios.program import MODEL_INFO
 
 
 def calls(body: Callable[[], Awaitable[str]]) -> Callable[[Program], Awaitable[object]]:
@@ -136,7 +136,7 @@ def test_of_two_tools_that_hang_the_one_begun_last_is_waited_for_and_both_are_ca
         calls = [FunctionCall(id=each.name, name=each.name, arguments="{}") for each in tools]
         usage = RequestUsage(prompt_tokens=1, completion_tokens=1)
         asks = CreateResult(finish_reason="function_calls", content=calls, usage=usage, cached=False)
-        info: Any = {**INFO, "function_calling": True}
+        info: Any = {**MODEL_INFO, "function_calling": True}
         agent = AssistantAgent(AGENT_NAME, ReplayChatCompletionClient([asks], model_info=info), tools=cast(Any, tools))
         task = asyncio.ensure_future(read(agent.run_stream(task=TASK)))
         for _ in tools:

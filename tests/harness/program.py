@@ -11,7 +11,7 @@ from autogen_agentchat.base import ChatAgent
 from autogen_agentchat.conditions import MaxMessageTermination
 from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_core import AgentRuntime, CancellationToken
-from autogen_core.models import ChatCompletionClient, ModelFamily, ModelInfo
+from autogen_core.models import ChatCompletionClient
 from autogen_core.tools import BaseTool, FunctionTool
 from autogen_ext.models.openai import OpenAIChatCompletionClient
 from openai import DefaultAsyncHttpxClient
@@ -19,6 +19,7 @@ from opentelemetry.trace import Tracer
 
 from autogen_streamtrace.demo.model_server import ModelServer
 from autogen_streamtrace.demo.reply import HALF
+from autogen_streamtrace.demo.scenarios.program import MODEL_INFO
 
 OPENAI_3: Final = version("openai").startswith("3.")
 HTTPX: Final = "httpx2" if OPENAI_3 else "httpx"
@@ -37,15 +38,6 @@ TLS: Final = ssl.create_default_context()
 """Made once: each client of its own would take a twelfth of a second to make it."""
 STALLED: Final = HALF + 1
 """Items of a turn that stalls: the task and its first words."""
-
-INFO: Final = ModelInfo(
-    vision=False,
-    function_calling=True,
-    json_output=False,
-    family=ModelFamily.UNKNOWN,
-    structured_output=False,
-    multiple_system_messages=True,
-)
 
 
 class Program:
@@ -68,7 +60,7 @@ class Program:
             "base_url": url if "://" in url else self.server.url(fault, *arguments),
             "timeout": timeout,
             "max_retries": retries,
-            "model_info": INFO,
+            "model_info": MODEL_INFO,
             "http_client": DefaultAsyncHttpxClient(verify=TLS),
             **more,
         }

@@ -50,3 +50,9 @@ def of(record: Record, base: Context) -> Context:
 def within(record: Record, base: Context) -> Context:
     """A context in which new streams are children of ``record``, while the current span stays."""
     return api.set_value(_KEY, record, base)
+
+
+def leave(inside: Context, base: Context) -> None:
+    """Makes ``base`` current again, unless a stream is closed from a context that is not its own."""
+    if get() is inside:
+        switch(base)

@@ -136,8 +136,7 @@ async def _read(
                     left = None  # it holds this frame
                 items = _Resumed(source, _nothing())  # yielding once more, this fails as the source did, and goes on
     except BaseException as error:
-        if get() is inside:  # else it is closed from a context that is not its own
-            switch(base)
+        scope.leave(inside, base)
         if not record.closed:
             record.caller_time = held
             ledger.end(record, "raised", error, thrown_in=id(error) == thrown_in)
@@ -233,8 +232,7 @@ class Entered:
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if self._record is None:
             return
-        if get() is self._inside:  # else it is closed from a context that is not its own
-            scope.switch(self._base)
+        scope.leave(self._inside, self._base)
         self._ledger.end(self._record, "returned" if error is None else "raised", error)
 
 
@@ -292,8 +290,7 @@ class _Steps:
             self._ledger.end(record, "raised", error)
             raise
         finally:
-            if get() is inside:
-                switch(base)
+            scope.leave(inside, base)
         self._arrived(record, item)
         return item
 

@@ -48,8 +48,7 @@ def carry(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
             try:
                 return await original(self, message, ctx)
             finally:
-                if scope.get() is inside:
-                    scope.switch(base)
+                scope.leave(inside, base)
 
         return on_message_impl
 
