@@ -32,8 +32,9 @@ from harness import (
     watch,
 )
 
-CLIENT: Final[Any] = import_module(HTTPX)
 from autogen_streamtrace.demo.scenarios.program import MODEL_INFO
+
+CLIENT: Final[Any] = import_module(HTTPX)
 
 
 def calls(body: Callable[[], Awaitable[str]]) -> Callable[[Program], Awaitable[object]]:
