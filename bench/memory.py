@@ -23,7 +23,7 @@ ITEMS = 8
 
 async def held_open(port: int, streams: int, flush: Callable[[], object]) -> float:
     """Bytes per stream that are in use while ``streams`` of them are open."""
-    agents = [agent(port, f"flood/{ITEMS * 4}", f"agent{number}") for number in range(streams + 5)]
+    agents = [agent(port, f"flood/{ITEMS * 4}") for _ in range(streams + 5)]
     opened: list[Any] = []
     for one in agents[:5]:
         opened.append(await _started(one))  # imports, caches, first connections

@@ -4,8 +4,7 @@ The first rule that fits decides. Whose verdict counts where several layers end 
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from . import names as n
 from .causes import Kind
@@ -20,8 +19,7 @@ LENGTH_REASONS: Final = frozenset({"length", "max_tokens", "model_context_window
 FILTER_REASONS: Final = frozenset({"content_filter", "refusal", "safety"})
 
 
-@dataclass(frozen=True)
-class Evidence:
+class Evidence(NamedTuple):
     """What is known of one stream at its end."""
 
     layer: n.Layer
@@ -50,8 +48,7 @@ Waiting = Literal["self", "innermost", "caller", "none"]
 """self: this layer · innermost: the innermost open operation below · caller · none."""
 
 
-@dataclass(frozen=True)
-class Rule:
+class Rule(NamedTuple):
     """One row: where ``fits``, the stream ended as ``outcome``, by ``ended_by``, waiting on ``waiting``."""
 
     name: str
@@ -135,11 +132,13 @@ RULES: Final[tuple[Rule, ...]] = (
 
 def judge(evidence: Evidence) -> Rule:
     """The first rule of ``RULES`` that fits; the last fits always."""
-    return next(rule for rule in RULES if rule.fits(evidence))
+    for rule in RULES[:-1]:
+        if rule.fits(evidence):
+            return rule
+    return RULES[-1]
 
 
-@dataclass(frozen=True)
-class Limit:
+class Limit(NamedTuple):
     """The limit that explains an ending."""
 
     id: str
@@ -148,8 +147,7 @@ class Limit:
     source: n.LimitSource
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """How one stream ended, as its span, its metrics and its events say it."""
 
     outcome: n.Outcome

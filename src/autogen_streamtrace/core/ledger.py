@@ -15,15 +15,15 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, Protocol
 
 from opentelemetry.context import Context
-from opentelemetry.trace import Span, set_span_in_context
+from opentelemetry.trace import NonRecordingSpan, Span, get_current_span, set_span_in_context
 
 from . import causes
 from .contain import contained, report
 from .endings import How
 from .lineage import Case, Lineage, innermost
-from .names import CALLER, NONE, TEAM
+from .names import CALLER, HTTP, NONE, TEAM
 from .record import Ending, Opening, Record, clock
-from .scope import current
+from .scope import current, get
 
 _GATHER: Final = 0.02
 """Seconds in which the thread lets facts gather after a quiet time, so that a turn wakes it once."""
@@ -40,8 +40,8 @@ _LOOP_CHECK: Final = 1.0
 class Telemetry(Protocol):
     """What becomes of the facts."""
 
-    def span(self, opening: Opening, parent: Context | None, start_ns: int) -> Span:
-        """Starts the span of a stream that began at ``start_ns``."""
+    def span(self, record: Record) -> Span:
+        """The span of a stream, started where it has not been."""
 
     def started(self, record: Record, outermost: bool) -> None:
         """Counts and tells that a stream started."""
@@ -100,7 +100,9 @@ class Ledger:
         try:
             parent = current()
             record = Record(opening, parent, self._loop())
-            record.span = self._telemetry.span(opening, _span_context(parent), record.start_ns)
+            record.context = _span_context(parent)
+            if record.layer != HTTP or not _postponed(record):
+                self._telemetry.span(record)
             if opening.key:
                 self._keyed[opening.key] = record
             self._tell(("started", record))
@@ -152,7 +154,8 @@ class Ledger:
         self.drain()
         with self._judging:
             now = clock()
-            return [_open_stream(case, now) for case in self._lineage.open if case.ending is None]
+            open_now = [case for case in self._lineage.open if case.ending is None]
+            return [_open_stream(case, self._telemetry.span(case.record), now) for case in open_now]
 
     # -- judged and exported
 
@@ -253,7 +256,7 @@ class Ledger:
             self._lineage.over(about.case, more)
         elif what == "never":
             parent = current(more)
-            self._telemetry.never_started(about, _span_context(parent) or more, parent is None)
+            self._telemetry.never_started(about, _span_context(parent, more), parent is None)
         elif what == "loop closed":
             self._loops.pop(about, None)
             self._lineage.stopped(about, Ending("closed", more, held=True, cause=causes.CLOSED))
@@ -302,11 +305,23 @@ class Ledger:
                 self._tell(("loop closed", key, clock()))
 
 
-def _span_context(parent: Record | None) -> Context | None:
-    """Where a new span belongs: under the current span, under a team's own, which is never current."""
+def _span_context(parent: Record | None, context: Context | None = None) -> Context:
+    """Where a new span belongs: under the current span, or under a team's own, which is never current."""
     if parent is not None and parent.layer == TEAM:
-        return set_span_in_context(parent.span)
-    return None
+        return set_span_in_context(parent.span, context)
+    return get() if context is None else context
+
+
+def _postponed(record: Record) -> bool:
+    """An exchange has no children, so its span, which takes memory while it is open, is started at its end.
+
+    Until then only the identity of the span above it is kept; where there is none, its trace would be unknown.
+    """
+    assert record.context is not None
+    above = get_current_span(record.context).get_span_context()
+    if above.is_valid:
+        record.context = set_span_in_context(NonRecordingSpan(above), record.context)
+    return above.is_valid
 
 
 def _delivered(record: Record) -> int:
@@ -324,9 +339,8 @@ def _by_token(record: Record) -> bool:
     return link is not None
 
 
-def _open_stream(case: Case, now: float) -> OpenStream:
-    record = case.record
-    context = record.span.get_span_context()
+def _open_stream(case: Case, span: Span, now: float) -> OpenStream:
+    record, context = case.record, span.get_span_context()
     waiting = (CALLER, "") if record.held else innermost(case)
     return OpenStream(
         layer=record.layer,

@@ -6,7 +6,6 @@ it waits for its parent. Pure bookkeeping on one thread: no I/O, no clock but th
 """
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Final
 
 from . import names as n
@@ -180,7 +179,7 @@ class Lineage:
         seen = evidence(case)
         rule = judge(seen)
         if rule.outcome == n.COMPLETED and case.inherited is not None:
-            return replace(case.inherited, origin=False)
+            return case.inherited._replace(origin=False)
         return self._own(case, seen, rule, ending)
 
     def _carried(self, case: Case, ending: Ending) -> Verdict | None:
@@ -203,8 +202,7 @@ class Lineage:
             if theirs.kind == "cancelled":
                 continue
             if theirs.raised in cause.links or cause.flattened == _simple(theirs.types[0]):
-                return replace(
-                    verdict,
+                return verdict._replace(
                     origin=False,
                     cause_type=verdict.cause_type or cause.root,
                     cause_chain=_chain(cause.types, verdict.cause_chain),
@@ -212,8 +210,7 @@ class Lineage:
                 )
         unnamed = cause.status is None and case.record.layer == n.MODEL
         if case.refused is not None and (unnamed or cause.status == case.refused.status):
-            return replace(
-                case.refused,
+            return case.refused._replace(
                 origin=False,
                 cause_type=cause.root,
                 cause_chain=cause.types,
@@ -226,7 +223,7 @@ class Lineage:
         assert kid.ending is not None
         seen = evidence(kid)
         own = self._own(kid, seen, judge(seen), kid.ending)
-        return replace(own, cancelled_by=n.BY_DEADLINE, origin=False)
+        return own._replace(cancelled_by=n.BY_DEADLINE, origin=False)
 
     def _own(self, case: Case, seen: Evidence, rule: Rule, ending: Ending | None) -> Verdict:
         record = case.record
@@ -276,11 +273,11 @@ class Lineage:
         if kid.record.terminal or refused or not _goes_down(verdict):
             self._fix(kid, self._finished(kid), at)
         else:
-            self._fix(kid, replace(verdict, origin=False), at)
+            self._fix(kid, verdict._replace(origin=False), at)
 
     def _finished(self, case: Case) -> Verdict:
         """The verdict of a stream whose end had been delivered before it was stopped."""
-        seen = replace(evidence(case), how="closed", kind=None, terminal=True)
+        seen = evidence(case)._replace(how="closed", kind=None, terminal=True)
         return self._own(case, seen, judge(seen), None)
 
     def _close(self, case: Case) -> None:

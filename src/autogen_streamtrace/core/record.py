@@ -5,6 +5,7 @@ import weakref
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span
 
 from . import names as n
@@ -53,6 +54,7 @@ class Record:
         "case",
         "chunks",
         "closed",
+        "context",
         "finish",
         "first",
         "input_tokens",
@@ -81,6 +83,8 @@ class Record:
         self.parent = parent
         self.loop = loop
         """Identity of the event loop that reads it; 0 for a synchronous one."""
+        self.context: Context | None = None
+        """Where its span belongs, until that has been started."""
         self.span: Span = INVALID_SPAN
         self.start_ns = time.time_ns()
         self.start = self.asked = self.last = clock()

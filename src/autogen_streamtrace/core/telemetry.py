@@ -58,8 +58,14 @@ class Telemetry:
         """Observes how many exports failed."""
         self._meters.count(n.M_EXPORT_FAILURES, "{failure}", "Exports that failed.", failures)
 
-    def span(self, opening: Opening, parent: Context | None, start_ns: int) -> Span:
-        """Starts the span of a stream that began at ``start_ns``, under ``parent`` or what is current."""
+    def span(self, record: Record) -> Span:
+        """The span of a stream, started where it has not been."""
+        if record.context is not None:
+            record.span = self._start_span(record.opening, record.context, record.start_ns)
+            record.context = None
+        return record.span
+
+    def _start_span(self, opening: Opening, parent: Context, start_ns: int) -> Span:
         attributes: Attributes = {n.A_LAYER: opening.layer, n.A_NAME: opening.name, **dict(opening.attributes)}
         kind = _KINDS.get(opening.layer, SpanKind.INTERNAL)
         return self._tracer.start_span(opening.span_name, parent, kind, attributes, start_time=start_ns)
@@ -72,7 +78,7 @@ class Telemetry:
         if self._events == "all" or (self._events == "turns" and outermost):
             attributes = {n.A_LAYER: record.layer, n.A_NAME: record.name, n.A_OUTERMOST: outermost}
             body = f"{record.layer} {record.name} started"
-            self._emit(n.E_START, SeverityNumber.INFO, body, attributes, record.span, record.start_ns)
+            self._emit(n.E_START, SeverityNumber.INFO, body, attributes, self.span(record), record.start_ns)
 
     def ended(self, case: Case) -> None:
         """Ends a stream's span with its verdict, counts it and tells it."""
@@ -80,7 +86,7 @@ class Telemetry:
         assert verdict is not None and case.over_at is not None
         attributes = {**_of_verdict(verdict), **_of_case(case), **_of_record(record)}
         end_ns = record.nanoseconds(case.over_at)
-        self._end_span(record.opening, record.span, verdict, attributes, end_ns)
+        self._end_span(record.opening, self.span(record), verdict, attributes, end_ns)
         labels = self._labels(record.opening)
         self._meters.open.add(-1, {n.A_LAYER: labels[n.A_LAYER], n.A_NAME: labels[n.A_NAME]})
         self._count(labels, verdict, case.outermost, record.span)
@@ -92,7 +98,7 @@ class Telemetry:
         """Counts and tells a stream that was created and never read."""
         verdict = Verdict(n.NEVER_STARTED, "caller", "caller", "", "never read")
         now = time.time_ns()
-        span = self.span(opening, parent, now)
+        span = self._start_span(opening, parent, now)
         attributes = {**_of_verdict(verdict), n.A_OUTERMOST: outermost, n.A_CHUNKS: 0}
         self._end_span(opening, span, verdict, attributes, now)
         labels = self._labels(opening)

@@ -10,8 +10,7 @@ import json
 import re
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 KEPT: Final = 2048
 """Bytes of a body's end that are kept at least: a finish reason may stand before a long usage event."""
@@ -26,8 +25,7 @@ _OBJECT: Final = re.compile(rb"^\s*\{.*(?:_reason\"|\"done\"\s*:\s*true).*", re.
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
 
-@dataclass(frozen=True)
-class Wire:
+class Wire(NamedTuple):
     """What the end of a body says."""
 
     terminator: bool
