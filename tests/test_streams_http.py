@@ -17,11 +17,11 @@ from harness import (
     Stream,
     Told,
     asked,
-    cancelled,
     disconnected,
     done,
     left,
     origin,
+    struck,
     timed_out,
     watch,
 )
@@ -243,7 +243,7 @@ def test_a_reader_that_is_cancelled() -> None:
     async def body(program: Program) -> None:
         await asyncio.wait_for(ask(program, "stall", whole), READ_TIMEOUT)
 
-    assert only(watch(body)).told == origin(cancelled(layer="http"))
+    assert only(watch(body)).told == origin(struck(READ_TIMEOUT, layer="http"))
 
 
 def test_nothing_of_a_query_is_recorded() -> None:

@@ -27,7 +27,7 @@ import autogen_streamtrace
 from autogen_streamtrace.demo.model_server import HOST, ModelServer
 
 from .checks import wrongs
-from .expected import CANCELLED_ERROR, TRUNCATED, cancelled, disconnected, done, left, origin, timed_out
+from .expected import CANCELLED_ERROR, TRUNCATED, cancelled, disconnected, done, left, origin, struck, timed_out
 from .program import (
     AGENT_NAME,
     API_KEY,
@@ -85,6 +85,7 @@ __all__ = [
     "origin",
     "read",
     "read_some",
+    "struck",
     "timed_out",
     "tool",
     "turn",

@@ -41,6 +41,13 @@ def cancelled(on: str = "http", name: str = HOST, *, by: str = "task", layer: st
     return Told("cancelled", "caller", on, name, CANCELLED_ERROR, layer, cancelled_by=by, fault=False, status="UNSET")
 
 
+def struck(seconds: float, on: str = "http", name: str = HOST, *, layer: str = "agent") -> Told:
+    """The same, by a deadline of the program's."""
+    told = cancelled(on, name, by="deadline", layer=layer)
+    limit = ("asyncio.timeout", seconds, "configured")
+    return replace(told, limit=limit, fault=True, status="ERROR", error_type=CANCELLED_ERROR)
+
+
 def origin(told: Told) -> Told:
     """The same, where it arose."""
     return replace(told, origin=True)

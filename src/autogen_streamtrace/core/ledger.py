@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, Span, get_current_span, set_span_in_context
 
-from . import causes
+from . import causes, deadlines
 from .contain import contained, report
 from .endings import How
 from .lineage import Case, Lineage, innermost
@@ -136,9 +136,17 @@ class Ledger:
         at = clock()
         try:
             cause = causes.CLOSED if how == "closed" else causes.read(error) if error is not None else None
-            by_token = cause is not None and cause.kind == "cancelled" and _by_token(record)
+            stopped = cause is not None and cause.kind in ("cancelled", "closed")
             ending = Ending(
-                how, at, record.held and how == "closed", cause, thrown_in, by_token, _delivered(record), over
+                how,
+                at,
+                held=record.held and how == "closed",
+                cause=cause,
+                thrown_in=thrown_in,
+                by_token=stopped and how == "raised" and _by_token(record),
+                parent_chunks=_delivered(record),
+                deadline=deadlines.striking(error) if stopped else None,
+                over=over,
             )
         except Exception as defect:
             report("reading an ending", defect)

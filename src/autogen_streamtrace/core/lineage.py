@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Final
 
 from . import names as n
+from .deadlines import Deadline
 from .endings import FAILED_FINISH, Evidence, Limit, Rule, Verdict, judge
 from .record import Ending, Record
 
@@ -248,8 +249,8 @@ class Lineage:
             cause_chain=cause.types if cause is not None else (),
             cause_layer=record.layer if cause is not None else None,
             status=record.status if record.layer == n.HTTP and rule.outcome == n.REJECTED else None,
-            cancelled_by=_cancelled_by(case) if rule.outcome == n.CANCELLED else None,
-            limit=_limit(record, cause.timer) if cause is not None and rule.outcome == n.TIMEOUT else None,
+            cancelled_by=_cancelled_by(case, rule),
+            limit=_limit(case, rule),
             intermediary=record.intermediary,
         )
 
@@ -390,8 +391,17 @@ def _remember(parent: Case, kid: Case, verdict: Verdict) -> None:
         parent.inherited = verdict
 
 
-def _cancelled_by(case: Case) -> n.CancelledBy:
+def _cancelled_by(case: Case, rule: Rule) -> n.CancelledBy | None:
+    if _deadline(case, rule) is not None:
+        return n.BY_DEADLINE
+    if rule.outcome != n.CANCELLED:
+        return None
     return n.BY_TOKEN if _by_token(case) else n.BY_TASK
+
+
+def _deadline(case: Case, rule: Rule) -> Deadline | None:
+    stopped = rule.outcome in (n.CANCELLED, n.ABANDONED)
+    return case.ending.deadline if stopped and case.ending is not None else None
 
 
 def _by_token(case: Case) -> bool:
@@ -399,10 +409,15 @@ def _by_token(case: Case) -> bool:
     return own or any(_by_token(kid) for kid in case.kids if kid.waiting)
 
 
-def _limit(record: Record, timer: str) -> Limit | None:
-    if not timer or record.timeouts is None:
+def _limit(case: Case, rule: Rule) -> Limit | None:
+    """The limit that this process set and that struck."""
+    deadline = _deadline(case, rule)
+    if deadline is not None:
+        return Limit(deadline.limit, deadline.seconds, n.CONFIGURED)
+    timer = case.ending.cause.timer if case.ending is not None and case.ending.cause is not None else ""
+    if rule.outcome != n.TIMEOUT or not timer or case.record.timeouts is None:
         return None
-    return Limit(f"http_client.{timer}_timeout", record.timeouts.get(timer), n.CONFIGURED)
+    return Limit(f"http_client.{timer}_timeout", case.record.timeouts.get(timer), n.CONFIGURED)
 
 
 def _simple(name: str) -> str:

@@ -10,6 +10,7 @@ from opentelemetry.trace import INVALID_SPAN, Span
 
 from . import names as n
 from .causes import Cause
+from .deadlines import Deadline
 from .endings import How
 from .wire import Tail
 
@@ -171,5 +172,7 @@ class Ending(NamedTuple):
     """Its ``CancellationToken`` was cancelled by then."""
     parent_chunks: int = 0
     """Items that its parent had delivered by then."""
+    deadline: Deadline | None = None
+    """The program's deadline by which its task was being cancelled."""
     over: bool = True
     """It has also really ended; else that is told later."""

@@ -1,0 +1,69 @@
+"""Deadlines of asyncio's, which note themselves where they strike: ``asyncio.timeout`` and ``asyncio.wait_for``."""
+
+import functools
+import sys
+import weakref
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from ..core import deadlines
+from ..core.contain import contained
+from ..core.ledger import Ledger
+from ..core.patcher import Patcher
+
+
+def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
+    """Watches ``asyncio.timeouts.Timeout``; since Python 3.12 ``wait_for`` uses it too."""
+    delays: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
+
+    def set_off(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def reschedule(self: Any, when: float | None) -> None:
+            original(self, when)
+            if when is not None:
+                with contained("noting a deadline"):
+                    delays[self] = round(when - self._task.get_loop().time(), 3)  # some of it has passed since
+
+        return reschedule
+
+    def struck(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def _on_timeout(self: Any) -> None:
+            with contained("noting that a deadline struck"):
+                deadlines.note(self._task, delays.get(self), _striking(self))
+            original(self)
+
+        return _on_timeout
+
+    patcher.attribute(module.Timeout, "reschedule", set_off)
+    patcher.attribute(module.Timeout, "_on_timeout", struck)
+
+
+def apply_wait_for(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
+    """Watches ``wait_for`` of ``asyncio.tasks`` before Python 3.12, which cancels the task that it waits for."""
+    if sys.version_info >= (3, 12):
+        return
+
+    def struck(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def _cancel_and_wait(fut: Any, loop: Any) -> Any:
+            if sys.exc_info()[1] is None:  # else wait_for itself is being cancelled
+                with contained("noting that a deadline struck"):
+                    deadlines.note(fut, sys._getframe(1).f_locals.get("timeout"), lambda: True)
+            return original(fut, loop)
+
+        return _cancel_and_wait
+
+    patcher.attribute(module, "_cancel_and_wait", struck)
+
+
+def _striking(timeout: Any) -> Callable[[], bool]:
+    """Whether a timeout has struck and is not left yet."""
+    held = weakref.ref(timeout)
+
+    def striking() -> bool:
+        alive = held()
+        return alive is not None and alive._state.value == "expiring"
+
+    return striking

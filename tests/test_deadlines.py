@@ -1,0 +1,164 @@
+"""Deadlines of the program's, told from other cancellations."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, cast
+
+import anyio
+import pytest
+from autogen_core import CancellationToken
+from harness import (
+    AGENT_NAME,
+    CANCELLED_ERROR,
+    TOOL_NAME,
+    Program,
+    cancelled,
+    interrupted,
+    origin,
+    read,
+    struck,
+    tool,
+    watch,
+)
+
+SOON: Final = 0.6
+"""Seconds, in which a stream that stalls has begun to."""
+LATER: Final = 30.0
+"""Seconds, in which nothing strikes."""
+TIMEOUT_ERROR: Final = "TimeoutError" if sys.version_info >= (3, 11) else "asyncio.exceptions.TimeoutError"
+TURN: Final = ("agent", "model", "http")
+
+timeout: Any = getattr(asyncio, "timeout", None)
+since_3_11 = pytest.mark.skipif(
+    timeout is None, reason="asyncio.timeout, and a cancellation's message, came with Python 3.11"
+)
+
+
+async def around_all(program: Program) -> None:
+    await asyncio.wait_for(read(program.turn("stall")), SOON)
+
+
+async def around_each_item(program: Program) -> None:
+    stream = cast(Any, program.turn("stall"))
+    while True:
+        await asyncio.wait_for(stream.__anext__(), SOON)
+
+
+async def in_a_block(program: Program) -> None:
+    async with timeout(SOON):
+        await read(program.turn("stall"))
+
+
+async def at_a_time(program: Program) -> None:
+    async with cast(Any, asyncio).timeout_at(asyncio.get_running_loop().time() + SOON):
+        await read(program.turn("stall"))
+
+
+async def moved(program: Program) -> None:
+    async with timeout(LATER) as deadline:
+        deadline.reschedule(asyncio.get_running_loop().time() + SOON)
+        await read(program.turn("stall"))
+
+
+@pytest.mark.parametrize(
+    "body", [around_all, around_each_item, *(pytest.param(b, marks=since_3_11) for b in (in_a_block, at_a_time, moved))]
+)
+def test_a_deadline_around_the_reader_is_named_with_its_seconds(body: Callable[[Program], Awaitable[object]]) -> None:
+    seen = watch(body)
+    assert seen.raised == TIMEOUT_ERROR
+    assert seen.told(*TURN) == [origin(struck(SOON)), struck(SOON), struck(SOON)]
+
+
+@since_3_11
+def test_a_deadline_of_anyios_is_told() -> None:
+    async def body(program: Program) -> None:
+        with anyio.fail_after(SOON):
+            await read(program.turn("stall"))
+
+    told = watch(body).one("agent").told
+    assert (told.outcome, told.cancelled_by, told.fault) == ("cancelled", "deadline", True)
+
+
+def test_a_scope_of_anyios_that_is_cancelled_is_no_deadline() -> None:
+    async def body(program: Program) -> None:
+        with anyio.CancelScope() as scope:
+            await interrupted(program.turn("stall"), lambda task: scope.cancel())
+
+    assert watch(body).one("agent")["cancelled_by"] == "task"
+
+
+@since_3_11
+def test_the_nearest_of_two_deadlines_is_the_one_that_struck() -> None:
+    async def body(program: Program) -> None:
+        async with timeout(LATER), timeout(SOON):
+            await read(program.turn("stall"))
+
+    assert watch(body).one("agent").told == origin(struck(SOON))
+
+
+@since_3_11
+def test_a_cancellation_under_a_deadline_that_has_not_struck_is_the_tasks() -> None:
+    async def body(program: Program) -> None:
+        async with timeout(LATER):
+            await interrupted(program.turn("stall"), lambda task: task.cancel())
+
+    assert watch(body).told(*TURN) == [origin(cancelled()), cancelled(), cancelled()]
+
+
+def test_a_wait_that_is_cancelled_before_its_time_is_no_deadline() -> None:
+    async def body(program: Program) -> None:
+        async def waits() -> None:
+            await asyncio.wait_for(read(program.turn("stall")), LATER)
+
+        task = asyncio.ensure_future(waits())
+        await asyncio.sleep(SOON)
+        task.cancel()
+        await task
+
+    seen = watch(body)
+    assert seen.raised == CANCELLED_ERROR
+    assert seen.told(*TURN) == [origin(cancelled()), cancelled(), cancelled()]
+
+
+@since_3_11
+def test_a_deadline_that_was_survived_does_not_explain_a_later_cancellation() -> None:
+    async def body(program: Program) -> None:
+        try:
+            async with timeout(0.01) as kept:
+                program.kept.append(kept)
+                await asyncio.sleep(LATER)
+        except TimeoutError:
+            pass
+        task = asyncio.current_task()
+        assert task is not None
+        asyncio.get_running_loop().call_later(SOON, task.cancel)
+        await read(program.turn("stall"))
+
+    assert watch(body).told(*TURN) == [origin(cancelled()), cancelled(), cancelled()]
+
+
+@since_3_11
+def test_a_deadline_while_a_tool_hangs() -> None:
+    async def body(program: Program) -> None:
+        async with timeout(LATER) as deadline:
+
+            async def hangs() -> str:
+                deadline.reschedule(asyncio.get_running_loop().time() + SOON)
+                await asyncio.sleep(LATER)
+                return ""
+
+            await read(program.turn("tool_call", tools=[tool(hangs)]))
+
+    seen = watch(body)
+    told = struck(SOON, "tool", TOOL_NAME)
+    assert seen.told("agent", "tool") == [origin(told), told]
+
+
+def test_a_token_that_a_deadline_does_not_touch_is_still_the_tokens() -> None:
+    async def body(program: Program) -> None:
+        token = CancellationToken()
+        stream = interrupted(program.turn("stall", token), lambda _: token.cancel())
+        await asyncio.wait_for(stream, LATER)
+
+    assert watch(body).one("agent", AGENT_NAME).told == origin(cancelled(by="token"))
