@@ -25,6 +25,25 @@ def test_a_variable_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load().max_names == 7
 
 
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        (("tenant", "plan"), {"tenant": (), "plan": ()}),
+        ("tenant, plan", {"tenant": (), "plan": ()}),
+        ('["tenant"]', {"tenant": ()}),
+        ({"tenant": ["acme"]}, {"tenant": ("acme",)}),
+        ('{"tenant": ["acme"]}', {"tenant": ("acme",)}),
+    ],
+)
+def test_baggage_is_names_or_names_with_their_values(given: Any, taken: dict[str, tuple[str, ...]]) -> None:
+    assert load(baggage=given).baggage == taken
+
+
+def test_baggage_is_taken_from_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOGEN_STREAMTRACE_BAGGAGE", "tenant,plan")
+    assert load().baggage == {"tenant": (), "plan": ()}
+
+
 def test_a_keyword_wins_over_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AUTOGEN_STREAMTRACE_EVENTS", "none")
     assert load(events="all").events == "all"
@@ -48,6 +67,8 @@ def test_an_empty_variable_counts_as_unset(monkeypatch: pytest.MonkeyPatch) -> N
         ({"max_names": 0}, ["'max_names'", "0", "from 1 to 1000"]),
         ({"max_names": 1001}, ["'max_names'", "1001", "from 1 to 1000"]),
         ({"max_names": "many"}, ["'max_names'", "'many'", "from 1 to 1000"]),
+        ({"baggage": 7}, ["'baggage'", "7", "names of baggage entries"]),
+        ({"baggage": "{tenant"}, ["'baggage'", "'{tenant'", "names of baggage entries"]),
     ],
 )
 def test_a_wrong_keyword_is_an_error_with_name_value_and_what_is_allowed(
@@ -77,7 +98,7 @@ def test_an_unknown_keyword_is_an_error_with_the_known_ones_and_the_closest() ->
 
 
 def test_an_unknown_keyword_like_no_other_is_an_error_with_the_known_ones() -> None:
-    with pytest.raises(SettingError, match=r"'zzz'\. Known: caller_endings, events, max_names"):
+    with pytest.raises(SettingError, match=r"'zzz'\. Known: baggage, caller_endings, events, max_names"):
         load(zzz=1)
 
 

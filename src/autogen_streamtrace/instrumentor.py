@@ -12,6 +12,7 @@ from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXC
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 from . import otlp, settings
+from .core import content
 from .core.contain import contained
 from .core.ledger import Ledger, OpenStream
 from .core.telemetry import Telemetry
@@ -82,6 +83,7 @@ class _Watch:
         official = _OFFICIAL if keywords.pop("_official", True) else ()
         loaded = settings.load(**keywords)
         self._providers = otlp.providers(**chosen)
+        capture = content.capture(os.environ)
         telemetry = Telemetry(
             self._providers.tracer_provider,
             self._providers.meter_provider,
@@ -89,8 +91,14 @@ class _Watch:
             events=loaded.events,
             caller_endings=loaded.caller_endings,
             max_names=loaded.max_names,
+            capture=capture,
+            baggage=loaded.baggage,
         )
-        self.ledger = Ledger(telemetry, flush=lambda: otlp.flush(self._providers, FLUSH_TIMEOUT))
+        self.ledger = Ledger(
+            telemetry,
+            flush=lambda: otlp.flush(self._providers, FLUSH_TIMEOUT),
+            captures=capture != content.NOWHERE,
+        )
         telemetry.watch(lambda: self.ledger.waiting, self.ledger.oldest)
         telemetry.observe_export_failures(otlp.export_failures)
         self._patches = Patches(self.ledger)
@@ -175,6 +183,8 @@ def instrument(**keywords: Any) -> None:
             ending), ``all`` or ``none``.
         caller_endings: ``error`` gives endings that the reader chose the span status ERROR too.
         max_names: how many distinct values a metric label may take; the rest reads ``_OTHER``.
+        baggage: keys of baggage entries that go on spans and events; as a mapping, each with the values that it
+            may have on metrics, where every other value reads ``_OTHER``.
 
     Raises:
         SettingError: a setting is unknown, or its value is not allowed.

@@ -3,13 +3,14 @@
 A setting is one line in ``Settings``; its type says what is allowed.
 """
 
+import json
 import logging
 import os
 from difflib import get_close_matches
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 PREFIX: Final = "AUTOGEN_STREAMTRACE_"
 
@@ -28,6 +29,19 @@ class Settings(BaseSettings):
     events: Literal["turns", "all", "none"] = Field("turns", description="whose start and end are told as log events")
     caller_endings: Literal["unset", "error"] = Field("unset", description="span status of endings the caller chose")
     max_names: int = Field(100, ge=1, le=1000, description="values of one metric label before the rest reads _OTHER")
+    baggage: Annotated[dict[str, tuple[str, ...]], NoDecode, BeforeValidator(lambda given: _entries(given))] = Field(
+        {},
+        description="baggage entries on spans and events, each with the values that it may have on metrics",
+    )
+
+
+def _entries(given: object) -> object:
+    """``tenant,plan``, a list of names, or each name with its list of values (in the environment as JSON)."""
+    if isinstance(given, str):
+        given = json.loads(given) if given.lstrip().startswith(("{", "[")) else given.split(",")
+    if isinstance(given, list | tuple | set | frozenset):
+        return {name.strip() if isinstance(name, str) else name: () for name in given}
+    return given
 
 
 def load(**keywords: object) -> Settings:
@@ -79,6 +93,8 @@ def _allowed(name: str) -> str:
     schema = Settings.model_json_schema()["properties"][name]
     if "enum" in schema:
         return ", ".join(repr(each) for each in schema["enum"])
+    if name == "baggage":
+        return "names of baggage entries, or each name with the list of values that it may have on metrics"
     if schema.get("type") == "integer" and {"minimum", "maximum"} <= schema.keys():
         return f"a whole number from {schema['minimum']} to {schema['maximum']}"
     return ""

@@ -1,8 +1,11 @@
 """What holds of every run: spans, metrics and events agree with the contract and with each other."""
 
+import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, Final
+
+from autogen_streamtrace.core import content, names
 
 from .program import API_KEY, TASK
 from .seen import PREFIX, Event, Point, Seen, Stream
@@ -10,6 +13,17 @@ from .seen import PREFIX, Event, Point, Seen, Stream
 SECRETS: Final = (TASK, API_KEY, "arrived", "working days", "overloaded", "backend", "secret")
 """Words of messages, of exceptions' texts, of keys and of queries."""
 
+OURS: Final = ("autogen.", "gen_ai.", "error.")
+CONTENTS: Final = (
+    names.GEN_AI_SYSTEM_INSTRUCTIONS,
+    names.GEN_AI_INPUT_MESSAGES,
+    names.GEN_AI_OUTPUT_MESSAGES,
+    names.GEN_AI_TOOL_DEFINITIONS,
+    names.GEN_AI_TOOL_ARGUMENTS,
+    names.GEN_AI_TOOL_RESULT,
+    names.A_EXCEPTION_MESSAGE,
+)
+"""Attributes that carry contents, where they are asked for."""
 NOBODYS_FAULT: Final = ("completed", "length", "filtered")
 CUT_KEYS: Final = (
     *("layer", "name", "outcome", "ended_by", "waiting_on.type", "waiting_on.name", "cause.type", "limit.id"),
@@ -121,7 +135,8 @@ def _have(seen: Seen, metric: str) -> "Counter[frozenset[Any]]":
 
 
 def _frozen(point: Point) -> frozenset[Any]:
-    return frozenset(point.attributes.items())
+    """Without what the operator asked for beside ours."""
+    return frozenset((key, value) for key, value in point.attributes.items() if key.startswith(OURS))
 
 
 def _key(stream: Stream, keys: tuple[str, ...], streamed: bool = True) -> frozenset[Any]:
@@ -231,8 +246,13 @@ def _attempts(seen: Seen) -> Iterator[str]:
 
 
 def _leaks(seen: Seen) -> Iterator[str]:
-    texts = [f"{s.span.name} {s.span.status.description} {s.attributes}" for s in seen.streams]
-    texts += [f"{e.body} {e.attributes}" for e in seen.events]
+    allowed = CONTENTS if content.capture(os.environ) != content.NOWHERE else ()
+    texts = [f"{s.span.name} {s.span.status.description} {_without(allowed, s.attributes)}" for s in seen.streams]
+    texts += [f"{e.body} {_without(allowed, e.attributes)}" for e in seen.events]
     texts += [f"{name} {point.attributes}" for name, points in seen.metrics[1].items() for point in points]
     for text in texts:
         yield from (f"{secret!r} leaks in {text}" for secret in SECRETS if secret in text)
+
+
+def _without(keys: Collection[str], attributes: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in attributes.items() if key not in keys}

@@ -19,6 +19,7 @@ from opentelemetry.trace import NonRecordingSpan, Span, get_current_span, set_sp
 
 from . import causes, deadlines
 from .contain import contained, report
+from .content import Content
 from .endings import How
 from .lineage import Case, Lineage, innermost
 from .names import CALLER, HTTP, NONE, TEAM
@@ -39,6 +40,9 @@ _LOOP_CHECK: Final = 1.0
 
 class Telemetry(Protocol):
     """What becomes of the facts."""
+
+    def carried(self, opening: Opening, context: Context) -> Opening:
+        """What is known of a stream, with what its context carries."""
 
     def span(self, record: Record) -> Span:
         """The span of a stream, started where it has not been."""
@@ -75,9 +79,13 @@ class OpenStream:
 class Ledger:
     """The streams of this process."""
 
-    def __init__(self, telemetry: Telemetry, flush: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, telemetry: Telemetry, flush: Callable[[], None] = lambda: None, *, captures: bool = False
+    ) -> None:
         self._telemetry = telemetry
         self._flush = flush
+        self.captures = captures
+        """Contents are recorded."""
         self._loops: dict[int, tuple[asyncio.AbstractEventLoop, AsyncGenerator[None, None]]] = {}
         self._inherited: list[object] = []
         self._begin_anew()
@@ -99,7 +107,9 @@ class Ledger:
             return None
         try:
             parent = current()
-            record = Record(opening, parent, self._loop())
+            record = Record(self._telemetry.carried(opening, get()), parent, self._loop())
+            if self.captures and record.content is None:
+                record.content = Content()
             record.context = _span_context(parent)
             if record.layer != HTTP or not _postponed(record):
                 self._telemetry.span(record)
@@ -135,6 +145,8 @@ class Ledger:
         record.closed = True
         at = clock()
         try:
+            if record.content is not None and error is not None:
+                record.content.error = str(error)
             cause = causes.CLOSED if how == "closed" else causes.read(error) if error is not None else None
             stopped = cause is not None and cause.kind in ("cancelled", "closed")
             ending = Ending(
@@ -264,7 +276,8 @@ class Ledger:
             self._lineage.over(about.case, more)
         elif what == "never":
             parent = current(more)
-            self._telemetry.never_started(about, _span_context(parent, more), parent is None)
+            opening = self._telemetry.carried(about, more)
+            self._telemetry.never_started(opening, _span_context(parent, more), parent is None)
         elif what == "loop closed":
             self._loops.pop(about, None)
             self._lineage.stopped(about, Ending("closed", more, held=True, cause=causes.CLOSED))

@@ -6,7 +6,7 @@ it waits for its parent. Pure bookkeeping on one thread: no I/O, no clock but th
 """
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from . import names as n
 from .deadlines import Deadline
@@ -26,6 +26,7 @@ class Case:
     __slots__ = (
         "attempts",
         "ending",
+        "exchange",
         "expires",
         "finisher",
         "heard",
@@ -67,6 +68,8 @@ class Case:
         self.finisher: n.EndedBy | None = None
         """Who ended the last child that completed."""
         self.attempts = 0
+        self.exchange: tuple[tuple[str, Any], ...] = ()
+        """On ``model``: what its last exchange says of the server."""
 
     @property
     def finish(self) -> str | None:
@@ -372,6 +375,7 @@ def _hear(parent: Case, kid: Case) -> None:
     if parent.record.layer == n.MODEL:
         kid.record.read_tail()
         parent.heard = kid.record.finish
+        parent.exchange = kid.record.opening.attributes
         parent.record.terminated = kid.record.terminated
         parent.record.status = kid.record.status
 

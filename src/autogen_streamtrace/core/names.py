@@ -114,6 +114,7 @@ A_OVERRUN: Final = "autogen.stream.upstream_overrun"
 A_INTERMEDIARY: Final = "autogen.stream.intermediary"
 A_ATTEMPTS: Final = "autogen.stream.attempts"
 A_ERROR_TYPE: Final = "error.type"
+A_EXCEPTION_MESSAGE: Final = "exception.message"
 
 # Semantic conventions.
 GEN_AI_OPERATION: Final = "gen_ai.operation.name"
@@ -130,6 +131,34 @@ GEN_AI_AGENT_DESCRIPTION: Final = "gen_ai.agent.description"
 GEN_AI_TOOL_NAME: Final = "gen_ai.tool.name"
 GEN_AI_TOOL_CALL_ID: Final = "gen_ai.tool.call.id"
 GEN_AI_WORKFLOW_NAME: Final = "gen_ai.workflow.name"
+GEN_AI_CONVERSATION_ID: Final = "gen_ai.conversation.id"
+GEN_AI_OUTPUT_TYPE: Final = "gen_ai.output.type"
+GEN_AI_RESPONSE_ID: Final = "gen_ai.response.id"
+GEN_AI_RESPONSE_MODEL: Final = "gen_ai.response.model"
+GEN_AI_TOOL_DESCRIPTION: Final = "gen_ai.tool.description"
+GEN_AI_TOOL_TYPE: Final = "gen_ai.tool.type"
+GEN_AI_REQUEST_PARAMETERS: Final = {
+    "temperature": "gen_ai.request.temperature",
+    "top_p": "gen_ai.request.top_p",
+    "top_k": "gen_ai.request.top_k",
+    "max_tokens": "gen_ai.request.max_tokens",
+    "max_completion_tokens": "gen_ai.request.max_tokens",
+    "num_predict": "gen_ai.request.max_tokens",
+    "frequency_penalty": "gen_ai.request.frequency_penalty",
+    "presence_penalty": "gen_ai.request.presence_penalty",
+    "seed": "gen_ai.request.seed",
+    "stop": "gen_ai.request.stop_sequences",
+    "stop_sequences": "gen_ai.request.stop_sequences",
+}
+"""By the names that the providers give them."""
+
+# Contents, only where they are asked for.
+GEN_AI_SYSTEM_INSTRUCTIONS: Final = "gen_ai.system_instructions"
+GEN_AI_INPUT_MESSAGES: Final = "gen_ai.input.messages"
+GEN_AI_OUTPUT_MESSAGES: Final = "gen_ai.output.messages"
+GEN_AI_TOOL_DEFINITIONS: Final = "gen_ai.tool.definitions"
+GEN_AI_TOOL_ARGUMENTS: Final = "gen_ai.tool.call.arguments"
+GEN_AI_TOOL_RESULT: Final = "gen_ai.tool.call.result"
 SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 HTTP_METHOD: Final = "http.request.method"
@@ -141,6 +170,8 @@ HTTP_RESPONSE_HEADER: Final = "http.response.header."
 E_START: Final = "autogen.stream.start"
 E_STALL: Final = "autogen.stream.stall"
 E_END: Final = "autogen.stream.end"
+E_INFERENCE: Final = "gen_ai.client.inference.operation.details"
+"""With contents, where they are asked for on events."""
 
 # Metrics.
 M_STARTED: Final = "autogen.stream.started"

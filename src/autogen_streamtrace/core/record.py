@@ -10,6 +10,7 @@ from opentelemetry.trace import INVALID_SPAN, Span
 
 from . import names as n
 from .causes import Cause
+from .content import Content
 from .deadlines import Deadline
 from .endings import How
 from .wire import Tail
@@ -42,6 +43,8 @@ class Opening(NamedTuple):
     """Attributes that the span has from its start."""
     streamed: bool = True
     """On ``model``: a ``create_stream``, not an unstreamed ``create``."""
+    content: Content | None = None
+    """What it was asked, where contents are recorded."""
     key: str = ""
     """On ``team``: the key of its agents' ids in AutoGen's runtime."""
 
@@ -55,6 +58,7 @@ class Record:
         "case",
         "chunks",
         "closed",
+        "content",
         "context",
         "finish",
         "first",
@@ -114,6 +118,7 @@ class Record:
         """Seconds: the HTTP client's own, for this request."""
         self.tail: Tail | None = None
         self.tail_read = False
+        self.content = opening.content
         self.case: Case | None = None
         """The judge's side of it."""
 

@@ -75,6 +75,7 @@ async def _read(
     plain: type | None = None
     chunks, gap, held = 0, -1.0, 0.0
     asked = record.asked
+    content = record.content
     base = get()
     inside = derived = scope.of(record, base)
     items = source if sent is None else _Resumed(source, source.asend(sent))
@@ -91,6 +92,8 @@ async def _read(
                 record.last = now
                 if now - asked > gap:
                     gap = _note_gap(record, now, asked)
+                if content is not None:
+                    content.add(item)
                 kind = item.__class__
                 if kind is str:
                     record.size += len(item)
@@ -174,6 +177,8 @@ def _note_gap(record: Record, now: float, asked: float) -> float:
 
 def _note_terminal(record: Record, item: Any, note: Note | None) -> None:
     record.terminal = True
+    if record.content is not None:
+        record.content.result = item
     if note is not None:
         with contained("reading a terminal item"):
             note(record, item)
@@ -205,10 +210,7 @@ async def call(
     with Entered(ledger, opening) as record:
         result = await function()
         if record is not None:
-            record.terminal = True
-            if note is not None:
-                with contained("reading a result"):
-                    note(record, result)
+            _note_terminal(record, result, note)
         return result
 
 
@@ -323,6 +325,8 @@ class _Steps:
             _note_gap(record, record.last, record.asked)
         if record.chunks == 1:
             record.first = record.last
+        if record.content is not None:
+            record.content.add(item)
         if item.__class__ is str:
             record.size += len(item)
         elif isinstance(item, self._terminal):

@@ -1,7 +1,7 @@
 """The only place that calls the Tracer, the Meter and the Logger."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from opentelemetry._logs import Logger, LoggerProvider, SeverityNumber
@@ -10,7 +10,9 @@ from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvid
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, TracerProvider, set_span_in_context
 
 from . import names as n
+from .baggage import Baggage
 from .contain import errors
+from .content import NOWHERE, Capture, as_text
 from .counts import Attributes, Cap, Count, Level
 from .endings import Verdict
 from .lineage import Case
@@ -29,6 +31,8 @@ class Telemetry:
         events: ``turns`` (outermost streams, and early endings of all), ``all`` or ``none``.
         caller_endings: ``error`` gives endings that the reader chose the span status ERROR too.
         max_names: distinct values of one metric label, the rest reads ``_OTHER``.
+        capture: where contents are recorded.
+        baggage: the entries that are recorded, each with the values that it may have on metrics.
     """
 
     def __init__(
@@ -40,11 +44,15 @@ class Telemetry:
         events: str = "turns",
         caller_endings: str = "unset",
         max_names: int = 100,
+        capture: Capture = NOWHERE,
+        baggage: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         self._tracer: Tracer = tracer_provider.get_tracer(n.SCOPE, VERSION)
         self._logger: Logger = logger_provider.get_logger(n.SCOPE, VERSION)
         self._events = events
         self._callers_count = caller_endings == "error"
+        self._capture = capture
+        self._baggage = Baggage(baggage or {})
         self._name = {layer: Cap(max_names) for layer in n.LAYERS}
         self._waiting_name = Cap(max_names)
         self._cause = Cap(max_names)
@@ -57,6 +65,10 @@ class Telemetry:
     def observe_export_failures(self, failures: Callable[[], int]) -> None:
         """Observes how many exports failed."""
         self._meters.count(n.M_EXPORT_FAILURES, "{failure}", "Exports that failed.", failures)
+
+    def carried(self, opening: Opening, context: Context) -> Opening:
+        """What is known of a stream, with what its context carries."""
+        return self._baggage.carried(opening, context)
 
     def span(self, record: Record) -> Span:
         """The span of a stream, started where it has not been."""
@@ -74,9 +86,10 @@ class Telemetry:
         """Counts a stream that started; tells it where it is a turn's outermost one."""
         labels = self._labels(record.opening)
         self._meters.started.add(labels)
-        self._meters.open.add(1, {n.A_LAYER: labels[n.A_LAYER], n.A_NAME: labels[n.A_NAME]})
+        self._meters.open.add(1, _without_stream(labels))
         if self._events == "all" or (self._events == "turns" and outermost):
             attributes = {n.A_LAYER: record.layer, n.A_NAME: record.name, n.A_OUTERMOST: outermost}
+            attributes |= self._baggage.attributes(record.opening)
             body = f"{record.layer} {record.name} started"
             self._emit(n.E_START, SeverityNumber.INFO, body, attributes, self.span(record), record.start_ns)
 
@@ -85,13 +98,18 @@ class Telemetry:
         record, verdict = case.record, case.verdict
         assert verdict is not None and case.over_at is not None
         attributes = {**_of_verdict(verdict), **_of_case(case), **_of_record(record)}
+        contents = _contents(case) if record.content is not None else {}
         end_ns = record.nanoseconds(case.over_at)
-        self._end_span(record.opening, self.span(record), verdict, attributes, end_ns)
+        on_span = {**attributes, **as_text(contents)} if self._capture.spans else attributes
+        self._end_span(record.opening, self.span(record), verdict, on_span, end_ns)
         labels = self._labels(record.opening)
-        self._meters.open.add(-1, {n.A_LAYER: labels[n.A_LAYER], n.A_NAME: labels[n.A_NAME]})
+        self._meters.open.add(-1, _without_stream(labels))
         self._count(labels, verdict, case.outermost, record.span)
         error = self._cause(verdict.error_type) if verdict.fault else ""
         self._meters.measure(case, verdict, attributes, labels[n.A_NAME], error)
+        if self._capture.events and contents:
+            self._tell_contents(record, attributes, contents, end_ns)
+            attributes |= {key: contents[key] for key in (n.A_EXCEPTION_MESSAGE,) if key in contents}
         self._tell(record.opening, verdict, case.outermost, attributes, record.span, end_ns)
 
     def never_started(self, opening: Opening, parent: Context, outermost: bool) -> None:
@@ -118,7 +136,7 @@ class Telemetry:
         labels: Attributes = {n.A_LAYER: opening.layer, n.A_NAME: self._name[opening.layer](opening.name)}
         if opening.layer == n.MODEL:
             labels[n.GEN_AI_REQUEST_STREAM] = opening.streamed
-        return labels
+        return labels | self._baggage.labels(opening)
 
     def _end_span(self, opening: Opening, span: Span, verdict: Verdict, attributes: Attributes, end_ns: int) -> None:
         if span.is_recording():
@@ -145,8 +163,7 @@ class Telemetry:
         )
         if verdict.early and verdict.origin:
             cut: Attributes = {
-                n.A_LAYER: labels[n.A_LAYER],
-                n.A_NAME: labels[n.A_NAME],
+                **_without_stream(labels),
                 n.A_OUTCOME: verdict.outcome,
                 n.A_ENDED_BY: verdict.ended_by,
                 n.A_WAITING_ON_TYPE: verdict.waiting_on,
@@ -169,10 +186,19 @@ class Telemetry:
         severity = SeverityNumber.INFO
         if verdict.early:
             severity = SeverityNumber.ERROR if verdict.fault else SeverityNumber.WARN
-        told = {n.A_LAYER: opening.layer, n.A_NAME: opening.name, **attributes}
+        told = {n.A_LAYER: opening.layer, n.A_NAME: opening.name, **attributes, **self._baggage.attributes(opening)}
         if self._is_error(verdict):
             told[n.A_ERROR_TYPE] = verdict.error_type
         self._emit(n.E_END, severity, _sentence(opening, verdict, attributes), told, span, end_ns)
+
+    def _tell_contents(self, record: Record, attributes: Attributes, contents: Attributes, end_ns: int) -> None:
+        """The conventions have an event for a model's messages; those of agents and tools go on one of the kind."""
+        if record.layer not in _GEN_AI_NAMES:
+            return
+        asked = dict(record.opening.attributes)
+        replied = {key: value for key, value in attributes.items() if key.startswith("gen_ai.")}
+        body = f"{record.layer} {record.name}: messages"
+        self._emit(n.E_INFERENCE, SeverityNumber.INFO, body, {**asked, **replied, **contents}, record.span, end_ns)
 
     def _emit(
         self, name: str, severity: SeverityNumber, body: str, attributes: Attributes, span: Span, time_ns: int
@@ -189,6 +215,10 @@ class Telemetry:
 
 
 _NO_SPAN: Final = Context()
+
+
+def _without_stream(labels: Attributes) -> Attributes:
+    return {key: value for key, value in labels.items() if key != n.GEN_AI_REQUEST_STREAM}
 
 
 class _Meters:
@@ -344,10 +374,18 @@ def _of_case(case: Case) -> Attributes:
     if record.layer == n.MODEL:
         attributes[n.A_ATTEMPTS] = case.attempts
         began = record.chunks > 0 or (record.status is not None and record.status < 400)
+        attributes |= {key: value for key, value in case.exchange if key in (n.SERVER_ADDRESS, n.SERVER_PORT)}
         reason = case.finish or ("error" if began and case.verdict is not None and case.verdict.early else None)
         if reason is not None:
             attributes[n.GEN_AI_FINISH_REASONS] = (reason,)
     return attributes
+
+
+def _contents(case: Case) -> Attributes:
+    record, verdict = case.record, case.verdict
+    assert record.content is not None and verdict is not None
+    finish = case.finish or ("error" if verdict.early else "") if record.layer == n.MODEL else ""
+    return record.content.attributes(record.layer, finish)
 
 
 def _of_record(record: Record) -> Attributes:

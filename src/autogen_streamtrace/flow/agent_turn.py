@@ -8,8 +8,8 @@ from typing import Any
 
 from opentelemetry.trace import INVALID_SPAN, Span
 
+from ..core import content, tap
 from ..core import names as n
-from ..core import tap
 from ..core.ledger import Ledger
 from ..core.patcher import Patcher
 from ..core.record import Opening, weakly
@@ -42,7 +42,7 @@ def _streamed(ledger: Ledger, original: Callable[..., Any], terminal: type) -> C
         source = original(self, *args, **kwargs)
         if _inside(self):
             return source
-        return tap.watched(ledger, source, lambda: _opening(self, args, kwargs), terminal)
+        return tap.watched(ledger, source, lambda: _opening(ledger, self, args, kwargs), terminal)
 
     return stream
 
@@ -52,7 +52,7 @@ def _awaited(ledger: Ledger, original: Callable[..., Any]) -> Callable[..., Any]
     async def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         if _inside(self):
             return await original(self, *args, **kwargs)
-        opening = tap.opened(lambda: _opening(self, args, kwargs))
+        opening = tap.opened(lambda: _opening(ledger, self, args, kwargs))
         return await tap.call(ledger, opening, lambda: original(self, *args, **kwargs))
 
     return call
@@ -64,13 +64,22 @@ def _inside(agent: Any) -> bool:
     return record is not None and record.opening.subject == id(agent) and not record.closed
 
 
-def _opening(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opening:
+def _opening(ledger: Ledger, agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opening:
     name = str(getattr(agent, "name", type(agent).__name__))
+    attributes: tuple[tuple[str, Any], ...] = ((n.GEN_AI_OPERATION, "invoke_agent"), (n.GEN_AI_AGENT_NAME, name))
+    for key, value in (
+        (n.GEN_AI_AGENT_DESCRIPTION, getattr(agent, "description", None)),
+        (n.GEN_AI_CONVERSATION_ID, getattr(getattr(agent, "_thread", None), "id", None)),
+    ):
+        if isinstance(value, str) and value:
+            attributes += ((key, value),)
+    task = args[0] if args else kwargs.get("task", kwargs.get("messages"))
     return Opening(
         n.AGENT,
         name,
         subject=id(agent),
         token=weakly(kwargs.get("cancellation_token", args[1] if len(args) > 1 else None)),
         span_name=f"invoke_agent {name}",
-        attributes=((n.GEN_AI_OPERATION, "invoke_agent"), (n.GEN_AI_AGENT_NAME, name)),
+        attributes=attributes,
+        content=content.of_task(task) if ledger.captures else None,
     )

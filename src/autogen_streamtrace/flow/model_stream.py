@@ -1,12 +1,12 @@
 """Layer ``model``: a ``create_stream`` or an unstreamed ``create`` of any chat completion client."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any, Final
 
+from ..core import content, tap
 from ..core import names as n
-from ..core import tap
 from ..core.ledger import Ledger
 from ..core.patcher import Patcher
 from ..core.record import Opening, Record, weakly
@@ -26,13 +26,20 @@ def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
     """Watches every ``ChatCompletionClient`` of ``autogen_core.models``."""
     finished = module.CreateResult
 
+    def opening(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, streamed: bool) -> Opening:
+        known = _opening(client, kwargs, streamed=streamed)
+        if not ledger.captures:
+            return known
+        messages = args[0] if args else kwargs.get("messages", ())
+        return known._replace(content=content.of_request(messages, kwargs.get("tools", ())))
+
     def streamed(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def create_stream(self: Any, *args: Any, **kwargs: Any) -> Any:
             source = original(self, *args, **kwargs)
             if _inside():
                 return source
-            return tap.watched(ledger, source, lambda: _opening(self, kwargs, streamed=True), finished, _note)
+            return tap.watched(ledger, source, lambda: opening(self, args, kwargs, streamed=True), finished, _note)
 
         return create_stream
 
@@ -41,8 +48,8 @@ def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
         async def create(self: Any, *args: Any, **kwargs: Any) -> Any:
             if _inside():
                 return await original(self, *args, **kwargs)
-            opening = tap.opened(lambda: _opening(self, kwargs, streamed=False))
-            return await tap.call(ledger, opening, lambda: original(self, *args, **kwargs), _note)
+            known = tap.opened(lambda: opening(self, args, kwargs, streamed=False))
+            return await tap.call(ledger, known, lambda: original(self, *args, **kwargs), _note)
 
         return create
 
@@ -64,6 +71,7 @@ def _opening(client: Any, kwargs: dict[str, Any], *, streamed: bool) -> Opening:
         attributes += ((n.GEN_AI_PROVIDER, provider),)
     if streamed:
         attributes += ((n.GEN_AI_REQUEST_STREAM, True),)
+    attributes += _parameters(client, kwargs)
     return Opening(
         n.MODEL,
         model,
@@ -73,6 +81,24 @@ def _opening(client: Any, kwargs: dict[str, Any], *, streamed: bool) -> Opening:
         attributes=attributes,
         streamed=streamed,
     )
+
+
+def _parameters(client: Any, kwargs: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """The parameters of the request that the conventions name, the call's own over the client's."""
+    asked: dict[str, Any] = {}
+    for arguments in (getattr(client, "_create_args", None), kwargs.get("extra_create_args")):
+        if isinstance(arguments, Mapping):
+            options = arguments.get("options")
+            asked |= {**(options if isinstance(options, Mapping) else {}), **arguments}
+    found = {name: asked[key] for key, name in n.GEN_AI_REQUEST_PARAMETERS.items() if asked.get(key) is not None}
+    if kwargs.get("json_output"):
+        found[n.GEN_AI_OUTPUT_TYPE] = "json"
+    return tuple((name, _plain(value)) for name, value in found.items())
+
+
+def _plain(value: Any) -> Any:
+    """A sequence, as of stop sequences, as a tuple."""
+    return tuple(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 def _model(client: Any) -> str:

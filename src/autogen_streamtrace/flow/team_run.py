@@ -5,8 +5,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+from ..core import content, scope, tap
 from ..core import names as n
-from ..core import scope, tap
 from ..core.ledger import Ledger
 from ..core.patcher import Patcher
 from ..core.record import Opening, weakly
@@ -22,7 +22,7 @@ def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
             record = scope.current()
             if record is not None and record.opening.subject == id(self) and not record.closed:
                 return source
-            return tap.watched(ledger, source, lambda: _opening(self, kwargs), module.TaskResult)
+            return tap.watched(ledger, source, lambda: _opening(ledger, self, kwargs), module.TaskResult)
 
         return run_stream
 
@@ -55,7 +55,7 @@ def carry(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
     patcher.attribute(module.SequentialRoutedAgent, "on_message_impl", carried)
 
 
-def _opening(team: Any, kwargs: dict[str, Any]) -> Opening:
+def _opening(ledger: Ledger, team: Any, kwargs: dict[str, Any]) -> Opening:
     name = str(getattr(team, "name", type(team).__name__))
     return Opening(
         n.TEAM,
@@ -64,5 +64,6 @@ def _opening(team: Any, kwargs: dict[str, Any]) -> Opening:
         token=weakly(kwargs.get("cancellation_token")),
         span_name=f"invoke_workflow {name}",
         attributes=((n.GEN_AI_OPERATION, "invoke_workflow"), (n.GEN_AI_WORKFLOW_NAME, name)),
+        content=content.of_task(kwargs.get("task")) if ledger.captures else None,
         key=getattr(team, "_team_id", ""),
     )
