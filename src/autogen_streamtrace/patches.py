@@ -35,6 +35,8 @@ TABLE: Final = (
     Patch("autogen_core.tools", tool_call.apply),
     Patch("autogen_core.tools._base", tool_call.replace_span),
     Patch("autogen_ext.tools.mcp._workbench", tool_call.replace_span),
+    Patch("autogen_ext.tools.mcp._workbench", tool_call.mcp),
+    Patch("autogen_agentchat.agents._assistant_agent", tool_call.refused),
     Patch("autogen_agentchat.agents._base_chat_agent", agent_turn.apply),
     Patch("autogen_agentchat.agents._base_chat_agent", agent_turn.replace_span),
     Patch("autogen_agentchat.teams._group_chat._chat_agent_container", agent_turn.replace_span),

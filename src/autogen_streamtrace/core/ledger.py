@@ -136,6 +136,8 @@ class Ledger:
         at = clock()
         try:
             cause = causes.CLOSED if how == "closed" else causes.read(error) if error is not None else None
+            if record.failure is not None and error is None:
+                how, cause = "raised", record.failure
             by_token = cause is not None and cause.kind == "cancelled" and _by_token(record)
             ending = Ending(
                 how, at, record.held and how == "closed", cause, thrown_in, by_token, _delivered(record), over

@@ -204,11 +204,9 @@ async def call(
         return await function()
     with Entered(ledger, opening) as record:
         result = await function()
-        if record is not None:
-            record.terminal = True
-            if note is not None:
-                with contained("reading a result"):
-                    note(record, result)
+        if record is not None and note is not None:
+            with contained("reading a result"):
+                note(record, result)
         return result
 
 
