@@ -37,10 +37,10 @@ TABLE: Final = (
     Patch("autogen_ext.tools.mcp._workbench", tool_call.replace_span),
     Patch("autogen_ext.tools.mcp._workbench", tool_call.mcp),
     Patch("autogen_agentchat.agents._assistant_agent", tool_call.refused),
-    Patch("autogen_agentchat.agents._base_chat_agent", agent_turn.apply),
+    Patch("autogen_agentchat.base", agent_turn.apply),
     Patch("autogen_agentchat.agents._base_chat_agent", agent_turn.replace_span),
     Patch("autogen_agentchat.teams._group_chat._chat_agent_container", agent_turn.replace_span),
-    Patch("autogen_agentchat.teams._group_chat._base_group_chat", team_run.apply),
+    Patch("autogen_agentchat.base", team_run.apply),
     Patch("autogen_agentchat.teams._group_chat._sequential_routed_agent", team_run.carry),
     Patch("uvicorn.server", server_shutdown.apply),
 )
