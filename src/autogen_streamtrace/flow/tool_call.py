@@ -65,12 +65,10 @@ def refused(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
 
         @functools.wraps(function)
         async def _execute_tool_call(*args: Any, **kwargs: Any) -> Any:
-            begun: list[str] = []
-            token = _begun.set(begun)
-            try:
-                answer = await function(*args, **kwargs)
-            finally:
-                _begun.reset(token)
+            begun, before = list[str](), _begun.get()
+            _begun.set(begun)
+            answer = await function(*args, **kwargs)
+            _begun.set(before)  # else nobody looks, and a dropped task is closed in a context that is not its own
             if not begun:
                 with contained("reading a refused tool call"):
                     _refused(ledger, *answer)
