@@ -54,6 +54,7 @@ class Streams:
         record = Record(Opening(layer, name or f"the {layer}", **opening), parent, 1)
         if layer == n.HTTP:
             record.tail, record.timeouts = Tail(), {"read": 5.0}
+        record.last = self.now
         self.records.append(record)
         self.lineage.started(record)
         self.now += 1
@@ -94,6 +95,7 @@ class Streams:
         """A part of a body."""
         assert http.tail is not None
         http.tail.feed(part)
+        http.last = self.now
 
     def closes(self, *records: Record, **more: Any) -> None:
         for record in records:

@@ -4,7 +4,7 @@ The one place that knows other libraries' exceptions, by name, so that none of t
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, Literal
 
@@ -82,6 +82,9 @@ CLOSED: Final = Cause(
     deadline=False,
     flattened="",
 )
+
+UNNAMED: Final = replace(CLOSED, types=(), root="", kind="other")
+"""A failure of which nothing is known but that it is one: a tool's result says so."""
 
 
 def read(error: BaseException) -> Cause:

@@ -180,5 +180,7 @@ def _type(said: Any) -> str:
 
 def _plain(value: Any) -> Any:
     """A value as JSON has it; what JSON has not, as text."""
+    if callable(getattr(value, "to_text", None)):
+        return value.to_text()
     dump = getattr(value, "model_dump", None)
     return dump(mode="json") if callable(dump) else value if isinstance(value, str | int | float | bool) else str(value)

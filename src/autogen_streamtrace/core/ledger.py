@@ -148,6 +148,8 @@ class Ledger:
             if record.content is not None and error is not None:
                 record.content.error = str(error)
             cause = causes.CLOSED if how == "closed" else causes.read(error) if error is not None else None
+            if record.failure is not None and error is None:
+                how, cause = "raised", record.failure
             stopped = cause is not None and cause.kind in ("cancelled", "closed")
             ending = Ending(
                 how,

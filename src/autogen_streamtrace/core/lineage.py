@@ -203,7 +203,7 @@ class Lineage:
         for theirs_ending, verdict in reversed(case.raised):
             theirs = theirs_ending.cause
             assert theirs is not None
-            if theirs.kind == "cancelled":
+            if theirs.kind == "cancelled" or not theirs.types:
                 continue
             if theirs.raised in cause.links or cause.flattened == _simple(theirs.types[0]):
                 return verdict._replace(
@@ -250,7 +250,7 @@ class Lineage:
             origin=not (stopped and case.late),
             cause_type=cause.root if cause is not None else "",
             cause_chain=cause.types if cause is not None else (),
-            cause_layer=record.layer if cause is not None else None,
+            cause_layer=record.layer if cause is not None and cause.types else None,
             status=record.status if record.layer == n.HTTP and rule.outcome == n.REJECTED else None,
             cancelled_by=_cancelled_by(case, rule),
             limit=_limit(case, rule),
@@ -274,7 +274,8 @@ class Lineage:
     def _hand_down(self, kid: Case, verdict: Verdict, at: float) -> None:
         kid.record.read_tail()
         refused = kid.record.layer == n.HTTP and (kid.record.status or 0) >= 400
-        if kid.record.terminal or refused or not _goes_down(verdict):
+        finished = kid.record.terminal and kid.record.last <= at  # what arrives later is not the parent's any more
+        if finished or refused or not _goes_down(verdict):
             self._fix(kid, self._finished(kid), at)
         else:
             self._fix(kid, verdict._replace(origin=False), at)

@@ -45,7 +45,7 @@ class Patcher:
         """Replaces a method on a class, on all its subclasses, and on those still to be defined."""
         family: WeakKeyDictionary[type, bool] = WeakKeyDictionary()
         self._undo.append(lambda: _give_back(family, name))
-        for cls in (base, *_subclasses(base)):
+        for cls in dict.fromkeys((base, *_subclasses(base))):  # one that inherits twice from the base comes twice
             _replace_own(family, base, cls, name, make)
         self._on_subclass(base, lambda cls: _replace_own(family, base, cls, name, make))
 

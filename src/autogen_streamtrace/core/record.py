@@ -60,6 +60,7 @@ class Record:
         "closed",
         "content",
         "context",
+        "failure",
         "finish",
         "first",
         "input_tokens",
@@ -106,6 +107,8 @@ class Record:
         """A finish reason or a terminator was seen in what arrived."""
         self.closed = False
         """Its end has been noted."""
+        self.failure: Cause | None = None
+        """On ``tool``: what its own code raised, or its result says, where nobody raises it any more."""
         self.finish: str | None = None
         self.input_tokens: int | None = None
         self.output_tokens: int | None = None

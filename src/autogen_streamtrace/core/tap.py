@@ -266,6 +266,11 @@ def watched(
     return _Iterable(source, lambda iterator: watched(ledger, iterator, lambda: known, terminal, note))
 
 
+def overheard(source: Any, record: Record, terminal: type | tuple[type, ...], note: Note) -> Any:
+    """Whatever is read as a stream inside another one of its layer; what it says goes into the other's record."""
+    return _Overheard(source, record, terminal, note) if hasattr(source, "__anext__") else source
+
+
 class _Steps:
     """A stream that is no native generator, each of whose steps is a call of its own: it may fail and go on."""
 
@@ -359,6 +364,25 @@ class _Iterator(wrapt.AutoObjectProxy):  # type: ignore[type-arg]
 
     def __del__(self) -> None:
         self._self_steps.left()
+
+
+class _Overheard(wrapt.AutoObjectProxy):  # type: ignore[type-arg]
+    """A stream whose items are those of another one, which has the record."""
+
+    def __init__(self, source: Any, record: Record, terminal: type | tuple[type, ...], note: Note) -> None:
+        super().__init__(source)
+        self._self_heard = (record, terminal, note)
+
+    def __aiter__(self) -> Any:
+        return self
+
+    async def __anext__(self) -> Any:
+        item = await self.__wrapped__.__anext__()
+        record, terminal, note = self._self_heard
+        if isinstance(item, terminal):
+            with contained("reading an inner stream's terminal item"):
+                note(record, item)
+        return item
 
 
 class _ClosableIterator(_Iterator):

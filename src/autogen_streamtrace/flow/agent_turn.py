@@ -17,8 +17,8 @@ from ..core.scope import current
 
 
 def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
-    """Watches every ``BaseChatAgent`` of ``autogen_agentchat.agents._base_chat_agent``."""
-    agent = module.BaseChatAgent
+    """Watches every ``ChatAgent`` of ``autogen_agentchat.base``."""
+    agent = module.ChatAgent
     patcher.family(agent, "run_stream", lambda original: _streamed(ledger, original, module.TaskResult))
     patcher.family(agent, "on_messages_stream", lambda original: _streamed(ledger, original, module.Response))
     patcher.family(agent, "run", lambda original: _awaited(ledger, original))

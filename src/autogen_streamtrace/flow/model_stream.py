@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from ..core import content, tap
 from ..core import names as n
+from ..core.contain import contained
 from ..core.ledger import Ledger
 from ..core.patcher import Patcher
 from ..core.record import Opening, Record, weakly
@@ -37,8 +38,9 @@ def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
         @functools.wraps(original)
         def create_stream(self: Any, *args: Any, **kwargs: Any) -> Any:
             source = original(self, *args, **kwargs)
-            if _inside():
-                return source
+            outer = _outer()
+            if outer is not None:
+                return tap.overheard(source, outer, finished, _note)
             return tap.watched(ledger, source, lambda: opening(self, args, kwargs, streamed=True), finished, _note)
 
         return create_stream
@@ -46,8 +48,12 @@ def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
     def unstreamed(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         async def create(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if _inside():
-                return await original(self, *args, **kwargs)
+            outer = _outer()
+            if outer is not None:
+                result = await original(self, *args, **kwargs)
+                with contained("reading an inner client's result"):
+                    _note(outer, result)
+                return result
             known = tap.opened(lambda: opening(self, args, kwargs, streamed=False))
             return await tap.call(ledger, known, lambda: original(self, *args, **kwargs), _note)
 
@@ -57,10 +63,10 @@ def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
     patcher.family(module.ChatCompletionClient, "create", unstreamed)
 
 
-def _inside() -> bool:
-    """A client that another one wraps: the outer one has the span."""
+def _outer() -> Record | None:
+    """The record of the client that wraps this one."""
     record = current()
-    return record is not None and record.layer == n.MODEL and not record.closed
+    return record if record is not None and record.layer == n.MODEL and not record.closed else None
 
 
 def _opening(client: Any, kwargs: dict[str, Any], *, streamed: bool) -> Opening:
@@ -118,5 +124,5 @@ def _note(record: Record, result: Any) -> None:
     if not record.opening.streamed and isinstance(content, str):
         record.size = len(content)
     usage = getattr(result, "usage", None)
-    record.input_tokens = getattr(usage, "prompt_tokens", 0) or None
-    record.output_tokens = getattr(usage, "completion_tokens", 0) or None
+    record.input_tokens = getattr(usage, "prompt_tokens", 0) or record.input_tokens
+    record.output_tokens = getattr(usage, "completion_tokens", 0) or record.output_tokens

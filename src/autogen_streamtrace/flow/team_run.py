@@ -13,7 +13,7 @@ from ..core.record import Opening, weakly
 
 
 def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
-    """Watches every team of ``autogen_agentchat.teams._group_chat._base_group_chat``."""
+    """Watches every ``Team`` of ``autogen_agentchat.base``."""
 
     def streamed(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
@@ -26,7 +26,7 @@ def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
 
         return run_stream
 
-    patcher.family(module.BaseGroupChat, "run_stream", streamed)
+    patcher.family(module.Team, "run_stream", streamed)
 
 
 def carry(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
