@@ -13,7 +13,7 @@ import wrapt
 from .core.contain import report
 from .core.ledger import Ledger
 from .core.patcher import Patcher
-from .flow import agent_turn, http_exchange, model_stream, server_shutdown, team_run, tool_call
+from .flow import agent_turn, http_exchange, model_stream, server_response, server_shutdown, team_run, tool_call
 
 logger = logging.getLogger("autogen_streamtrace")
 
@@ -40,7 +40,9 @@ TABLE: Final = (
     Patch("autogen_agentchat.teams._group_chat._chat_agent_container", agent_turn.replace_span),
     Patch("autogen_agentchat.teams._group_chat._base_group_chat", team_run.apply),
     Patch("autogen_agentchat.teams._group_chat._sequential_routed_agent", team_run.carry),
+    Patch("starlette.applications", server_response.apply),
     Patch("uvicorn.server", server_shutdown.apply),
+    Patch("gunicorn.workers.gasgi", server_shutdown.apply_gunicorn),
 )
 
 

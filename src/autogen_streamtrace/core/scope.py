@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from opentelemetry import context as api
 from opentelemetry.context import Context
-from opentelemetry.trace import set_span_in_context
+from opentelemetry.trace import Span, get_current_span, set_span_in_context
 
-from .names import TEAM
+from .names import SERVER, TEAM
 from .record import Record
 
 _KEY: Final = "autogen_streamtrace.record"
@@ -30,10 +30,54 @@ switch: Any = api.attach if _found is None else _found.set
 """Makes a context current."""
 
 
+class Deferred:
+    """What becomes a stream once another one starts inside it."""
+
+    __slots__ = ("record",)
+
+    def __init__(self) -> None:
+        self.record: Record | None = None
+        """Once it has become one, and as long as it is one."""
+
+    def open(self) -> Record | None:
+        """Makes it a stream; None where it is over."""
+        raise NotImplementedError
+
+
 def current(context: Context | None = None) -> Record | None:
     """The stream inside which the running code works, or that of another context."""
     found = (get() if context is None else context).get(_KEY)
+    if isinstance(found, Record):
+        return found
+    return found.record if isinstance(found, Deferred) else None
+
+
+def enclosing() -> Record | None:
+    """The stream inside which a new one starts; what was deferred until now becomes one."""
+    found = get().get(_KEY)
+    if isinstance(found, Deferred):
+        return found.record or found.open()
     return found if isinstance(found, Record) else None
+
+
+def parent_context(parent: Record | None, context: Context | None = None) -> Context:
+    """Where a new span belongs: under the current span of ``context``, or of the running code.
+
+    A team's span and a server layer's are never current. Under a server layer, what is current is the span above it,
+    or one that the program has started since.
+    """
+    here = get() if context is None else context
+    if parent is None or parent.layer not in (TEAM, SERVER):
+        return here
+    if parent.layer == SERVER and _span_id(get_current_span(here)) != _span_id(getattr(parent.span, "parent", None)):
+        return here
+    return set_span_in_context(parent.span, here)
+
+
+def _span_id(span: Any) -> int:
+    """Of a span or of a span's context; 0 where there is none."""
+    found = span.get_span_context() if isinstance(span, Span) else span
+    return found.span_id if found is not None else 0
 
 
 def of(record: Record, base: Context) -> Context:
@@ -47,7 +91,7 @@ def of(record: Record, base: Context) -> Context:
     return inside if record.layer == TEAM else set_span_in_context(record.span, inside)
 
 
-def within(record: Record, base: Context) -> Context:
+def within(record: Record | Deferred, base: Context) -> Context:
     """A context in which new streams are children of ``record``, while the current span stays."""
     return api.set_value(_KEY, record, base)
 
