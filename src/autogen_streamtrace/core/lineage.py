@@ -367,7 +367,7 @@ def _stopped(case: Case) -> bool:
     if record.layer == n.HTTP and (record.status or 0) >= 400:
         return False
     if ending.how == "closed":
-        return not record.terminal
+        return ending.gone or not record.terminal
     return ending.how == "raised" and ending.cause is not None and (record.terminal or _from_above(ending))
 
 

@@ -31,7 +31,10 @@ switch: Any = api.attach if _found is None else _found.set
 
 
 class Deferred:
-    """What becomes a stream once another one starts inside it."""
+    """What becomes a stream once another one starts inside it.
+
+    It stands in a variable of its own: a server's instrumentation may begin a new OpenTelemetry context inside it.
+    """
 
     __slots__ = ("record",)
 
@@ -44,20 +47,29 @@ class Deferred:
         raise NotImplementedError
 
 
+deferred: Final["ContextVar[Deferred | None]"] = ContextVar("autogen_streamtrace.deferred", default=None)
+
+
 def current(context: Context | None = None) -> Record | None:
-    """The stream inside which the running code works, or that of another context."""
+    """The stream inside which the running code works, or that of a context that ``here`` returned."""
     found = (get() if context is None else context).get(_KEY)
-    if isinstance(found, Record):
-        return found
-    return found.record if isinstance(found, Deferred) else None
+    if found is None and context is None:
+        found = deferred.get()
+    return found.record if isinstance(found, Deferred) else found  # type: ignore[return-value]
 
 
 def enclosing() -> Record | None:
     """The stream inside which a new one starts; what was deferred until now becomes one."""
-    found = get().get(_KEY)
-    if isinstance(found, Deferred):
-        return found.record or found.open()
-    return found if isinstance(found, Record) else None
+    waiting = deferred.get()
+    if waiting is not None and waiting.record is None and get().get(_KEY) is None:
+        waiting.open()
+    return current()
+
+
+def here() -> Context:
+    """The current context, with all that says inside which stream the running code works."""
+    context, waiting = get(), deferred.get()
+    return context if waiting is None or _KEY in context else api.set_value(_KEY, waiting, context)
 
 
 def parent_context(parent: Record | None, context: Context | None = None) -> Context:
@@ -91,7 +103,7 @@ def of(record: Record, base: Context) -> Context:
     return inside if record.layer == TEAM else set_span_in_context(record.span, inside)
 
 
-def within(record: Record | Deferred, base: Context) -> Context:
+def within(record: Record, base: Context) -> Context:
     """A context in which new streams are children of ``record``, while the current span stays."""
     return api.set_value(_KEY, record, base)
 

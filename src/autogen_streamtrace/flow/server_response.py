@@ -52,10 +52,9 @@ async def serve(ledger: Ledger, app: App, asgi: Scope, receive: Receive, send: S
         await app(asgi, receive, send)
         return
     asgi[_SEEN] = True
-    base = scope.get()
-    exchange = _Exchange(ledger, asgi, receive, send, scope.current(base))
-    inside = scope.within(exchange, base)
-    scope.switch(inside)
+    exchange = _Exchange(ledger, asgi, receive, send, scope.current())
+    before = scope.deferred.get()
+    scope.deferred.set(exchange)
     try:
         await app(asgi, exchange.receive, exchange.send)
     except BaseException as error:
@@ -64,7 +63,7 @@ async def serve(ledger: Ledger, app: App, asgi: Scope, receive: Receive, send: S
     else:
         exchange.end(None)
     finally:
-        scope.leave(inside, base)
+        scope.deferred.set(before)
 
 
 class _Exchange(scope.Deferred):
