@@ -1,5 +1,6 @@
 """A real server is told to end with streams open: what stopped them is told before the process is gone."""
 
+import os
 import signal
 import urllib.request
 from collections.abc import Iterator
@@ -84,20 +85,38 @@ def test_a_stream_that_ends_while_the_server_waits_for_it_is_whole(receiver: Otl
 
 
 @pytest.mark.once
-@pytest.mark.parametrize(
-    ("worker", "options"),
-    [
-        ("programs.chats.HurriedWorker", ("--graceful-timeout", "8")),
-        ("asgi", ("--graceful-timeout", "1")),
-    ],
-)
 @pytest.mark.parametrize("route", ["response", "sse"])
-def test_what_gunicorns_workers_cancel_when_their_grace_is_over(
-    receiver: OtlpReceiver, model: ModelServer, worker: str, options: tuple[str, ...], route: str
+def test_what_uvicorns_worker_under_gunicorn_cancels_when_its_grace_is_over(
+    receiver: OtlpReceiver, model: ModelServer, route: str
 ) -> None:
     told = Verdicts(receiver)
-    with gunicorn(APP, worker, variables(receiver, model, **LATE), *options) as server:
+    worker = "programs.chats.HurriedWorker"
+    with gunicorn(APP, worker, variables(receiver, model, **LATE), "--graceful-timeout", "10") as server:
         kept = open_responses(server, told, routes=(route,))
         assert server.ends(signal.SIGTERM, 20) == 0
         assert kept
     assert told.of(*LAYERS) == CUT
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("route", ["response", "sse"])
+def test_what_gunicorns_own_worker_cancels_when_it_is_told_to_end_at_once(
+    receiver: OtlpReceiver, model: ModelServer, route: str
+) -> None:
+    told = Verdicts(receiver)
+    with gunicorn(APP, "asgi", variables(receiver, model, **LATE), "--graceful-timeout", "10") as server:
+        kept = open_responses(server, told, routes=(route,))
+        assert server.ends(signal.SIGINT, 20) == 0
+        assert kept
+    assert told.of(*LAYERS) == CUT
+
+
+@pytest.mark.once
+def test_what_gunicorns_own_worker_cancels_when_its_grace_is_over(receiver: OtlpReceiver, model: ModelServer) -> None:
+    """The arbiter itself kills its workers when their grace is over: only a worker told alone has the time."""
+    told = Verdicts(receiver)
+    with gunicorn(APP, "asgi", variables(receiver, model, **LATE), "--graceful-timeout", "1") as server:
+        kept = open_responses(server, told, routes=("response",))
+        os.kill(server.workers()[0], signal.SIGTERM)
+        assert told.of(*LAYERS) == CUT
+        assert kept

@@ -22,7 +22,7 @@ from fastapi import FastAPI, Request, Response, WebSocket, WebSocketDisconnect  
 from fastapi.responses import PlainTextResponse, StreamingResponse  # noqa: E402
 from programs.agents import model_agent  # noqa: E402
 from sse_starlette import EventSourceResponse  # noqa: E402
-from uvicorn_worker import UvicornWorker  # noqa: E402
+from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]  # noqa: E402
 
 PIECE = b"x" * 32_768
 PIECES = 256
@@ -189,7 +189,7 @@ if os.environ.get("OFFICIAL") == "after":
     official()
 
 
-class HurriedWorker(UvicornWorker):
+class HurriedWorker(UvicornWorker):  # type: ignore[misc]
     """Cancels what is open before gunicorn's own patience ends in SIGKILL."""
 
     CONFIG_KWARGS: ClassVar[dict[str, Any]] = {**UvicornWorker.CONFIG_KWARGS, "timeout_graceful_shutdown": 1}

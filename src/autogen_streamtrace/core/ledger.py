@@ -170,7 +170,7 @@ class Ledger:
         self._tell(("ended", record, ending))
 
     def left(self, record: Record, *, idle: bool, shutdown: bool = False) -> None:
-        """Notes that the end user of a server layer's stream is gone, or its server; only the first counts.
+        """Notes that the end user of a server layer's stream is gone, or cut off by ``shutdown``; only the first counts.
 
         It ends for its reader now, and really when ``end`` is told. Where ``idle``, only if some stream in it is open:
         a connection that may stay open between two answers is not cut between them.
@@ -181,7 +181,7 @@ class Ledger:
             held=record.held,
             cause=causes.CLOSED,
             gone=True,
-            shutdown=shutdown or self.shutting_down(record.loop),
+            shutdown=shutdown,
             over=False,
         )
         self._tell(("left", record, (closed, idle)))
