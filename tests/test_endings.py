@@ -33,15 +33,27 @@ def agent(how: Any = "returned", **more: Any) -> Evidence:
     return Evidence("agent", how, **more)
 
 
+def server(how: Any = "returned", **more: Any) -> Evidence:
+    """A response to an end user."""
+    return Evidence("server", how, **{"expects_terminator": True, **more})
+
+
 EXAMPLES: Final[dict[str, tuple[Evidence, Says]]] = {
     "never read": (agent("unread"), ("never_started", "caller", "caller")),
     "HTTP error status": (http(status=429), ("rejected", "upstream", "self")),
+    "server shut down": (agent("raised", kind="cancelled", shutdown=True), ("cancelled", "process", "innermost")),
+    "end user gone, held up": (
+        server("closed", kind="closed", gone=True, held=True),
+        ("cancelled", "client", "caller"),
+    ),
+    "end user gone": (server("closed", kind="closed", gone=True), ("cancelled", "client", "innermost")),
     "left after its end": (model("closed", terminal=True), ("completed", "model", "none")),
     "thrown in by the reader": (agent("raised", kind="other", thrown_in=True), ("failed", "caller", "none")),
     "timer of the HTTP client": (http("raised", kind="timeout"), ("timeout", "http_client", "self")),
     "connection lost": (http("raised", kind="lost"), ("disconnected", "upstream", "self")),
     "unparsable event": (model("raised", kind="malformed"), ("malformed", "upstream", "none")),
     "error event": (model("raised", kind="rejected"), ("rejected", "upstream", "none")),
+    "hung up when idle": (server("raised", kind="gone"), ("completed", "agent", "none")),
     "cancelled": (agent("raised", kind="cancelled"), ("cancelled", "caller", "innermost")),
     "reader left": (agent("closed", kind="closed", held=True), ("abandoned", "caller", "caller")),
     "closed while it waited": (agent("closed", kind="closed"), ("abandoned", "caller", "innermost")),
@@ -131,6 +143,27 @@ NEAREST: Final[list[tuple[str, Evidence, Says]]] = [
     ("no finish reason, no body to read it from", model(), ("completed", "model", "none")),
     ("a body that needs no terminator", http(expects_terminator=False), ("completed", "model", "none")),
     ("a body that is not a model's", Evidence("http", "returned"), ("completed", "upstream", "none")),
+    ("a response that was given to its end", server(terminal=True), ("completed", "agent", "none")),
+    ("a response that broke off", server(), ("truncated", "agent", "none")),
+    ("one that broke off as the server shut down", server(shutdown=True), ("cancelled", "process", "innermost")),
+    ("one that was whole by then", server(terminal=True, shutdown=True), ("completed", "agent", "none")),
+    (
+        "one closed as the server shut down",
+        server("closed", gone=True, shutdown=True),
+        ("cancelled", "process", "innermost"),
+    ),
+    ("one whose event loop closed", server("closed", kind="closed"), ("abandoned", "caller", "innermost")),
+    (
+        "one that failed as the server shut down",
+        server("raised", kind="other", shutdown=True),
+        ("failed", "agent", "none"),
+    ),
+    (
+        "an agent that was left as the server shut down",
+        agent("closed", shutdown=True),
+        ("abandoned", "caller", "innermost"),
+    ),
+    ("an agent whose reader is gone", agent("raised", kind="gone"), ("failed", "agent", "none")),
     ("a tool that returned", Evidence("tool", "returned"), ("completed", "tool", "none")),
     ("a team that returned", Evidence("team", "returned"), ("completed", "agent", "none")),
     ("a stream of the user's own that returned", Evidence("stream", "returned"), ("completed", "agent", "none")),
@@ -191,7 +224,7 @@ def test_error_type_is_the_status_else_the_cause_else_the_outcome() -> None:
 @pytest.mark.parametrize("layer", n.LAYERS)
 def test_every_evidence_is_judged(layer: n.Layer) -> None:
     ways = ("returned", "raised", "closed", "unread")
-    kinds = (None, "timeout", "lost", "malformed", "rejected", "cancelled", "closed", "other")
+    kinds = (None, "timeout", "lost", "malformed", "rejected", "cancelled", "closed", "gone", "other")
     flags = list(product((False, True), repeat=3))
     for how, kind, (held, thrown_in, terminal), status in product(ways, kinds, flags, (None, 200, 500)):
         evidence = Evidence(layer, how, kind, held, thrown_in, terminal, status=status)  # type: ignore[arg-type]

@@ -1,10 +1,11 @@
 """Says how each AutoGen stream ended, who ended it, what it was waiting for, and which limit explains it."""
 
 from .core.ledger import OpenStream
-from .instrumentor import Instrumentor, instrument, open_streams, trace_stream, uninstrument
+from .instrumentor import ASGIMiddleware, Instrumentor, instrument, open_streams, trace_stream, uninstrument
 from .settings import SettingError
 
 __all__ = [
+    "ASGIMiddleware",
     "Instrumentor",
     "OpenStream",
     "SettingError",

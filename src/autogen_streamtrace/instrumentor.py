@@ -16,7 +16,7 @@ from .core import content
 from .core.contain import contained
 from .core.ledger import Ledger, OpenStream
 from .core.telemetry import Telemetry
-from .flow import user_stream
+from .flow import server_response, user_stream
 from .flushing import drain_before_flush
 from .patches import Patches
 
@@ -217,6 +217,28 @@ def trace_stream(source: AsyncIterable[Item], name: str) -> AsyncIterable[Item]:
     """
     watch = Instrumentor().watch
     return source if watch is None else user_stream.trace(watch.ledger, source, name)
+
+
+class ASGIMiddleware:
+    """Watches what leaves through an ASGI application that is no Starlette or FastAPI one; those need none.
+
+    It learns that the end user's connection went away where the application asks ``receive`` for messages.
+
+    Args:
+        app: any ASGI 3 application. Where ``instrument()`` was not called, it is called as it would be without this.
+    """
+
+    def __init__(self, app: server_response.App) -> None:
+        self.app = app
+
+    async def __call__(
+        self, scope: server_response.Scope, receive: server_response.Receive, send: server_response.Send
+    ) -> None:
+        watch = Instrumentor().watch
+        if watch is None:
+            await self.app(scope, receive, send)
+        else:
+            await server_response.serve(watch.ledger, self.app, scope, receive, send)
 
 
 def open_streams() -> list[OpenStream]:

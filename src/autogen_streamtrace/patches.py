@@ -13,7 +13,16 @@ import wrapt
 from .core.contain import report
 from .core.ledger import Ledger
 from .core.patcher import Patcher
-from .flow import agent_turn, deadline, http_exchange, model_stream, server_shutdown, team_run, tool_call
+from .flow import (
+    agent_turn,
+    deadline,
+    http_exchange,
+    model_stream,
+    server_response,
+    server_shutdown,
+    team_run,
+    tool_call,
+)
 
 logger = logging.getLogger("autogen_streamtrace")
 
@@ -44,7 +53,9 @@ TABLE: Final = (
     Patch("autogen_agentchat.teams._group_chat._sequential_routed_agent", team_run.carry),
     Patch("asyncio.timeouts", deadline.apply),
     Patch("asyncio.tasks", deadline.apply_wait_for),
+    Patch("starlette.applications", server_response.apply),
     Patch("uvicorn.server", server_shutdown.apply),
+    Patch("gunicorn.workers.gasgi", server_shutdown.apply_gunicorn),
 )
 
 

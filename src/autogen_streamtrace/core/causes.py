@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final, Literal
 
-Kind = Literal["timeout", "lost", "malformed", "rejected", "cancelled", "closed", "other"]
+Kind = Literal["timeout", "lost", "malformed", "rejected", "cancelled", "closed", "gone", "other"]
 
 HTTP_CLIENTS: Final = ("httpx", "httpx2", "httpcore", "httpcore2")
 _TIMERS: Final = {"ConnectTimeout": "connect", "ReadTimeout": "read", "WriteTimeout": "write", "PoolTimeout": "pool"}
@@ -29,6 +29,10 @@ KINDS: Final[dict[str, Kind]] = {
     "ollama.ResponseError": "rejected",
     "asyncio.exceptions.CancelledError": "cancelled",
     "builtins.GeneratorExit": "closed",
+    "starlette.requests.ClientDisconnect": "gone",
+    "starlette.websockets.WebSocketDisconnect": "gone",
+    "uvicorn.protocols.utils.ClientDisconnected": "gone",
+    "gunicorn.asgi.protocol.ClientDisconnected": "gone",
 }
 """What an exception type, or its nearest named base, means."""
 

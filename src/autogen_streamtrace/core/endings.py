@@ -33,13 +33,17 @@ class Evidence(NamedTuple):
     terminal: bool = False
     """The terminal item was delivered; on ``http``, a finish reason or terminator was read."""
     expects_terminator: bool = False
-    """A model's streamed reply: its body says itself when it is complete."""
+    """Its body says itself when it is complete: a model's streamed reply, a response to an end user."""
     of_model: bool = False
     """An HTTP exchange under a model stream."""
     finish: str | None = None
     """The finish reason, in the provider's words."""
     status: int | None = None
     """The HTTP status."""
+    gone: bool = False
+    """The end user's connection was found gone."""
+    shutdown: bool = False
+    """The server that runs it was shutting down, and no token says otherwise."""
 
 
 FAILED_FINISH: Final = "failed finish reason"
@@ -81,6 +85,16 @@ def _failed_finish(e: Evidence) -> bool:
     return e.layer == n.MODEL and e.how == "returned" and e.finish is not None and e.finish not in known
 
 
+def _breaker(e: Evidence) -> n.EndedBy:
+    return "agent" if e.layer == n.SERVER else "upstream"
+
+
+def _shut_down(e: Evidence) -> bool:
+    """sse-starlette stops its streams without an exception; a WebSocket is closed with a message."""
+    quietly = e.layer == n.SERVER and (e.gone or _ended_silently(e))
+    return e.shutdown and (e.kind == "cancelled" or quietly)
+
+
 def _ended_silently(e: Evidence) -> bool:
     return e.how == "returned" and e.expects_terminator and not e.terminal
 
@@ -94,6 +108,9 @@ RULES: Final[tuple[Rule, ...]] = (
         _by("upstream"),
         "self",
     ),
+    Rule("server shut down", _shut_down, n.CANCELLED, _by("process"), "innermost"),
+    Rule("end user gone, held up", lambda e: e.gone and e.held, n.CANCELLED, _by("client"), "caller"),
+    Rule("end user gone", lambda e: e.gone, n.CANCELLED, _by("client"), "innermost"),
     Rule("left after its end", lambda e: e.how == "closed" and e.terminal, n.COMPLETED, _finisher, "none"),
     Rule("thrown in by the reader", lambda e: e.thrown_in, n.FAILED, _by("caller"), "none"),
     Rule("timer of the HTTP client", lambda e: e.kind == "timeout", n.TIMEOUT, _by("http_client"), "self"),
@@ -112,6 +129,13 @@ RULES: Final[tuple[Rule, ...]] = (
         _by("upstream"),
         "none",
     ),
+    Rule(
+        "hung up when idle",
+        lambda e: e.layer == n.SERVER and e.kind == "gone",
+        n.COMPLETED,
+        _finisher,
+        "none",
+    ),
     Rule("cancelled", lambda e: e.kind == "cancelled", n.CANCELLED, _by("caller"), "innermost"),
     Rule("reader left", lambda e: e.how == "closed" and e.held, n.ABANDONED, _by("caller"), "caller"),
     Rule(
@@ -125,7 +149,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("token limit", _model_said(LENGTH_REASONS), n.LENGTH, _by("model"), "none"),
     Rule("provider's filter", _model_said(FILTER_REASONS), n.FILTERED, _by("model"), "none"),
     Rule(FAILED_FINISH, _failed_finish, n.REJECTED, _by("upstream"), "none"),
-    Rule("clean end, nothing finished", _ended_silently, n.TRUNCATED, _by("upstream"), "none"),
+    Rule("clean end, nothing finished", _ended_silently, n.TRUNCATED, _breaker, "none"),
     Rule("ran to its end", lambda e: True, n.COMPLETED, _finisher, "none"),
 )
 

@@ -22,9 +22,9 @@ from .contain import contained, report
 from .content import Content
 from .endings import How
 from .lineage import Case, Lineage, innermost
-from .names import CALLER, HTTP, NONE, TEAM
+from .names import CALLER, HTTP, NONE, SERVER
 from .record import Ending, Opening, Record, clock
-from .scope import current, get
+from .scope import current, enclosing, get, parent_context
 
 _GATHER: Final = 0.02
 """Seconds in which the thread lets facts gather after a quiet time, so that a turn wakes it once."""
@@ -87,6 +87,7 @@ class Ledger:
         self.captures = captures
         """Contents are recorded."""
         self._loops: dict[int, tuple[asyncio.AbstractEventLoop, AsyncGenerator[None, None]]] = {}
+        self._servers: dict[int, Callable[[], bool]] = {}
         self._inherited: list[object] = []
         self._begin_anew()
 
@@ -103,14 +104,29 @@ class Ledger:
 
     def begin(self, opening: Opening) -> Record | None:
         """Notes a stream's first read. None where nobody watches or that failed: it is then read unwatched."""
+        return self.open(opening, enclosing)
+
+    def open(
+        self, opening: Opening, parent: Callable[[], Record | None], start: float = 0.0, start_ns: int = 0
+    ) -> Record | None:
+        """The same, for a stream that says itself in which other one it starts, and that may have started before.
+
+        Args:
+            opening: what is known of it.
+            parent: finds the stream around it.
+            start, start_ns: when it started, in seconds on ``clock`` and in nanoseconds since the epoch; 0 is now.
+        """
         if self._retired:
             return None
         try:
-            parent = current()
-            record = Record(self._telemetry.carried(opening, get()), parent, self._loop())
+            above = parent()
+            record = Record(self._telemetry.carried(opening, get()), above, self._loop())
             if self.captures and record.content is None:
                 record.content = Content()
-            record.context = _span_context(parent)
+            if start:
+                record.start = record.asked = record.last = start
+                record.start_ns = start_ns
+            record.context = parent_context(above)
             if record.layer != HTTP or not _postponed(record):
                 self._telemetry.span(record)
             if opening.key:
@@ -150,14 +166,16 @@ class Ledger:
             cause = causes.CLOSED if how == "closed" else causes.read(error) if error is not None else None
             if record.failure is not None and error is None:
                 how, cause = "raised", record.failure
-            stopped = cause is not None and cause.kind in ("cancelled", "closed")
+            cancelled = cause is not None and cause.kind == "cancelled"
+            stopped = cancelled or how == "closed"
             ending = Ending(
                 how,
                 at,
                 held=record.held and how == "closed",
                 cause=cause,
                 thrown_in=thrown_in,
-                by_token=stopped and how == "raised" and _by_token(record),
+                by_token=cancelled and _by_token(record),
+                shutdown=(cancelled or record.layer == SERVER) and self.shutting_down(record.loop),
                 parent_chunks=_delivered(record),
                 deadline=deadlines.striking(error) if stopped else None,
                 over=over,
@@ -166,6 +184,23 @@ class Ledger:
             report("reading an ending", defect)
             ending = Ending(how, at, over=over, cause=causes.CLOSED if how != "returned" else None)
         self._tell(("ended", record, ending))
+
+    def left(self, record: Record, *, idle: bool, shutdown: bool = False) -> None:
+        """Notes that a server layer's end user is gone, or cut off by ``shutdown``; only the first counts.
+
+        It ends for its reader now, and really when ``end`` is told. Where ``idle``, only if some stream in it is open:
+        a connection that may stay open between two answers is not cut between them.
+        """
+        closed = Ending(
+            "closed",
+            clock(),
+            held=record.held,
+            cause=causes.CLOSED,
+            gone=True,
+            shutdown=shutdown,
+            over=False,
+        )
+        self._tell(("left", record, (closed, idle)))
 
     def over(self, record: Record) -> None:
         """Notes that a stream which had ended for its reader really ended."""
@@ -178,6 +213,21 @@ class Ledger:
             now = clock()
             open_now = [case for case in self._lineage.open if case.ending is None]
             return [_open_stream(case, self._telemetry.span(case.record), now) for case in open_now]
+
+    # -- told by servers
+
+    def serves(self, loop: int, stopping: Callable[[], bool]) -> None:
+        """A server runs on this event loop; ``stopping`` says whether it shuts down."""
+        self._servers[loop] = stopping
+
+    def served(self, loop: int) -> None:
+        """No server runs on this event loop any more."""
+        self._servers.pop(loop, None)
+
+    def shutting_down(self, loop: int) -> bool:
+        """The server that runs on this event loop shuts down."""
+        stopping = self._servers.get(loop)
+        return stopping is not None and stopping()
 
     # -- judged and exported
 
@@ -274,12 +324,14 @@ class Ledger:
             self._telemetry.started(about, case.outermost)
         elif what == "ended" and self._own(about):
             self._lineage.ended(about.case, more)
+        elif what == "left" and self._own(about):
+            self._lineage.left(about.case, *more)
         elif what == "over" and self._own(about):
             self._lineage.over(about.case, more)
         elif what == "never":
             parent = current(more)
             opening = self._telemetry.carried(about, more)
-            self._telemetry.never_started(opening, _span_context(parent, more), parent is None)
+            self._telemetry.never_started(opening, parent_context(parent, more), parent is None)
         elif what == "loop closed":
             self._loops.pop(about, None)
             self._lineage.stopped(about, Ending("closed", more, held=True, cause=causes.CLOSED))
@@ -326,13 +378,6 @@ class Ledger:
         for key, (loop, _) in list(self._loops.items()):
             if loop.is_closed():
                 self._tell(("loop closed", key, clock()))
-
-
-def _span_context(parent: Record | None, context: Context | None = None) -> Context:
-    """Where a new span belongs: under the current span, or under a team's own, which is never current."""
-    if parent is not None and parent.layer == TEAM:
-        return set_span_in_context(parent.span, context)
-    return get() if context is None else context
 
 
 def _postponed(record: Record) -> bool:

@@ -113,18 +113,28 @@ class Lineage:
     def ended(self, case: Case, ending: Ending) -> None:
         """A stream ended for its reader."""
         if case.ending is not None:
+            if ending.over:
+                self.over(case, ending.at)
             return
         case.ending = ending
         case.record.read_tail()
         if ending.over:
             case.over_at = ending.at
+        above = _cut_above(case) if _stopped(case) else None
         if case.verdict is not None:
             self._close(case)
+        elif above is not None and above.verdict is not None:
+            self._fix(case, above.verdict._replace(origin=False), max(above.verdict_at, case.record.start))
         elif _stopped(case) and case.parent is not None and case.parent.verdict is None:
             case.expires = ending.at + PATIENCE
             self._waiting[case] = None
         else:
             self._fix(case, self._judge(case), ending.at)
+
+    def left(self, case: Case, ending: Ending, idle: bool) -> None:
+        """The end user of a server layer's stream is gone; where ``idle``, that ends it only if a stream is open."""
+        if not idle or any(kid.ending is None for kid in case.kids):
+            self.ended(case, ending)
 
     def over(self, case: Case, at: float) -> None:
         """A stream that had ended for its reader really ended."""
@@ -225,7 +235,7 @@ class Lineage:
     def _struck(self, kid: Case) -> Verdict:
         """A ``TimeoutError`` over a child's ``CancelledError``: a deadline was set between the two."""
         assert kid.ending is not None
-        seen = evidence(kid)
+        seen = evidence(kid)._replace(shutdown=False)
         own = self._own(kid, seen, judge(seen), kid.ending)
         return own._replace(cancelled_by=n.BY_DEADLINE, origin=False)
 
@@ -237,7 +247,7 @@ class Lineage:
         waiting, name = _waiting_on(case, rule)
         ended_by = rule.ended_by(seen)
         if rule.outcome == n.COMPLETED:
-            if case.finisher is not None and record.layer in (n.AGENT, n.TEAM, n.STREAM):
+            if case.finisher is not None and record.layer in (n.AGENT, n.TEAM, n.STREAM, n.SERVER):
                 ended_by = case.finisher
             return Verdict(rule.outcome, ended_by, waiting, name, rule.name)
         stopped = rule.outcome in (n.CANCELLED, n.ABANDONED)
@@ -252,8 +262,8 @@ class Lineage:
             cause_chain=cause.types if cause is not None else (),
             cause_layer=record.layer if cause is not None and cause.types else None,
             status=record.status if record.layer == n.HTTP and rule.outcome == n.REJECTED else None,
-            cancelled_by=_cancelled_by(case, rule),
-            limit=_limit(case, rule),
+            cancelled_by=_cancelled_by(case, rule, ended_by),
+            limit=_limit(case, rule, ended_by),
             intermediary=record.intermediary,
         )
 
@@ -263,8 +273,9 @@ class Lineage:
             return
         case.verdict, case.verdict_at = verdict, at
         self._waiting.pop(case, None)
+        hand_down = self._let_go if case.record.layer == n.SERVER else self._hand_down
         for kid in case.kids:
-            self._hand_down(kid, verdict, at)
+            hand_down(kid, verdict, at)
         case.kids = ()
         if case.parent is not None:
             case.parent.kids = tuple(kid for kid in case.parent.kids if kid is not case)
@@ -279,6 +290,20 @@ class Lineage:
             self._fix(kid, self._finished(kid), at)
         else:
             self._fix(kid, verdict._replace(origin=False), at)
+
+    def _let_go(self, kid: Case, verdict: Verdict, at: float) -> None:
+        """Under a server layer, which reads no stream itself, what is open goes on: it may outlive the response.
+
+        What had stopped before the end user left was stopped by something else.
+        """
+        if not kid.waiting:
+            return
+        carrier = kid.parent
+        assert carrier is not None
+        if (carrier.ending is not None and carrier.ending.gone) or not _goes_down(verdict):
+            self._alone(kid)
+        else:
+            self._hand_down(kid, verdict, at)
 
     def _finished(self, case: Case) -> Verdict:
         """The verdict of a stream whose end had been delivered before it was stopped."""
@@ -305,10 +330,12 @@ def evidence(case: Case) -> Evidence:
         held=ending.held if ending is not None else False,
         thrown_in=ending.thrown_in if ending is not None else False,
         terminal=record.terminal,
-        expects_terminator=streamed and record.readable,
+        expects_terminator=(streamed and record.readable) or record.layer == n.SERVER,
         of_model=of_model,
         finish=case.finish,
         status=record.status,
+        gone=ending is not None and ending.gone,
+        shutdown=ending is not None and ending.shutdown and not _by_token(case),
     )
 
 
@@ -345,8 +372,18 @@ def _stopped(case: Case) -> bool:
     if record.layer == n.HTTP and (record.status or 0) >= 400:
         return False
     if ending.how == "closed":
-        return not record.terminal
+        return ending.gone or not record.terminal
     return ending.how == "raised" and ending.cause is not None and (record.terminal or _from_above(ending))
+
+
+def _cut_above(case: Case) -> Case | None:
+    """The server layer around it that was cut before: what is stopped after that was stopped by it."""
+    above = case.parent
+    while above is not None:
+        if above.record.layer == n.SERVER and above.verdict is not None and _goes_down(above.verdict):
+            return above
+        above = above.parent
+    return None
 
 
 def _from_above(ending: Ending) -> bool:
@@ -396,16 +433,22 @@ def _remember(parent: Case, kid: Case, verdict: Verdict) -> None:
         parent.inherited = verdict
 
 
-def _cancelled_by(case: Case, rule: Rule) -> n.CancelledBy | None:
-    if _deadline(case, rule) is not None:
+def _cancelled_by(case: Case, rule: Rule, ended_by: n.EndedBy) -> n.CancelledBy | None:
+    if rule.outcome not in (n.CANCELLED, n.ABANDONED):
+        return None
+    if ended_by == n.CLIENT:
+        return n.BY_DISCONNECT
+    if ended_by == n.PROCESS:
+        return n.BY_SHUTDOWN
+    if _deadline(case, rule, ended_by) is not None:
         return n.BY_DEADLINE
-    if rule.outcome != n.CANCELLED:
+    if rule.outcome == n.ABANDONED:
         return None
     return n.BY_TOKEN if _by_token(case) else n.BY_TASK
 
 
-def _deadline(case: Case, rule: Rule) -> Deadline | None:
-    stopped = rule.outcome in (n.CANCELLED, n.ABANDONED)
+def _deadline(case: Case, rule: Rule, ended_by: n.EndedBy) -> Deadline | None:
+    stopped = rule.outcome in (n.CANCELLED, n.ABANDONED) and ended_by == n.CALLER
     return case.ending.deadline if stopped and case.ending is not None else None
 
 
@@ -414,9 +457,9 @@ def _by_token(case: Case) -> bool:
     return own or any(_by_token(kid) for kid in case.kids if kid.waiting)
 
 
-def _limit(case: Case, rule: Rule) -> Limit | None:
+def _limit(case: Case, rule: Rule, ended_by: n.EndedBy) -> Limit | None:
     """The limit that this process set and that struck."""
-    deadline = _deadline(case, rule)
+    deadline = _deadline(case, rule, ended_by)
     if deadline is not None:
         return Limit(deadline.limit, deadline.seconds, n.CONFIGURED)
     timer = case.ending.cause.timer if case.ending is not None and case.ending.cause is not None else ""

@@ -75,6 +75,8 @@ NONE: Final = "none"
 CancelledBy = Literal["token", "deadline", "disconnect", "shutdown", "task"]
 BY_TOKEN: Final = "token"
 BY_DEADLINE: Final = "deadline"
+BY_DISCONNECT: Final = "disconnect"
+BY_SHUTDOWN: Final = "shutdown"
 BY_TASK: Final = "task"
 
 LimitSource = Literal["configured", "suspected"]
@@ -102,6 +104,7 @@ A_SILENCE: Final = "autogen.stream.silence"
 A_LONGEST_GAP: Final = "autogen.stream.longest_gap"
 A_FIRST_CHUNK: Final = "autogen.stream.time_to_first_chunk"
 A_CALLER_TIME: Final = "autogen.stream.caller_time"
+A_LONGEST_SEND: Final = "autogen.stream.longest_send"
 A_TERMINATOR: Final = "autogen.stream.terminator"
 A_CAUSE_TYPE: Final = "autogen.stream.cause.type"
 A_CAUSE_CHAIN: Final = "autogen.stream.cause.chain"
@@ -163,6 +166,7 @@ SERVER_ADDRESS: Final = "server.address"
 SERVER_PORT: Final = "server.port"
 HTTP_METHOD: Final = "http.request.method"
 HTTP_STATUS: Final = "http.response.status_code"
+HTTP_ROUTE: Final = "http.route"
 
 HTTP_RESPONSE_HEADER: Final = "http.response.header."
 

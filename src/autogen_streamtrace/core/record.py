@@ -67,6 +67,7 @@ class Record:
         "intermediary",
         "last",
         "longest_gap",
+        "longest_send",
         "loop",
         "opening",
         "output_tokens",
@@ -98,9 +99,11 @@ class Record:
         self.first = 0.0
         self.longest_gap = 0.0
         self.caller_time = 0.0
+        self.longest_send = 0.0
+        """On ``server``: seconds, longest that sending one piece was held up."""
         self.chunks = 0
         self.size = 0
-        """Bytes on ``http``, characters on ``model``."""
+        """Bytes on ``http`` and ``server``, characters on ``model``."""
         self.terminal = False
         """The terminal item was delivered; on ``http``, a finish reason or a terminator was read."""
         self.terminated = False
@@ -178,6 +181,10 @@ class Ending(NamedTuple):
     thrown_in: bool = False
     by_token: bool = False
     """Its ``CancellationToken`` was cancelled by then."""
+    gone: bool = False
+    """On ``server``: the end user's connection was found gone, which is what ended it."""
+    shutdown: bool = False
+    """The server that runs its event loop was shutting down by then."""
     parent_chunks: int = 0
     """Items that its parent had delivered by then."""
     deadline: Deadline | None = None

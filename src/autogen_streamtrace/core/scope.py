@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from opentelemetry import context as api
 from opentelemetry.context import Context
-from opentelemetry.trace import set_span_in_context
+from opentelemetry.trace import Span, get_current_span, set_span_in_context
 
-from .names import TEAM
+from .names import SERVER, TEAM
 from .record import Record
 
 _KEY: Final = "autogen_streamtrace.record"
@@ -30,10 +30,66 @@ switch: Any = api.attach if _found is None else _found.set
 """Makes a context current."""
 
 
+class Deferred:
+    """What becomes a stream once another one starts inside it.
+
+    It stands in a variable of its own: a server's instrumentation may begin a new OpenTelemetry context inside it.
+    """
+
+    __slots__ = ("record",)
+
+    def __init__(self) -> None:
+        self.record: Record | None = None
+        """Once it has become one, and as long as it is one."""
+
+    def open(self) -> Record | None:
+        """Makes it a stream; None where it is over."""
+        raise NotImplementedError
+
+
+deferred: Final["ContextVar[Deferred | None]"] = ContextVar("autogen_streamtrace.deferred", default=None)
+
+
 def current(context: Context | None = None) -> Record | None:
-    """The stream inside which the running code works, or that of another context."""
+    """The stream inside which the running code works, or that of a context that ``here`` returned."""
     found = (get() if context is None else context).get(_KEY)
-    return found if isinstance(found, Record) else None
+    if found is None and context is None:
+        found = deferred.get()
+    return found.record if isinstance(found, Deferred) else found  # type: ignore[return-value]
+
+
+def enclosing() -> Record | None:
+    """The stream inside which a new one starts; what was deferred until now becomes one."""
+    waiting = deferred.get()
+    if waiting is not None and waiting.record is None and get().get(_KEY) is None:
+        waiting.open()
+    return current()
+
+
+def here() -> Context:
+    """The current context, with all that says inside which stream the running code works."""
+    context, waiting = get(), deferred.get()
+    return context if waiting is None or _KEY in context else api.set_value(_KEY, waiting, context)
+
+
+def parent_context(parent: Record | None, context: Context | None = None) -> Context:
+    """Where a new span belongs: under the current span of ``context``, or of the running code.
+
+    A team's span and a server layer's are never current. Under a server layer, what is current is the span above it,
+    or one that the program has started since.
+    """
+    here = get() if context is None else context
+    if parent is None or parent.layer not in (TEAM, SERVER):
+        return here
+    if parent.layer == SERVER and _span_id(get_current_span(here)) != _span_id(getattr(parent.span, "parent", None)):
+        return here
+    return set_span_in_context(parent.span, here)
+
+
+def _span_id(span: Any) -> int:
+    """Of a span or of a span's context; 0 where there is none."""
+    found = span.get_span_context() if isinstance(span, Span) else span
+    return found.span_id if found is not None else 0
 
 
 def of(record: Record, base: Context) -> Context:

@@ -40,7 +40,7 @@ def stream(
     note: Note | None = None,
 ) -> AsyncGenerator[Any, Any]:
     """Wraps an asynchronous stream. ``terminal`` are the types of the item that says that it is complete."""
-    alive = _Alive(get())
+    alive = _Alive(scope.here())
     tapped = _read(ledger, source, opening, terminal, note, alive)
     alive.generator = weakref.ref(tapped)
     prime(tapped)
@@ -280,7 +280,7 @@ class _Steps:
         self._terminal = terminal
         self._note = note
         self._record: Record | None = None
-        self._context = get()
+        self._context = scope.here()
 
     async def step(self, advance: Callable[[], Awaitable[Any]]) -> Any:
         """Reads the next item."""

@@ -396,6 +396,11 @@ def _of_record(record: Record) -> Attributes:
     }
     if record.chunks:
         attributes[n.A_FIRST_CHUNK] = record.first - record.start
+    if record.layer == n.SERVER:
+        attributes[n.A_BYTES] = record.size
+        attributes[n.A_LONGEST_SEND] = record.longest_send
+        if record.status is not None:
+            attributes[n.HTTP_STATUS] = record.status
     if record.layer == n.HTTP:
         attributes[n.A_BYTES] = record.size
         if record.intermediary:

@@ -1,4 +1,8 @@
-"""uvicorn ends by raising its signal again, so that ``atexit`` never runs: what was told must leave before."""
+"""A server that shuts down: who stopped its streams, and that what was told leaves before the process does.
+
+uvicorn imports the application when it already runs, so only what it calls later can be watched: ``Server.startup``
+and ``Server.shutdown``. It ends by raising its signal again, so that ``atexit`` never runs.
+"""
 
 import asyncio
 import functools
@@ -6,6 +10,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
 
+from ..core.contain import contained
 from ..core.ledger import Ledger
 from ..core.patcher import Patcher
 
@@ -14,20 +19,52 @@ _UNWINDING: Final = 1.0
 
 
 def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
-    """Flushes when ``uvicorn.Server`` has shut down, and cancelled streams have ended."""
+    """Watches ``uvicorn.Server``, and flushes when it has shut down and cancelled streams have ended."""
 
-    def flushing(original: Callable[..., Any]) -> Callable[..., Any]:
+    def starting(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
-        async def _serve(self: Any, *args: Any, **kwargs: Any) -> Any:
+        async def startup(self: Any, *args: Any, **kwargs: Any) -> Any:
+            with contained("meeting a server"):
+                ledger.serves(id(asyncio.get_running_loop()), lambda: self.should_exit)
+            return await original(self, *args, **kwargs)
+
+        return startup
+
+    def stopping(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        async def shutdown(self: Any, *args: Any, **kwargs: Any) -> Any:
+            loop = id(asyncio.get_running_loop())
+            ledger.serves(loop, _stopping)
             try:
                 return await original(self, *args, **kwargs)
             finally:
                 await _unwound(ledger)
                 await asyncio.to_thread(ledger.flush)
+                if not getattr(self, "_captured_signals", True):
+                    ledger.served(loop)  # no signal: the program goes on
 
-        return _serve
+        return shutdown
 
-    patcher.attribute(module.Server, "_serve", flushing)
+    patcher.attribute(module.Server, "startup", starting)
+    patcher.attribute(module.Server, "shutdown", stopping)
+
+
+def apply_gunicorn(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
+    """Watches gunicorn's own ASGI worker, which cancels what is open after ``_shutdown``."""
+
+    def stopping(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        async def _shutdown(self: Any, *args: Any, **kwargs: Any) -> Any:
+            ledger.serves(id(asyncio.get_running_loop()), _stopping)
+            return await original(self, *args, **kwargs)
+
+        return _shutdown
+
+    patcher.attribute(module.ASGIWorker, "_shutdown", stopping)
+
+
+def _stopping() -> bool:
+    return True
 
 
 async def _unwound(ledger: Ledger) -> None:

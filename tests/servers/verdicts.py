@@ -1,0 +1,73 @@
+"""What a server's streams told of their ends, as an OTLP receiver got it."""
+
+import os
+import uuid
+from typing import Any, Final
+
+from otlp_receiver import OtlpReceiver, Received
+
+from autogen_streamtrace.demo.model_server import ModelServer
+
+from .processes import HOST, TESTS, Server
+
+PREFIX: Final = "autogen.stream."
+ARRIVAL: Final = 20.0
+"""Seconds until a span must have arrived."""
+
+
+GONE: Final = ("cancelled", "client", "disconnect")
+"""Outcome, who ended it, who cancelled it: the end user's connection went away."""
+SHUT_DOWN: Final = ("cancelled", "process", "shutdown")
+"""The same: the server shut down."""
+
+
+def variables(receiver: OtlpReceiver, model: ModelServer | Server, **more: str) -> dict[str, str]:
+    """The environment of a server that exports at once to ``receiver`` and asks ``model``, or nginx in front of it."""
+    path = os.pathsep.join(each for each in (str(TESTS), os.environ.get("PYTHONPATH", "")) if each)
+    soon = {"OTEL_BSP_SCHEDULE_DELAY": "100", "OTEL_BLRP_SCHEDULE_DELAY": "100"}
+    return {
+        **os.environ,
+        **soon,
+        **receiver.env("http/protobuf"),
+        "PYTHONPATH": path,
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONWARNINGS": "default",
+        "MODEL_URL": f"http://{HOST}:{model.port}/FAULT/v1",
+        **more,
+    }
+
+
+class Verdicts:
+    """The spans of the streams of one request, found by the name of its agent."""
+
+    def __init__(self, receiver: OtlpReceiver) -> None:
+        self._receiver = receiver
+        self.agent = f"a{uuid.uuid4().hex}"
+
+    def __getitem__(self, layer: str) -> dict[str, Any]:
+        """The attributes of a layer's span, without their prefix; waits for it."""
+        self._receiver.wait_for(lambda _: self._spans(layer), ARRIVAL)
+        (span,) = self._spans(layer)
+        return {key.removeprefix(PREFIX): value for key, value in span.attributes.items()}
+
+    def of(self, *layers: str) -> dict[str, tuple[Any, Any, Any, Any]]:
+        """Outcome, who ended it, who cancelled it, and whether it is the origin, by layer."""
+        keys = ("outcome", "ended_by", "cancelled_by", "origin")
+        return {layer: tuple(self[layer].get(key) for key in keys) for layer in layers}  # type: ignore[misc]
+
+    def span(self, layer: str) -> Any:
+        """A layer's span; waits for it."""
+        _ = self[layer]
+        return self._spans(layer)[0].data
+
+    def named(self, name: str) -> list[Any]:
+        """The trace's spans of this name so far."""
+        return [each.data for each in self._trace() if each.data.name == name]
+
+    def _spans(self, layer: str) -> list[Received[Any]]:
+        return [each for each in self._trace() if each.attributes.get(PREFIX + "layer") == layer]
+
+    def _trace(self) -> list[Received[Any]]:
+        spans = self._receiver.spans()
+        traces = {each.data.trace_id for each in spans if each.attributes.get(PREFIX + "name") == self.agent}
+        return [each for each in spans if each.data.trace_id in traces]
