@@ -20,10 +20,13 @@ from opentelemetry.trace import NonRecordingSpan, Span, get_current_span, set_sp
 from . import causes
 from .contain import contained, report
 from .endings import How
-from .lineage import Case, Lineage, innermost
-from .names import CALLER, HTTP, NONE, TEAM
+from .lineage import Case, Lineage, doing
+from .names import HTTP, NONE, TEAM
 from .record import Ending, Opening, Record, clock
+from .recording import NotRecording, Recorder
 from .scope import current, get
+from .stalls import Stall
+from .watcher import Loop, Watcher
 
 _GATHER: Final = 0.02
 """Seconds in which the thread lets facts gather after a quiet time, so that a turn wakes it once."""
@@ -35,6 +38,9 @@ _TICK: Final = 0.25
 """Seconds between two looks at the streams that wait."""
 _LOOP_CHECK: Final = 1.0
 """Seconds between two looks for event loops that were closed without a word."""
+STALL_AFTER: Final = 10.0
+"""Seconds of silence that count as a stall."""
+_NOT_RECORDING: Final = NotRecording()
 
 
 class Telemetry(Protocol):
@@ -45,6 +51,9 @@ class Telemetry(Protocol):
 
     def started(self, record: Record, outermost: bool) -> None:
         """Counts and tells that a stream started."""
+
+    def stalled(self, case: Case, stall: Stall) -> None:
+        """Tells that a stream is silent."""
 
     def ended(self, case: Case) -> None:
         """Ends a stream's span, counts and tells how it ended."""
@@ -73,19 +82,37 @@ class OpenStream:
 
 
 class Ledger:
-    """The streams of this process."""
+    """The streams of this process.
 
-    def __init__(self, telemetry: Telemetry, flush: Callable[[], None] = lambda: None) -> None:
+    Args:
+        telemetry: what becomes of the facts.
+        flush: sends off what was recorded.
+        recorder: keeps what is known of each stream where it survives the process.
+        stall_after: seconds of silence that count as a stall.
+    """
+
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        flush: Callable[[], None] = lambda: None,
+        recorder: Recorder = _NOT_RECORDING,
+        stall_after: float = STALL_AFTER,
+    ) -> None:
         self._telemetry = telemetry
         self._flush = flush
-        self._loops: dict[int, tuple[asyncio.AbstractEventLoop, AsyncGenerator[None, None]]] = {}
+        self._recorder = recorder
+        self._stall_after = stall_after
+        self._loops: dict[int, tuple[Loop, AsyncGenerator[None, None]]] = {}
         self._inherited: list[object] = []
         self._begin_anew()
 
     def _begin_anew(self) -> None:
         self._facts: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
         self._wake: SimpleQueue[None] = SimpleQueue()
-        self._lineage = Lineage(self._settled)
+        self._lineage = lineage = Lineage(self._settled)
+        self._watcher = Watcher(
+            lambda: list(lineage.open), self._loop_of, self._stalled, self._recorder, self._stall_after
+        )
         self._judging = threading.RLock()
         self._thread: threading.Thread | None = None
         self._retired = False
@@ -103,6 +130,7 @@ class Ledger:
             record.context = _span_context(parent)
             if record.layer != HTTP or not _postponed(record):
                 self._telemetry.span(record)
+            self._recorder.started(record)
             if opening.key:
                 self._keyed[opening.key] = record
             self._tell(("started", record))
@@ -143,11 +171,14 @@ class Ledger:
         except Exception as defect:
             report("reading an ending", defect)
             ending = Ending(how, at, over=over, cause=causes.CLOSED if how != "returned" else None)
+        self._recorder.ended(record, ending)
         self._tell(("ended", record, ending))
 
     def over(self, record: Record) -> None:
         """Notes that a stream which had ended for its reader really ended."""
-        self._tell(("over", record, clock()))
+        at = clock()
+        self._recorder.over(record, at)
+        self._tell(("over", record, at))
 
     def open_streams(self) -> list[OpenStream]:
         """What is open now, oldest first."""
@@ -201,18 +232,27 @@ class Ledger:
             ages.setdefault(case.record.layer, now - case.record.start)
         return ages
 
+    def stalled(self) -> list[Case]:
+        """The streams that are stalled now."""
+        return self._watcher.stalled()
+
+    def _stalled(self, case: Case, stall: Stall) -> None:
+        self._tell(("stalled", case, stall))
+
     def forget(self) -> None:
         """After a fork: the parent's streams are not this process's."""
         self._inherited.append(self._loops)  # dropped, its generators would be closed by loops that never run here
         self._loops = {}
         self._telemetry.forget()
+        self._recorder.forked()
         self._begin_anew()
 
     def start(self) -> None:
-        """Starts the thread that judges; once a process."""
+        """Starts the thread that judges and the one that watches; once a process."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="autogen-streamtrace", daemon=True)
             self._thread.start()
+            self._watcher.start()
 
     def retire(self) -> None:
         """Lets the thread end as soon as the streams that are open now have ended."""
@@ -224,7 +264,7 @@ class Ledger:
         self._wake.put(None)
 
     def _work(self) -> None:
-        facts, wake = self._facts, self._wake
+        facts, wake, watcher = self._facts, self._wake, self._watcher
         checked = woken = clock()
         while not self._retired or self._lineage.open or facts.qsize():
             pause = _TICK if self._lineage.impatient else _LOOP_CHECK if self._lineage.open else None
@@ -239,6 +279,7 @@ class Ledger:
             if clock() - checked > _LOOP_CHECK:
                 checked = clock()
                 self._check_loops()
+        watcher.stop()
 
     def _take(self, fact: tuple[Any, ...]) -> None:
         try:
@@ -249,7 +290,10 @@ class Ledger:
     def _apply(self, what: str, about: Any, more: Any = None) -> None:
         if what == "started":
             case = self._lineage.started(about)
+            self._watcher.wake()
             self._telemetry.started(about, case.outermost)
+        elif what == "stalled":
+            self._told_of_stall(about, more)
         elif what == "ended" and self._own(about):
             self._lineage.ended(about.case, more)
         elif what == "over" and self._own(about):
@@ -260,6 +304,12 @@ class Ledger:
         elif what == "loop closed":
             self._loops.pop(about, None)
             self._lineage.stopped(about, Ending("closed", more, held=True, cause=causes.CLOSED))
+
+    def _told_of_stall(self, case: Case, stall: Stall) -> None:
+        if case.ending is None:
+            case.stalls += stall.first
+            case.loop_blocked |= stall.loop_blocked
+            self._telemetry.stalled(case, stall)
 
     def _own(self, record: Record) -> bool:
         """It was opened in this process: in a forked child the parent's streams end too, with its memory."""
@@ -281,9 +331,13 @@ class Ledger:
         except RuntimeError:
             return 0
         known = self._loops.get(id(loop))
-        if known is None or known[0] is not loop:
-            self._loops[id(loop)] = (loop, self._sentinel(id(loop)))
+        if known is None or known[0].loop is not loop:
+            self._loops[id(loop)] = (Loop(loop, threading.get_ident()), self._sentinel(id(loop)))
         return id(loop)
+
+    def _loop_of(self, key: int) -> Loop | None:
+        known = self._loops.get(key)
+        return known[0] if known is not None else None
 
     def _sentinel(self, loop: int) -> AsyncGenerator[None, None]:
         """An asynchronous generator that the event loop closes with all others when it shuts down."""
@@ -300,8 +354,8 @@ class Ledger:
         return sentinel
 
     def _check_loops(self) -> None:
-        for key, (loop, _) in list(self._loops.items()):
-            if loop.is_closed():
+        for key, (known, _) in list(self._loops.items()):
+            if known.loop.is_closed():
                 self._tell(("loop closed", key, clock()))
 
 
@@ -341,14 +395,13 @@ def _by_token(record: Record) -> bool:
 
 def _open_stream(case: Case, span: Span, now: float) -> OpenStream:
     record, context = case.record, span.get_span_context()
-    waiting = (CALLER, "") if record.held else innermost(case)
     return OpenStream(
         layer=record.layer,
         name=record.name,
         age=now - record.start,
         silent_for=now - record.last,
         chunks=record.chunks,
-        waiting_on=" ".join(filter(None, waiting)) or NONE,
+        waiting_on=" ".join(filter(None, doing(case))) or NONE,
         trace_id=format(context.trace_id, "032x"),
         span_id=format(context.span_id, "016x"),
     )

@@ -32,11 +32,13 @@ class Case:
         "kids",
         "late",
         "lineage",
+        "loop_blocked",
         "over_at",
         "parent",
         "raised",
         "record",
         "refused",
+        "stalls",
         "verdict",
         "verdict_at",
     )
@@ -66,6 +68,10 @@ class Case:
         self.finisher: n.EndedBy | None = None
         """Who ended the last child that completed."""
         self.attempts = 0
+        self.stalls = 0
+        """How often its items stopped for longer than they may."""
+        self.loop_blocked = False
+        """In one of those times its event loop was blocked."""
 
     @property
     def finish(self) -> str | None:
@@ -149,7 +155,7 @@ class Lineage:
         """The interpreter ends with these streams open."""
         for case in list(self.open):
             if case.verdict is None:
-                waiting, name = innermost(case)
+                waiting, name = doing(case)
                 self._fix(case, Verdict(n.KILLED, "process", waiting, name, "interpreter ended", case.outermost), now)
             self.ended(case, Ending("closed", now))
             self.over(case, now)
@@ -305,6 +311,11 @@ def evidence(case: Case) -> Evidence:
         finish=case.finish,
         status=record.status,
     )
+
+
+def doing(case: Case) -> tuple[n.WaitingOn, str]:
+    """What an open stream waits for: its reader, or the innermost open operation; its type and name."""
+    return (n.CALLER, "") if case.record.held else innermost(case)
 
 
 def innermost(case: Case) -> tuple[n.WaitingOn, str]:
