@@ -13,6 +13,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 
 from . import otlp, settings
 from .core import content
+from .core import names as n
 from .core.contain import contained
 from .core.ledger import Ledger, OpenStream
 from .core.telemetry import Telemetry
@@ -97,10 +98,11 @@ class _Watch:
         self.ledger = Ledger(
             telemetry,
             flush=lambda: otlp.flush(self._providers, FLUSH_TIMEOUT),
+            stall_after=loaded.stall_after,
             captures=capture != content.NOWHERE,
         )
-        telemetry.watch(lambda: self.ledger.waiting, self.ledger.oldest)
-        telemetry.observe_export_failures(otlp.export_failures)
+        telemetry.watch(lambda: self.ledger.waiting, self.ledger.oldest, self.ledger.stalled)
+        telemetry.observe(n.M_EXPORT_FAILURES, "{failure}", "Exports that failed.", otlp.export_failures)
         self._patches = Patches(self.ledger)
         self._official = [_apply_official(module, self._providers) for module in official]
         self.ledger.start()
@@ -182,6 +184,7 @@ def instrument(**keywords: Any) -> None:
         events: which log events are emitted: ``turns`` (start and end of outermost streams, every early
             ending), ``all`` or ``none``.
         caller_endings: ``error`` gives endings that the reader chose the span status ERROR too.
+        stall_after: seconds without an item after which an open stream is told as stalled.
         max_names: how many distinct values a metric label may take; the rest reads ``_OTHER``.
         baggage: keys of baggage entries that go on spans and events; as a mapping, each with the values that it
             may have on metrics, where every other value reads ``_OTHER``.

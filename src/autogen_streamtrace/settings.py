@@ -28,6 +28,7 @@ class Settings(BaseSettings):
 
     events: Literal["turns", "all", "none"] = Field("turns", description="whose start and end are told as log events")
     caller_endings: Literal["unset", "error"] = Field("unset", description="span status of endings the caller chose")
+    stall_after: float = Field(10.0, gt=0, description="seconds of silence that count as a stall")
     max_names: int = Field(100, ge=1, le=1000, description="values of one metric label before the rest reads _OTHER")
     baggage: Annotated[dict[str, tuple[str, ...]], NoDecode, BeforeValidator(lambda given: _entries(given))] = Field(
         {},
@@ -97,4 +98,6 @@ def _allowed(name: str) -> str:
         return "names of baggage entries, or each name with the list of values that it may have on metrics"
     if schema.get("type") == "integer" and {"minimum", "maximum"} <= schema.keys():
         return f"a whole number from {schema['minimum']} to {schema['maximum']}"
+    if schema.get("type") == "number" and "exclusiveMinimum" in schema:
+        return f"a number above {schema['exclusiveMinimum']}"
     return ""

@@ -65,6 +65,11 @@ class Level:
         """Adds ``amount``, which may be negative."""
         self._rows.setdefault(tuple(attributes.items()), [0])[0] += amount
 
+    def zero(self) -> None:
+        """Back to 0 in every attribute set."""
+        for value in list(self._rows.values()):
+            value[0] = 0
+
     def clear(self) -> None:
         """Forgets every attribute set."""
         self._rows.clear()

@@ -21,10 +21,13 @@ from . import causes, deadlines
 from .contain import contained, report
 from .content import Content
 from .endings import How
-from .lineage import Case, Lineage, innermost
-from .names import CALLER, HTTP, NONE, SERVER
+from .lineage import Case, Lineage, doing
+from .names import HTTP, NONE, SERVER
 from .record import Ending, Opening, Record, clock
+from .recording import NotRecording, Recorder
 from .scope import current, enclosing, get, parent_context
+from .stalls import Stall
+from .watcher import Loop, Watcher
 
 _GATHER: Final = 0.02
 """Seconds in which the thread lets facts gather after a quiet time, so that a turn wakes it once."""
@@ -36,6 +39,9 @@ _TICK: Final = 0.25
 """Seconds between two looks at the streams that wait."""
 _LOOP_CHECK: Final = 1.0
 """Seconds between two looks for event loops that were closed without a word."""
+STALL_AFTER: Final = 10.0
+"""Seconds of silence that count as a stall."""
+_NOT_RECORDING: Final = NotRecording()
 
 
 class Telemetry(Protocol):
@@ -49,6 +55,9 @@ class Telemetry(Protocol):
 
     def started(self, record: Record, outermost: bool) -> None:
         """Counts and tells that a stream started."""
+
+    def stalled(self, case: Case, stall: Stall) -> None:
+        """Tells that a stream is silent."""
 
     def ended(self, case: Case) -> None:
         """Ends a stream's span, counts and tells how it ended."""
@@ -77,16 +86,31 @@ class OpenStream:
 
 
 class Ledger:
-    """The streams of this process."""
+    """The streams of this process.
+
+    Args:
+        telemetry: what becomes of the facts.
+        flush: sends off what was recorded.
+        recorder: keeps what is known of each stream where it survives the process.
+        stall_after: seconds of silence that count as a stall.
+        captures: contents are recorded.
+    """
 
     def __init__(
-        self, telemetry: Telemetry, flush: Callable[[], None] = lambda: None, *, captures: bool = False
+        self,
+        telemetry: Telemetry,
+        flush: Callable[[], None] = lambda: None,
+        recorder: Recorder = _NOT_RECORDING,
+        stall_after: float = STALL_AFTER,
+        *,
+        captures: bool = False,
     ) -> None:
         self._telemetry = telemetry
         self._flush = flush
+        self._recorder = recorder
+        self._stall_after = stall_after
         self.captures = captures
-        """Contents are recorded."""
-        self._loops: dict[int, tuple[asyncio.AbstractEventLoop, AsyncGenerator[None, None]]] = {}
+        self._loops: dict[int, tuple[Loop, AsyncGenerator[None, None]]] = {}
         self._servers: dict[int, Callable[[], bool]] = {}
         self._inherited: list[object] = []
         self._begin_anew()
@@ -94,7 +118,10 @@ class Ledger:
     def _begin_anew(self) -> None:
         self._facts: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
         self._wake: SimpleQueue[None] = SimpleQueue()
-        self._lineage = Lineage(self._settled)
+        self._lineage = lineage = Lineage(self._settled)
+        self._watcher = Watcher(
+            lambda: list(lineage.open), self._loop_of, self._stalled, self._recorder, self._stall_after
+        )
         self._judging = threading.RLock()
         self._thread: threading.Thread | None = None
         self._retired = False
@@ -129,6 +156,7 @@ class Ledger:
             record.context = parent_context(above)
             if record.layer != HTTP or not _postponed(record):
                 self._telemetry.span(record)
+            self._recorder.started(record)
             if opening.key:
                 self._keyed[opening.key] = record
             self._tell(("started", record))
@@ -183,6 +211,7 @@ class Ledger:
         except Exception as defect:
             report("reading an ending", defect)
             ending = Ending(how, at, over=over, cause=causes.CLOSED if how != "returned" else None)
+        self._recorder.ended(record, ending)
         self._tell(("ended", record, ending))
 
     def left(self, record: Record, *, idle: bool, shutdown: bool = False) -> None:
@@ -204,7 +233,9 @@ class Ledger:
 
     def over(self, record: Record) -> None:
         """Notes that a stream which had ended for its reader really ended."""
-        self._tell(("over", record, clock()))
+        at = clock()
+        self._recorder.over(record, at)
+        self._tell(("over", record, at))
 
     def open_streams(self) -> list[OpenStream]:
         """What is open now, oldest first."""
@@ -273,18 +304,27 @@ class Ledger:
             ages.setdefault(case.record.layer, now - case.record.start)
         return ages
 
+    def stalled(self) -> list[Case]:
+        """The streams that are stalled now."""
+        return self._watcher.stalled()
+
+    def _stalled(self, case: Case, stall: Stall) -> None:
+        self._tell(("stalled", case, stall))
+
     def forget(self) -> None:
         """After a fork: the parent's streams are not this process's."""
         self._inherited.append(self._loops)  # dropped, its generators would be closed by loops that never run here
         self._loops = {}
         self._telemetry.forget()
+        self._recorder.forked()
         self._begin_anew()
 
     def start(self) -> None:
-        """Starts the thread that judges; once a process."""
+        """Starts the thread that judges and the one that watches; once a process."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="autogen-streamtrace", daemon=True)
             self._thread.start()
+            self._watcher.start()
 
     def retire(self) -> None:
         """Lets the thread end as soon as the streams that are open now have ended."""
@@ -296,7 +336,7 @@ class Ledger:
         self._wake.put(None)
 
     def _work(self) -> None:
-        facts, wake = self._facts, self._wake
+        facts, wake, watcher = self._facts, self._wake, self._watcher
         checked = woken = clock()
         while not self._retired or self._lineage.open or facts.qsize():
             pause = _TICK if self._lineage.impatient else _LOOP_CHECK if self._lineage.open else None
@@ -311,6 +351,7 @@ class Ledger:
             if clock() - checked > _LOOP_CHECK:
                 checked = clock()
                 self._check_loops()
+        watcher.stop()
 
     def _take(self, fact: tuple[Any, ...]) -> None:
         try:
@@ -321,7 +362,10 @@ class Ledger:
     def _apply(self, what: str, about: Any, more: Any = None) -> None:
         if what == "started":
             case = self._lineage.started(about)
+            self._watcher.wake()
             self._telemetry.started(about, case.outermost)
+        elif what == "stalled":
+            self._told_of_stall(about, more)
         elif what == "ended" and self._own(about):
             self._lineage.ended(about.case, more)
         elif what == "left" and self._own(about):
@@ -335,6 +379,12 @@ class Ledger:
         elif what == "loop closed":
             self._loops.pop(about, None)
             self._lineage.stopped(about, Ending("closed", more, held=True, cause=causes.CLOSED))
+
+    def _told_of_stall(self, case: Case, stall: Stall) -> None:
+        if case.ending is None:
+            case.stalls += stall.first
+            case.loop_blocked |= stall.loop_blocked
+            self._telemetry.stalled(case, stall)
 
     def _own(self, record: Record) -> bool:
         """It was opened in this process: in a forked child the parent's streams end too, with its memory."""
@@ -356,9 +406,13 @@ class Ledger:
         except RuntimeError:
             return 0
         known = self._loops.get(id(loop))
-        if known is None or known[0] is not loop:
-            self._loops[id(loop)] = (loop, self._sentinel(id(loop)))
+        if known is None or known[0].loop is not loop:
+            self._loops[id(loop)] = (Loop(loop, threading.get_ident()), self._sentinel(id(loop)))
         return id(loop)
+
+    def _loop_of(self, key: int) -> Loop | None:
+        known = self._loops.get(key)
+        return known[0] if known is not None else None
 
     def _sentinel(self, loop: int) -> AsyncGenerator[None, None]:
         """An asynchronous generator that the event loop closes with all others when it shuts down."""
@@ -375,8 +429,8 @@ class Ledger:
         return sentinel
 
     def _check_loops(self) -> None:
-        for key, (loop, _) in list(self._loops.items()):
-            if loop.is_closed():
+        for key, (known, _) in list(self._loops.items()):
+            if known.loop.is_closed():
                 self._tell(("loop closed", key, clock()))
 
 
@@ -409,14 +463,13 @@ def _by_token(record: Record) -> bool:
 
 def _open_stream(case: Case, span: Span, now: float) -> OpenStream:
     record, context = case.record, span.get_span_context()
-    waiting = (CALLER, "") if record.held else innermost(case)
     return OpenStream(
         layer=record.layer,
         name=record.name,
         age=now - record.start,
         silent_for=now - record.last,
         chunks=record.chunks,
-        waiting_on=" ".join(filter(None, waiting)) or NONE,
+        waiting_on=" ".join(filter(None, doing(case))) or NONE,
         trace_id=format(context.trace_id, "032x"),
         span_id=format(context.span_id, "016x"),
     )

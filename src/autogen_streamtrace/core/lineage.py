@@ -34,11 +34,13 @@ class Case:
         "kids",
         "late",
         "lineage",
+        "loop_blocked",
         "over_at",
         "parent",
         "raised",
         "record",
         "refused",
+        "stalls",
         "verdict",
         "verdict_at",
     )
@@ -70,6 +72,10 @@ class Case:
         self.attempts = 0
         self.exchange: tuple[tuple[str, Any], ...] = ()
         """On ``model``: what its last exchange says of the server."""
+        self.stalls = 0
+        """How often its items stopped for longer than they may."""
+        self.loop_blocked = False
+        """In one of those times its event loop was blocked."""
 
     @property
     def finish(self) -> str | None:
@@ -163,7 +169,7 @@ class Lineage:
         """The interpreter ends with these streams open."""
         for case in list(self.open):
             if case.verdict is None:
-                waiting, name = innermost(case)
+                waiting, name = doing(case)
                 self._fix(case, Verdict(n.KILLED, "process", waiting, name, "interpreter ended", case.outermost), now)
             self.ended(case, Ending("closed", now))
             self.over(case, now)
@@ -337,6 +343,11 @@ def evidence(case: Case) -> Evidence:
         gone=ending is not None and ending.gone,
         shutdown=ending is not None and ending.shutdown and not _by_token(case),
     )
+
+
+def doing(case: Case) -> tuple[n.WaitingOn, str]:
+    """What an open stream waits for: its reader, or the innermost open operation; its type and name."""
+    return (n.CALLER, "") if case.record.held else innermost(case)
 
 
 def innermost(case: Case) -> tuple[n.WaitingOn, str]:

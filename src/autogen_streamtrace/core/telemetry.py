@@ -13,14 +13,18 @@ from . import names as n
 from .baggage import Baggage
 from .contain import errors
 from .content import NOWHERE, Capture, as_text
-from .counts import Attributes, Cap, Count, Level
+from .counts import Attributes
 from .endings import Verdict
-from .lineage import Case
+from .lineage import Case, doing
 from .record import Opening, Record
+from .recording import NotRecording, Recorder
+from .stalls import Stall
+from .tally import Tally
 
 VERSION: Final = "0.1.0"
 
 _KINDS: Final = {n.MODEL: SpanKind.CLIENT}
+_NOT_RECORDING: Final = NotRecording()
 
 
 class Telemetry:
@@ -33,6 +37,7 @@ class Telemetry:
         max_names: distinct values of one metric label, the rest reads ``_OTHER``.
         capture: where contents are recorded.
         baggage: the entries that are recorded, each with the values that it may have on metrics.
+        recorder: what learns of each verdict before its span ends.
     """
 
     def __init__(
@@ -46,6 +51,7 @@ class Telemetry:
         max_names: int = 100,
         capture: Capture = NOWHERE,
         baggage: Mapping[str, Collection[str]] | None = None,
+        recorder: Recorder = _NOT_RECORDING,
     ) -> None:
         self._tracer: Tracer = tracer_provider.get_tracer(n.SCOPE, VERSION)
         self._logger: Logger = logger_provider.get_logger(n.SCOPE, VERSION)
@@ -53,18 +59,24 @@ class Telemetry:
         self._callers_count = caller_endings == "error"
         self._capture = capture
         self._baggage = Baggage(baggage or {})
-        self._name = {layer: Cap(max_names) for layer in n.LAYERS}
-        self._waiting_name = Cap(max_names)
-        self._cause = Cap(max_names)
-        self._meters = _Meters(meter_provider.get_meter(n.SCOPE, VERSION), self._capped)
+        self.tally = Tally(max_names, self._baggage)
+        self._recorder = recorder
+        self._meters = _Meters(meter_provider.get_meter(n.SCOPE, VERSION), self.tally)
 
-    def watch(self, waiting: Callable[[], int], oldest: Callable[[], dict[str, float]]) -> None:
-        """Observes the ledger: facts that wait, and the age of the oldest open stream by layer in seconds."""
+    def watch(
+        self, waiting: Callable[[], int], oldest: Callable[[], dict[str, float]], stalled: Callable[[], list[Case]]
+    ) -> None:
+        """Observes the ledger: facts that wait, the oldest open stream of each layer in seconds, what is stalled."""
         self._meters.watch(waiting, oldest)
+        self._meters.watch_stalled(stalled)
 
-    def observe_export_failures(self, failures: Callable[[], int]) -> None:
-        """Observes how many exports failed."""
-        self._meters.count(n.M_EXPORT_FAILURES, "{failure}", "Exports that failed.", failures)
+    def observe(self, name: str, unit: str, description: str, value: Callable[[], int]) -> None:
+        """Observes a number of the instrument's own health that only grows."""
+        self._meters.count(name, unit, description, value)
+
+    def observe_state(self, name: str, description: str, value: Callable[[], int]) -> None:
+        """Observes a state of the instrument's own."""
+        self._meters.state(name, description, value)
 
     def carried(self, opening: Opening, context: Context) -> Opening:
         """What is known of a stream, with what its context carries."""
@@ -84,14 +96,34 @@ class Telemetry:
 
     def started(self, record: Record, outermost: bool) -> None:
         """Counts a stream that started; tells it where it is a turn's outermost one."""
-        labels = self._labels(record.opening)
-        self._meters.started.add(labels)
-        self._meters.open.add(1, _without_stream(labels))
+        self.tally.start(record.opening)
         if self._events == "all" or (self._events == "turns" and outermost):
             attributes = {n.A_LAYER: record.layer, n.A_NAME: record.name, n.A_OUTERMOST: outermost}
             attributes |= self._baggage.attributes(record.opening)
             body = f"{record.layer} {record.name} started"
             self._emit(n.E_START, SeverityNumber.INFO, body, attributes, self.span(record), record.start_ns)
+
+    def stalled(self, case: Case, stall: Stall) -> None:
+        """Tells that a stream is silent, and what it waits for."""
+        if self._events == "none":
+            return
+        record = case.record
+        told: Attributes = {
+            n.A_LAYER: record.layer,
+            n.A_NAME: record.name,
+            n.A_SILENCE: stall.silence,
+            n.A_WAITING_ON_TYPE: stall.waiting_on,
+            n.A_CHUNKS: record.chunks,
+            n.A_OUTERMOST: case.outermost,
+            n.A_STALLS: case.stalls,
+            n.A_LOOP_BLOCKED: stall.loop_blocked,
+        }
+        if stall.waiting_on_name:
+            told[n.A_WAITING_ON_NAME] = stall.waiting_on_name
+        if stall.stack:
+            told[n.STACK_TRACE] = stall.stack
+        body = _of_stall(record, stall)
+        self._emit(n.E_STALL, SeverityNumber.WARN, body, told, self.span(record), time.time_ns())
 
     def ended(self, case: Case) -> None:
         """Ends a stream's span with its verdict, counts it and tells it."""
@@ -100,17 +132,17 @@ class Telemetry:
         attributes = {**_of_verdict(verdict), **_of_case(case), **_of_record(record)}
         contents = _contents(case) if record.content is not None else {}
         end_ns = record.nanoseconds(case.over_at)
+        span = self.span(record)
+        counted = self.tally.end(record.opening, attributes, set_span_in_context(span))
+        self._recorder.judged(record, span, attributes, counted, end_ns)
         on_span = {**attributes, **as_text(contents)} if self._capture.spans else attributes
-        self._end_span(record.opening, self.span(record), verdict, on_span, end_ns)
-        labels = self._labels(record.opening)
-        self._meters.open.add(-1, _without_stream(labels))
-        self._count(labels, verdict, case.outermost, record.span)
-        error = self._cause(verdict.error_type) if verdict.fault else ""
-        self._meters.measure(case, verdict, attributes, labels[n.A_NAME], error)
+        self._end_span(record.opening, span, verdict, on_span, end_ns)
+        error = self.tally.cause(verdict.error_type) if verdict.fault else ""
+        self._meters.measure(case, verdict, attributes, counted.started[n.A_NAME], error)
         if self._capture.events and contents:
             self._tell_contents(record, attributes, contents, end_ns)
             attributes |= {key: contents[key] for key in (n.A_EXCEPTION_MESSAGE,) if key in contents}
-        self._tell(record.opening, verdict, case.outermost, attributes, record.span, end_ns)
+        self._tell(record.opening, verdict, case.outermost, attributes, span, end_ns)
 
     def never_started(self, opening: Opening, parent: Context, outermost: bool) -> None:
         """Counts and tells a stream that was created and never read."""
@@ -118,25 +150,13 @@ class Telemetry:
         now = time.time_ns()
         span = self._start_span(opening, parent, now)
         attributes = {**_of_verdict(verdict), n.A_OUTERMOST: outermost, n.A_CHUNKS: 0}
+        self._recorder.never_started(self.tally.never(opening, attributes, set_span_in_context(span)))
         self._end_span(opening, span, verdict, attributes, now)
-        labels = self._labels(opening)
-        self._meters.started.add(labels)
-        self._count(labels, verdict, outermost, span)
         self._tell(opening, verdict, outermost, attributes, span, now)
 
     def forget(self) -> None:
         """After a fork: what was counted is the parent's."""
-        for table in (self._meters.started, self._meters.ended, self._meters.cut, self._meters.open):
-            table.clear()
-
-    def _capped(self) -> int:
-        return sum(cap.capped for cap in (*self._name.values(), self._waiting_name, self._cause))
-
-    def _labels(self, opening: Opening) -> Attributes:
-        labels: Attributes = {n.A_LAYER: opening.layer, n.A_NAME: self._name[opening.layer](opening.name)}
-        if opening.layer == n.MODEL:
-            labels[n.GEN_AI_REQUEST_STREAM] = opening.streamed
-        return labels | self._baggage.labels(opening)
+        self.tally.clear()
 
     def _end_span(self, opening: Opening, span: Span, verdict: Verdict, attributes: Attributes, end_ns: int) -> None:
         if span.is_recording():
@@ -149,34 +169,6 @@ class Telemetry:
     def _is_error(self, verdict: Verdict) -> bool:
         theirs = verdict.early and verdict.ended_by in (n.CALLER, n.CLIENT)
         return verdict.fault or (self._callers_count and theirs)
-
-    def _count(self, labels: Attributes, verdict: Verdict, outermost: bool, span: Span) -> None:
-        self._meters.ended.add(
-            {
-                **labels,
-                n.A_OUTCOME: verdict.outcome,
-                n.A_ENDED_BY: verdict.ended_by,
-                n.A_FAULT: verdict.fault,
-                n.A_ORIGIN: verdict.origin,
-                n.A_OUTERMOST: outermost,
-            }
-        )
-        if verdict.early and verdict.origin:
-            cut: Attributes = {
-                **_without_stream(labels),
-                n.A_OUTCOME: verdict.outcome,
-                n.A_ENDED_BY: verdict.ended_by,
-                n.A_WAITING_ON_TYPE: verdict.waiting_on,
-            }
-            if verdict.waiting_on_name:
-                cut[n.A_WAITING_ON_NAME] = self._waiting_name(verdict.waiting_on_name)
-            if verdict.cause_type:
-                cut[n.A_CAUSE_TYPE] = self._cause(verdict.cause_type)
-            if verdict.limit is not None:
-                cut[n.A_LIMIT_ID] = verdict.limit.id
-            if verdict.cancelled_by is not None:
-                cut[n.A_CANCELLED_BY] = verdict.cancelled_by
-            self._meters.cut.add(cut, set_span_in_context(span))
 
     def _tell(
         self, opening: Opening, verdict: Verdict, outermost: bool, attributes: Attributes, span: Span, end_ns: int
@@ -217,22 +209,18 @@ class Telemetry:
 _NO_SPAN: Final = Context()
 
 
-def _without_stream(labels: Attributes) -> Attributes:
-    return {key: value for key, value in labels.items() if key != n.GEN_AI_REQUEST_STREAM}
-
-
 class _Meters:
     """All instruments."""
 
-    def __init__(self, meter: Meter, capped: Callable[[], int]) -> None:
+    def __init__(self, meter: Meter, tally: Tally) -> None:
         self._meter = meter
-        self.started, self.ended, self.cut, self.open = Count(), Count(), Count(), Level()
+        self._tally = tally
         counter = meter.create_observable_counter
-        counter(n.M_STARTED, [self.started.observe], "{stream}", "Streams that started.")
-        counter(n.M_ENDED, [self.ended.observe], "{stream}", "Streams that ended.")
-        counter(n.M_CUT, [self.cut.observe], "{stream}", "Early endings, each once, at its origin.")
-        meter.create_observable_up_down_counter(n.M_OPEN, [self.open.observe], "{stream}", "Streams that are open.")
-        self.count(n.M_CAPPED, "{name}", "Label values that read _OTHER.", capped)
+        counter(n.M_STARTED, [tally.started.observe], "{stream}", "Streams that started.")
+        counter(n.M_ENDED, [tally.ended.observe], "{stream}", "Streams that ended.")
+        counter(n.M_CUT, [tally.cut.observe], "{stream}", "Early endings, each once, at its origin.")
+        meter.create_observable_up_down_counter(n.M_OPEN, [tally.open.observe], "{stream}", "Streams that are open.")
+        self.count(n.M_CAPPED, "{name}", "Label values that read _OTHER.", lambda: tally.capped)
         self.count(n.M_ERRORS, "{error}", "Defects of the instrument, contained.", errors)
         self._duration = self._histogram(n.M_DURATION, n.DURATION_EDGES, "Duration of streams.")
         self._silence = self._histogram(n.M_SILENCE, n.SILENCE_EDGES, "Silence before early endings.")
@@ -256,6 +244,23 @@ class _Meters:
 
         self._meter.create_observable_up_down_counter(n.M_QUEUE, [size], "{fact}", "Facts that wait for the judge.")
         self._meter.create_observable_gauge(n.M_OLDEST, [ages], "s", "Age of the oldest open stream.")
+
+    def watch_stalled(self, stalled: Callable[[], list[Case]]) -> None:
+        """Observes which streams are stalled."""
+        level = self._tally.stalled
+
+        def observe(options: CallbackOptions) -> Iterable[Observation]:
+            level.zero()
+            for case in stalled():
+                level.add(1, self._tally.waiting(case.record.opening, *doing(case)))
+            return level.observe(options)
+
+        description = "Open streams whose items have stopped."
+        self._meter.create_observable_up_down_counter(n.M_STALLED, [observe], "{stream}", description)
+
+    def state(self, name: str, description: str, value: Callable[[], int]) -> None:
+        """An observable gauge without attributes."""
+        self._meter.create_observable_gauge(name, [lambda options: [Observation(value())]], "1", description)
 
     def count(self, name: str, unit: str, description: str, value: Callable[[], int]) -> None:
         """An observable counter without attributes."""
@@ -368,7 +373,13 @@ def _of_case(case: Case) -> Attributes:
     record = case.record
     assert case.over_at is not None
     ended = case.ending.at if case.ending is not None else case.over_at
-    attributes: Attributes = {n.A_OUTERMOST: case.outermost, n.A_SILENCE: max(0.0, ended - record.last)}
+    attributes: Attributes = {
+        n.A_OUTERMOST: case.outermost,
+        n.A_SILENCE: max(0.0, ended - record.last),
+        n.A_STALLS: case.stalls,
+    }
+    if case.stalls:
+        attributes[n.A_LOOP_BLOCKED] = case.loop_blocked
     if case.over_at > case.verdict_at:
         attributes[n.A_OVERRUN] = case.over_at - case.verdict_at
     if record.layer == n.MODEL:
@@ -436,3 +447,12 @@ def _sentence(opening: Opening, verdict: Verdict, attributes: Attributes) -> str
     if verdict.limit is not None and verdict.limit.value is not None:
         said += f"; {verdict.limit.source} limit {verdict.limit.id} of {verdict.limit.value:g} s"
     return f"{said}; {verdict.cause_type}" if verdict.cause_type else said
+
+
+def _of_stall(record: Record, stall: Stall) -> str:
+    waiting = f"{stall.waiting_on} {stall.waiting_on_name}".rstrip()
+    said = f"{record.layer} {record.name} is silent for {stall.silence:.3g} s, waiting on {waiting}"
+    if not stall.loop_blocked:
+        return said
+    where = stall.stack.partition("\n")[0]
+    return f"{said}; its event loop is blocked" + (f" at {where}" if where else "")

@@ -78,7 +78,7 @@ async def gzip(reply: Reply) -> None:
 async def ping(reply: Reply) -> None:
     """Comment lines keep the bytes coming while the model says nothing."""
     await reply.words(HALF)
-    for _ in range(PINGS):
+    for _ in range(reply.request.count(PINGS)):
         await reply.send(b": ping\n\n" if reply.request.streaming else b"\n")
         await asyncio.sleep(PING_PAUSE)
     await reply.finish()

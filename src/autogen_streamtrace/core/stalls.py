@@ -1,0 +1,82 @@
+"""Which open streams are stalled, and when that is to be told: a pure look at the records, without a clock."""
+
+from collections.abc import Iterable
+from typing import Final, NamedTuple
+
+from . import names as n
+from .lineage import Case, doing
+
+_WARNING: Final = 0.5
+"""Share of the patience after which a silent stream's event loop is asked whether it still runs."""
+
+
+class Stall(NamedTuple):
+    """A silence that is to be told."""
+
+    silence: float
+    """Seconds since the last item, or since the start."""
+    waiting_on: n.WaitingOn
+    waiting_on_name: str
+    first: bool = True
+    """It has not been told before that this silence began."""
+    loop_blocked: bool = False
+    stack: str = ""
+    """Where the thread of the event loop stands, innermost first: file, line and function."""
+
+
+class Look(NamedTuple):
+    """What a look at the open streams found."""
+
+    stalled: list[tuple[Case, Stall]]
+    silent: set[int]
+    """Event loops of streams that are silent, if not yet for long enough."""
+    next: float
+    """Seconds on the records' clock: nothing changes before then unless an item arrives or a stream starts."""
+
+
+class Stalls:
+    """The silences of a process's streams: each is told after ``after`` seconds, and whenever it has doubled."""
+
+    def __init__(self, after: float) -> None:
+        self.after: Final = after
+        self._told: dict[Case, tuple[float, float]] = {}
+        """Of each stalled stream: since when, and the silence at which it is told next."""
+
+    def stalled(self, case: Case, now: float) -> bool:
+        """Its items have stopped for too long. One that has ended for its reader is open, but never stalled."""
+        return not case.record.closed and now - case.record.last >= self.after
+
+    def look(self, cases: Iterable[Case], now: float) -> Look:
+        """What is to be told at ``now``, in seconds on the records' clock."""
+        found: list[tuple[Case, Stall]] = []
+        silent: set[int] = set()
+        told: dict[Case, tuple[float, float]] = {}
+        soonest, early = now + self.after * _WARNING, self.after * _WARNING
+        for case in cases:
+            record = case.record
+            last = record.last
+            silence = now - last
+            if silence < early or record.closed:
+                continue
+            silent.add(record.loop)
+            since, due = self._told.get(case, (last, self.after))
+            if since != last:
+                due = self.after
+            if silence >= due:
+                found.append((case, Stall(silence, *doing(case), first=due == self.after)))
+                while due <= silence:
+                    due *= 2
+            if silence >= self.after:
+                told[case] = last, due
+            soonest = min(soonest, last + due)
+        self._told = told
+        return Look(found, silent, soonest)
+
+    def held_up(self, cases: Iterable[Case], since: float, now: float) -> list[tuple[Case, Stall]]:
+        """Streams that were silent while nothing in this process could run, from ``since``, and go on already."""
+        found = []
+        for case in cases:
+            record = case.record
+            if record.start < since < record.last and record.longest_gap >= self.after and case not in self._told:
+                found.append((case, Stall(record.longest_gap, *doing(case), loop_blocked=True)))
+        return found

@@ -1,0 +1,183 @@
+"""A thread that looks at the open streams from outside: what is silent, which event loop is blocked, and where.
+
+It is no task of an event loop, which a blocked loop would silence with all others. Its period follows its own cost,
+so that it never takes more than a hundredth of a core.
+"""
+
+import asyncio
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from types import FrameType
+from typing import Final, NamedTuple
+
+from .contain import contained
+from .lineage import Case
+from .record import clock
+from .recording import Recorder
+from .stalls import Stall, Stalls
+
+_PERIOD: Final = 0.1
+"""Seconds between two rounds, at least."""
+_SHARE: Final = 0.01
+"""Of a core, at most."""
+_UNANSWERED: Final = 1.0
+"""Seconds without an answer after which an event loop counts as blocked, if the patience is not shorter."""
+_STACK: Final = 8192
+"""Characters of a stack at most."""
+
+
+class Loop(NamedTuple):
+    """An event loop that reads streams."""
+
+    loop: asyncio.AbstractEventLoop
+    thread: int
+    """Identity of the thread in which it runs."""
+
+
+class _Pulse:
+    """Whether one event loop answers."""
+
+    __slots__ = ("_asked", "_loop")
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._asked: float | None = None
+
+    def ask(self) -> None:
+        """Asks once until the answer comes."""
+        if self._asked is None:
+            self._asked = clock()
+            try:
+                self._loop.loop.call_soon_threadsafe(self._answer)
+            except RuntimeError:  # it is closed: its streams end with it
+                self._asked = None
+
+    def unanswered(self) -> float:
+        """Seconds since it was asked, if it has not answered."""
+        asked = self._asked
+        return clock() - asked if asked is not None else 0.0
+
+    def stack(self) -> str:
+        """Where its thread stands now."""
+        return stack(sys._current_frames().get(self._loop.thread))
+
+    def _answer(self) -> None:
+        self._asked = None
+
+
+class Watcher:
+    """The watching thread of one process.
+
+    Args:
+        cases: the open streams.
+        loop: the event loop of a record's ``loop``; None where it is not known any more.
+        tell: takes what is stalled; it must not block.
+        recorder: what survives this process.
+        stall_after: seconds of silence that count as a stall.
+    """
+
+    def __init__(
+        self,
+        cases: Callable[[], list[Case]],
+        loop: Callable[[int], Loop | None],
+        tell: Callable[[Case, Stall], None],
+        recorder: Recorder,
+        stall_after: float,
+    ) -> None:
+        self._cases = cases
+        self._loop = loop
+        self._tell = tell
+        self._recorder = recorder
+        self._stalls = Stalls(stall_after)
+        self._answer_within = min(_UNANSWERED, stall_after / 4)
+        self._pulses: dict[int, _Pulse] = {}
+        self._due = 0.0
+        self._awake = threading.Event()
+        self._stopped = False
+
+    def start(self) -> None:
+        """Starts the thread."""
+        threading.Thread(target=self._work, name="autogen-streamtrace-watcher", daemon=True).start()
+
+    def wake(self) -> None:
+        """Something is open, or waits to leave the recorder."""
+        if not self._awake.is_set():
+            self._awake.set()
+
+    def stop(self) -> None:
+        """Lets the thread end."""
+        self._stopped = True
+        self._awake.set()
+
+    def stalled(self) -> list[Case]:
+        """The streams that are stalled now."""
+        now = clock()
+        return [case for case in self._cases() if self._stalls.stalled(case, now)]
+
+    def _work(self) -> None:
+        pause, expected = _PERIOD, clock()
+        while not self._stopped:
+            now, before = clock(), time.thread_time()
+            cases = self._cases()
+            with contained("copying what is known of open streams"):
+                busy = self._recorder.copy(now)
+            with contained("looking for stalled streams"):
+                self._look(cases, now, expected)
+            if not cases and not busy:
+                self._awake.clear()
+                if not self._cases() and not self._recorder.busy and not self._stopped:
+                    self._pulses.clear()
+                    self._awake.wait()
+                expected = clock()
+                continue
+            pause = max(_PERIOD, (time.thread_time() - before) / _SHARE)
+            expected = clock() + pause
+            time.sleep(pause)
+
+    def _look(self, cases: list[Case], now: float, expected: float) -> None:
+        starved = now - expected >= self._answer_within
+        if now < self._due and not starved:
+            return
+        if now - expected >= self._stalls.after:
+            for case, stall in self._stalls.held_up(cases, expected, now):
+                self._tell(case, stall)
+        look = self._stalls.look(cases, now)
+        self._due = min(look.next, now + self._answer_within)
+        for case, stall in look.stalled:
+            self._tell(case, self._explained(case.record.loop, stall, starved))
+        self._ask(look.silent)
+
+    def _ask(self, silent: Iterable[int]) -> None:
+        for key in set(self._pulses) - set(silent):
+            del self._pulses[key]
+        for key in silent:
+            if key not in self._pulses:
+                loop = self._loop(key)
+                if loop is None:
+                    continue
+                self._pulses[key] = _Pulse(loop)
+            self._pulses[key].ask()
+
+    def _explained(self, key: int, stall: Stall, starved: bool) -> Stall:
+        """With what the event loop does meanwhile."""
+        pulse = self._pulses.get(key)
+        if pulse is None or pulse.unanswered() < self._answer_within:
+            return stall._replace(loop_blocked=starved and key != 0)
+        return stall._replace(loop_blocked=True, stack=pulse.stack())
+
+
+def stack(frame: FrameType | None) -> str:
+    """A stack as text, innermost first: file, line and function of each frame, nothing of what they hold."""
+    lines: list[str] = []
+    room = _STACK
+    while frame is not None:
+        code = frame.f_code
+        line = f"{code.co_filename}:{frame.f_lineno} in {code.co_name}"
+        room -= len(line) + 1
+        if room < 0:
+            break
+        lines.append(line)
+        frame = frame.f_back
+    return "\n".join(lines)
