@@ -37,11 +37,11 @@ PER_LAYER: Final = {
     "team": "gen_ai.invoke_workflow.duration",
 }
 ENCLOSED_BY: Final = {
-    "http": {"model", "tool"},
-    "model": {"agent"},
-    "tool": {"agent"},
-    "agent": {"team", "tool", "stream"},
-    "team": {"stream"},
+    "http": {"model", "tool", "agent"},
+    "model": {"agent", "team", "tool"},
+    "tool": {"agent", "tool"},
+    "agent": {"team", "tool", "stream", "agent"},
+    "team": {"stream", "agent", "team", "tool"},
 }
 DOUBLES: Final = ("invoke_agent", "execute_tool", "chat ", "invoke_workflow")
 

@@ -26,7 +26,7 @@ KINDS: Final[dict[str, Kind]] = {
     "anthropic.APITimeoutError": "timeout",
     "anthropic.APIConnectionError": "lost",
     "anthropic.APIError": "rejected",
-    "ollama.ResponseError": "rejected",
+    "ollama._types.ResponseError": "rejected",
     "asyncio.exceptions.CancelledError": "cancelled",
     "builtins.GeneratorExit": "closed",
     "starlette.requests.ClientDisconnect": "gone",
