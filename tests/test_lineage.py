@@ -260,3 +260,30 @@ def test_a_retry_that_fails_otherwise_is_judged_by_that(streams: Streams) -> Non
     streams.raises(over(error("openai.APIConnectionError"), lost), model, agent)
     assert outcomes(agent, model, http, again) == ["disconnected", "disconnected", "rejected", "disconnected"]
     assert case(model).attempts == 2
+
+
+# An exchange in a thread that does not have its tool's context.
+
+
+def test_a_tool_that_raises_what_a_stray_exchange_raised_takes_its_verdict(streams: Streams) -> None:
+    tool, stray = streams.start("tool"), streams.start("http")
+    streams.raises(late(), stray, tool)
+    assert outcomes(tool, stray) == ["timeout", "timeout"]
+    assert told(tool).limit == told(stray).limit
+    assert origins(tool, stray) == ["http"]
+
+
+def test_an_exchange_that_began_before_the_tool_is_not_the_tools(streams: Streams) -> None:
+    stray = streams.start("http")
+    streams.raises(late(), stray)
+    tool = streams.start("tool")
+    streams.raises(late(), tool)
+    assert told(tool).limit is None
+    assert origins(tool, stray) == ["tool", "http"]
+
+
+def test_a_stray_exchange_with_an_exception_of_its_own_is_nobodys(streams: Streams) -> None:
+    tool, stray = streams.start("tool"), streams.start("http")
+    streams.raises(late(), stray)
+    streams.raises(late(), tool)
+    assert told(tool).limit is None

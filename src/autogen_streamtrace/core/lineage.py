@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from . import names as n
+from .causes import Cause
 from .deadlines import Deadline
 from .endings import FAILED_FINISH, Evidence, Limit, Rule, Verdict, judge
 from .record import Ending, Record
@@ -100,6 +101,11 @@ class Lineage:
         self._settled = settled
         self.open: dict[Case, None] = {}
         self._waiting: dict[Case, None] = {}
+        self._strays: tuple[tuple[float, Cause, Verdict], ...] = ()
+        """Starts, exceptions and verdicts of exchanges outside of any stream, newest last.
+
+        In a thread without its starter's context only the exception tells whose exchange it was.
+        """
 
     def started(self, record: Record) -> Case:
         """A stream was read for the first time."""
@@ -222,12 +228,10 @@ class Lineage:
             if theirs.kind == "cancelled" or not theirs.types:
                 continue
             if theirs.raised in cause.links or cause.flattened == _simple(theirs.types[0]):
-                return verdict._replace(
-                    origin=False,
-                    cause_type=verdict.cause_type or cause.root,
-                    cause_chain=_chain(cause.types, verdict.cause_chain),
-                    cause_layer=verdict.cause_layer or case.record.layer,
-                )
+                return _taken(case, cause, verdict)
+        for start, theirs, verdict in reversed(self._strays):
+            if start >= case.record.start and theirs.raised in cause.links:
+                return _taken(case, cause, verdict)
         unnamed = cause.status is None and case.record.layer == n.MODEL
         if case.refused is not None and (unnamed or cause.status == case.refused.status):
             return case.refused._replace(
@@ -286,6 +290,8 @@ class Lineage:
         if case.parent is not None:
             case.parent.kids = tuple(kid for kid in case.parent.kids if kid is not case)
             _remember(case.parent, case, verdict)
+        elif case.record.layer == n.HTTP and case.ending is not None and case.ending.cause is not None:
+            self._strays = (*self._strays[1 - _KEPT :], (case.record.start, case.ending.cause, verdict))
         self._close(case)
 
     def _hand_down(self, kid: Case, verdict: Verdict, at: float) -> None:
@@ -427,6 +433,16 @@ def _hear(parent: Case, kid: Case) -> None:
         parent.exchange = kid.record.opening.attributes
         parent.record.terminated = kid.record.terminated
         parent.record.status = kid.record.status
+
+
+def _taken(case: Case, cause: Cause, verdict: Verdict) -> Verdict:
+    """The verdict of the stream whose exception this one carries."""
+    return verdict._replace(
+        origin=False,
+        cause_type=verdict.cause_type or cause.root,
+        cause_chain=_chain(cause.types, verdict.cause_chain),
+        cause_layer=verdict.cause_layer or case.record.layer,
+    )
 
 
 def _remember(parent: Case, kid: Case, verdict: Verdict) -> None:
