@@ -264,7 +264,7 @@ def test_an_agent_that_calls_a_tool_itself() -> None:
 
 def test_a_tool_inside_a_tool() -> None:
     async def outer() -> str:
-        return (await Own().run_json({"word": "yes"}, CancellationToken())).text
+        return str(await Own().run_json({"word": "yes"}, CancellationToken()))
 
     seen = watch(calling(("fetch_claim", {"claim_id": "1"}), tools=[tool(outer)]))
     assert [above.name for above in seen.above(seen.one("tool", "own"))] == ["fetch_claim", "clerk"]
