@@ -2,9 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from autogen_core import CancellationToken
@@ -16,19 +14,17 @@ from harness.scripted import asks, speaker
 pytestmark = pytest.mark.once
 
 SERVER = Path(__file__).with_name("programs") / "mcp_server.py"
-SOON = 0.5
-"""Seconds that a call may take, where it matters."""
 
 
-def params(seconds: float = 20) -> StdioServerParams:
-    return StdioServerParams(command=sys.executable, args=[str(SERVER)], read_timeout_seconds=seconds)
+def params() -> StdioServerParams:
+    return StdioServerParams(command=sys.executable, args=[str(SERVER)], read_timeout_seconds=20)
 
 
-def calling(*calls: tuple[str, object], seconds: float = 20) -> Body:
+def calling(*calls: tuple[str, object]) -> Body:
     """A turn of an agent whose model asks for these tools of the server's."""
 
     async def body(program: Program) -> None:
-        async with McpWorkbench(params(seconds)) as workbench:
+        async with McpWorkbench(params()) as workbench:
             await read(speaker("clerk", asks(*calls), workbench=workbench).run_stream(task=TASK))
 
     return body
@@ -46,11 +42,6 @@ def test_a_tool_that_answers_and_one_that_raises_in_the_server() -> None:
     assert seen.one("tool", "fail").told == failed()
     assert seen.one("tool", "fail")["gen_ai.tool.call.id"] == "call_1"
     assert seen.one("agent").told.outcome == "completed"
-
-
-def test_a_tool_that_takes_longer_than_the_sessions_own_limit() -> None:
-    seen = watch(calling(("hang", {}), seconds=SOON))
-    assert seen.one("tool", "hang").told == failed("mcp.shared.exceptions.McpError")
 
 
 def test_a_server_that_dies_during_the_call() -> None:
@@ -88,15 +79,10 @@ def test_a_renamed_tool_goes_by_its_own_name() -> None:
     assert watch(body).one("tool", "fetch").told == done("tool")
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments", "cause"), [("fetch", {"claim": "7"}, ""), ("fail", {}, "Exception")], ids=["fetch", "fail"]
-)
-def test_a_servers_tool_as_one_of_autogens_own(name: str, arguments: dict[str, Any], cause: str) -> None:
+def test_a_servers_tool_as_one_of_autogens_own() -> None:
     async def body(program: Program) -> None:
         tools = {tool.name: tool for tool in await mcp_server_tools(params())}
-        await tools[name].run_json(arguments, CancellationToken())
+        await tools["fail"].run_json({}, CancellationToken())
 
-    expected: Callable[[], Told] = (lambda: failed(cause)) if cause else (lambda: done("tool"))
-    seen = watch(body)
-    assert seen.raised == cause
-    assert seen.one("tool", name).told == expected()
+    told = watch(body).one("tool", "fail").told
+    assert told == failed("Exception")
