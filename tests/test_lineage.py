@@ -45,6 +45,26 @@ def test_a_chain_goes_on_from_what_the_stream_raised_to_what_the_child_raised(st
     assert told(agent).cause_chain == ("RuntimeError", "openai.APITimeoutError", "httpx.ReadTimeout", "TimeoutError")
 
 
+def test_a_chain_goes_on_through_a_team_in_a_team(streams: Streams) -> None:
+    outer = streams.start("team")
+    inner = streams.start("team", outer)
+    agent, below = streams.start("agent", inner), over(error("openai.APITimeoutError"), late())
+    streams.raises(below, agent)
+    streams.raises(flattened("APITimeoutError"), inner)
+    streams.raises(flattened("RuntimeError"), outer)
+    assert told(inner).cause_chain == ("RuntimeError", "openai.APITimeoutError", "httpx.ReadTimeout")
+    assert told(outer).cause_chain == ("RuntimeError", *told(inner).cause_chain)
+
+
+def test_a_chain_goes_on_below_a_flattened_exception_that_is_raised_on(streams: Streams) -> None:
+    agent = streams.start("agent")
+    team = streams.start("team", agent)
+    member, flat = streams.start("agent", team), flattened("ReadTimeout")
+    streams.raises(late(), member)
+    streams.raises(flat, team, agent)
+    assert told(agent).cause_chain == told(team).cause_chain == ("RuntimeError", "httpx.ReadTimeout")
+
+
 def test_a_flattened_exception_is_recovered_by_lineage(streams: Streams) -> None:
     team = streams.start("team")
     agent = streams.start("agent", team)

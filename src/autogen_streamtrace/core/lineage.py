@@ -227,11 +227,12 @@ class Lineage:
             assert theirs is not None
             if theirs.kind == "cancelled" or not theirs.types:
                 continue
-            if theirs.raised in cause.links or cause.flattened == _simple(theirs.types[0]):
-                return _taken(case, cause, verdict)
+            same = theirs.raised in cause.links
+            if same or cause.flattened == _simple(theirs.types[0]):
+                return _taken(case, cause, verdict, same)
         for start, theirs, verdict in reversed(self._strays):
             if start >= case.record.start and theirs.raised in cause.links:
-                return _taken(case, cause, verdict)
+                return _taken(case, cause, verdict, same=True)
         unnamed = cause.status is None and case.record.layer == n.MODEL
         if case.refused is not None and (unnamed or cause.status == case.refused.status):
             return case.refused._replace(
@@ -435,12 +436,12 @@ def _hear(parent: Case, kid: Case) -> None:
         parent.record.status = kid.record.status
 
 
-def _taken(case: Case, cause: Cause, verdict: Verdict) -> Verdict:
-    """The verdict of the stream whose exception this one carries."""
+def _taken(case: Case, cause: Cause, verdict: Verdict, same: bool) -> Verdict:
+    """The verdict of the stream whose exception this one carries: the same, or one in which it is but a text."""
     return verdict._replace(
         origin=False,
         cause_type=verdict.cause_type or cause.root,
-        cause_chain=_chain(cause.types, verdict.cause_chain),
+        cause_chain=_chain(cause.types, verdict.cause_chain, same),
         cause_layer=verdict.cause_layer or case.record.layer,
     )
 
@@ -499,5 +500,9 @@ def _simple(name: str) -> str:
     return name.rpartition(".")[2]
 
 
-def _chain(own: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[str, ...]:
-    return own if not theirs or theirs[0] in own else own + theirs
+def _chain(own: tuple[str, ...], theirs: tuple[str, ...], same: bool) -> tuple[str, ...]:
+    """What the stream raised, down to what its child raised, and on from there."""
+    if not same or not theirs or theirs[0] not in own:
+        return own + theirs
+    joint = own.index(theirs[0])
+    return own if len(own) - joint >= len(theirs) else own[:joint] + theirs
