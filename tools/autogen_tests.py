@@ -42,6 +42,14 @@ OPTIONS: Final = (
     *("-W", "always::RuntimeWarning", "-W", "always::ResourceWarning"),
 )
 
+EVERYTHING: Final = {
+    "AUTOGEN_STREAMTRACE_BAGGAGE": "tenant",
+    "AUTOGEN_STREAMTRACE_EVENTS": "all",
+    "AUTOGEN_STREAMTRACE_STALL_AFTER": "0.1",
+    "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "SPAN_AND_EVENT",
+}
+"""Settings of every second watched round, so that as much of our code as can be runs in it."""
+
 CLOSED: Final = "http://127.0.0.1:9"
 """A proxy that is not there."""
 PRIVATE: Final = re.compile(
@@ -60,6 +68,8 @@ class Round:
     streams: Counter[str] = field(default_factory=Counter)
     """How many were watched, by layer."""
     seconds: float = 0.0
+    cpu: float = 0.0
+    """Seconds, of the tests' processes."""
 
 
 @dataclass
@@ -90,11 +100,15 @@ class Ways:
         """A package's result in lines."""
         bare = self.outcomes(self.bare)
         counts = Counter(_words(had) for had in bare.values())
-        seconds = [min(each.seconds for each in way) for way in (self.bare, self.watched)]
         yield f"{name}: {len(bare)} tests, bare " + _listed(counts)
-        yield f"  {seconds[0]:.0f} s bare, {seconds[1]:.0f} s watched: " + _listed(self.watched[0].streams)
+        yield f"  {_time(self.bare)} bare, {_time(self.watched)} watched: " + _listed(self.watched[0].streams)
         yield from (f"  unsteady when bare, not compared: {test}" for test, had in sorted(bare.items()) if len(had) > 1)
         yield from (f"  DIFFERENT {difference}" for difference in differences)
+
+
+def _time(rounds: list[Round]) -> str:
+    """Of the quickest round, in seconds."""
+    return f"{min(each.seconds for each in rounds):.0f} s ({min(each.cpu for each in rounds):.0f} of CPU)"
 
 
 def _words(outcomes: set[str]) -> str:
@@ -127,13 +141,13 @@ def _warning(report: dict[str, Any]) -> str:
     return f"{report['category']}: " + re.sub(r"'/[^']*'|0x[0-9a-f]+|\d+", "…", line)
 
 
-def environment(packages: Path, logs: Path, *, watched: bool) -> dict[str, str]:
-    """The environment of the tests: no key, no way out, the project's plugin within reach."""
-    here = Path(__file__).parent
-    paths = [packages / "autogen-test-utils" / "src", *([here] if watched else [])]
+def environment(packages: Path, logs: Path, settings: dict[str, str] | None) -> dict[str, str]:
+    """The environment of the tests: no key, no way out, the project's plugin within reach where there are settings."""
+    paths = [packages / "autogen-test-utils" / "src", *([] if settings is None else [Path(__file__).parent])]
     return {
         **{name: value for name, value in os.environ.items() if not PRIVATE.search(name)},
         **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), CLOSED),
+        **(settings or {}),
         "NO_PROXY": "localhost,127.0.0.1,::1",
         "PATH": os.pathsep.join([str(logs), str(Path(sys.executable).parent), os.environ["PATH"]]),
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
@@ -147,8 +161,13 @@ def put_uv(folder: Path) -> None:
     uv.chmod(0o755)
 
 
-def run(package: Path, logs: Path, *, watched: bool) -> Round:
+def run(package: Path, logs: Path, settings: dict[str, str] | None = None) -> Round:
     """Runs a package's tests one way.
+
+    Args:
+        package: its folder.
+        logs: where pytest's output goes.
+        settings: variables under which the tests are watched; None for bare.
 
     Raises:
         typer.BadParameter: pytest itself failed.
@@ -157,15 +176,15 @@ def run(package: Path, logs: Path, *, watched: bool) -> Round:
     parts = [["tests"]] if alone is None else [["tests", f"--ignore={alone}"], [alone]]
     told = Round()
     for paths in parts:
-        name = f"{package.name}-{'watched' if watched else 'bare'}-{len(list(logs.glob('*.txt')))}"
+        name = f"{package.name}-{'bare' if settings is None else 'watched'}-{len(list(logs.glob('*.txt')))}"
         report, output = logs / f"{name}.jsonl", logs / f"{name}.txt"
         command = [sys.executable, "-m", "pytest", *paths, *OPTIONS, f"--report-log={report}"]
-        started = time.monotonic()
+        started, used = time.monotonic(), _cpu()
         with output.open("w") as file:
             ended = subprocess.run(
-                [*command, "-p", "watched_tests"] if watched else command,
+                command if settings is None else [*command, "-p", "watched_tests"],
                 cwd=package,
-                env=environment(package.parent, logs, watched=watched),
+                env=environment(package.parent, logs, settings),
                 stdout=file,
                 stderr=file,
                 timeout=PACKAGE_TIMEOUT,
@@ -178,7 +197,14 @@ def run(package: Path, logs: Path, *, watched: bool) -> Round:
         told.warnings |= part.warnings
         told.streams += part.streams
         told.seconds += time.monotonic() - started
+        told.cpu += _cpu() - used
     return told
+
+
+def _cpu() -> float:
+    """Seconds of CPU that ended children took."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def check_version(package: Path) -> None:
@@ -201,7 +227,7 @@ def check_version(package: Path) -> None:
 def main(
     repository: Annotated[Path, typer.Argument(help="A copy of AutoGen's repository.", exists=True, file_okay=False)],
     package: Annotated[list[str] | None, typer.Option(help="Only this package; may be repeated.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Runs each way; two tell an unsteady test from a harmed one.")] = 2,
+    rounds: Annotated[int, typer.Option(min=1, help="Runs each way; every second one records all there is.")] = 2,
     logs: Annotated[Path | None, typer.Option(help="Where pytest's output is kept.")] = None,
 ) -> None:
     """Runs AutoGen's own tests bare and watched, and prints what differs."""
@@ -215,9 +241,9 @@ def main(
     streams: Counter[str] = Counter()
     for each in packages:
         ways = Ways([], [])
-        for _ in range(rounds):  # in turn, so that a busy machine is one for both
-            ways.bare.append(run(each, logs, watched=False))
-            ways.watched.append(run(each, logs, watched=True))
+        for number in range(rounds):  # in turn, so that a busy machine is one for both
+            ways.bare.append(run(each, logs))
+            ways.watched.append(run(each, logs, EVERYTHING if number % 2 else {}))
         streams += ways.watched[0].streams
         found = list(ways.differences())
         different += found
