@@ -33,7 +33,7 @@ around = FastAPI()
 
 
 def agent(name: str, fault: str) -> tuple[AssistantAgent, Callable[[], Awaitable[None]]]:
-    return model_agent(os.environ["MODEL_URL"].replace("FAULT", fault), name)
+    return model_agent(os.environ["MODEL_URL"].replace("FAULT", fault), name, timeout=90)
 
 
 async def words(name: str, fault: str) -> AsyncIterator[str]:

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, Span, get_current_span, set_span_in_context
 
-from . import causes
+from . import causes, limits
 from .contain import contained, report
 from .endings import How
 from .lineage import Case, Lineage, innermost
@@ -73,9 +73,21 @@ class OpenStream:
 
 
 class Ledger:
-    """The streams of this process."""
+    """The streams of this process.
 
-    def __init__(self, telemetry: Telemetry, flush: Callable[[], None] = lambda: None) -> None:
+    Args:
+        telemetry: what becomes of the facts.
+        flush: sends off what ``telemetry`` holds.
+        suspect: finds the limit that would explain an ending.
+    """
+
+    def __init__(
+        self,
+        telemetry: Telemetry,
+        flush: Callable[[], None] = lambda: None,
+        suspect: limits.Suspect = limits.suspect,
+    ) -> None:
+        self._suspect = suspect
         self._telemetry = telemetry
         self._flush = flush
         self._loops: dict[int, tuple[asyncio.AbstractEventLoop, AsyncGenerator[None, None]]] = {}
@@ -86,7 +98,7 @@ class Ledger:
     def _begin_anew(self) -> None:
         self._facts: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
         self._wake: SimpleQueue[None] = SimpleQueue()
-        self._lineage = Lineage(self._settled)
+        self._lineage = Lineage(self._settled, self._suspect)
         self._judging = threading.RLock()
         self._thread: threading.Thread | None = None
         self._retired = False
@@ -170,10 +182,10 @@ class Ledger:
         self._tell(("ended", record, ending))
 
     def left(self, record: Record, *, idle: bool, shutdown: bool = False) -> None:
-        """Notes that the end user of a server layer's stream is gone, or cut off by ``shutdown``; only the first counts.
+        """Notes that the end user of a server layer's stream is gone, or was cut off by ``shutdown``.
 
-        It ends for its reader now, and really when ``end`` is told. Where ``idle``, only if some stream in it is open:
-        a connection that may stay open between two answers is not cut between them.
+        Only the first counts. It ends for its reader now, and really when ``end`` is told. Where ``idle``, only if
+        some stream in it is open: a connection that may stay open between two answers is not cut between them.
         """
         closed = Ending(
             "closed",
