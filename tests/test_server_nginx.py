@@ -12,6 +12,7 @@ import pytest
 from otlp_receiver import OtlpReceiver
 from servers import GONE, Server, Verdicts, nginx, uvicorn, variables
 
+from autogen_streamtrace.demo import reply
 from autogen_streamtrace.demo.model_server import ModelServer
 
 pytestmark = pytest.mark.once
@@ -87,8 +88,9 @@ def test_a_refusal_before_the_headers_names_nginx(
 
 @pytest.mark.timeout(150)
 def test_a_silence_as_long_as_nginxs_default_is_suspected_of_it(
-    tmp_path: Path, receiver: OtlpReceiver, model: ModelServer, verdicts: Verdicts
+    tmp_path: Path, receiver: OtlpReceiver, model: ModelServer, verdicts: Verdicts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(reply, "HOLD_LIMIT", 90.0)
     ask_through(tmp_path, receiver, model, verdicts, "stall", "proxy_buffering off")
     for layer in ("http", "model", "agent", "server"):
         told = verdicts[layer]

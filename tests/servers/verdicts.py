@@ -24,7 +24,7 @@ SHUT_DOWN: Final = ("cancelled", "process", "shutdown")
 
 def turn(*told: Any) -> dict[str, tuple[Any, Any, Any, Any]]:
     """All four layers of an agent's turn, cut so; the server layer is the origin."""
-    return {layer: (*told, layer == "server") for layer in ("server", "agent", "model", "http")}  # type: ignore[dict-item]
+    return {layer: (*told, layer == "server") for layer in ("server", "agent", "model", "http")}
 
 
 def variables(receiver: OtlpReceiver, model: ModelServer | Server, **more: str) -> dict[str, str]:
@@ -72,9 +72,9 @@ class Verdicts:
         _ = self[layer]
         return self._spans(layer)[0].data
 
-    def named(self, name: str) -> list[Any]:
-        """The trace's spans of this name so far."""
-        return [each.data for each in self._trace() if each.data.name == name]
+    def spans(self) -> list[Any]:
+        """The trace's spans so far, whoever's they are."""
+        return [each.data for each in self._trace()]
 
     def _spans(self, layer: str) -> list[Received[Any]]:
         return [each for each in self._trace() if each.attributes.get(PREFIX + "layer") == layer]

@@ -146,7 +146,7 @@ class Ledger:
     def never(self, opening: Opening, context: Context) -> None:
         """Notes a stream that was created in ``context`` and dropped unread."""
         if not self._retired:
-            self._tell(("never", opening, context))
+            self._tell(("never", opening, (context, current(context))))
 
     def end(
         self,
@@ -325,8 +325,8 @@ class Ledger:
         elif what == "over" and self._own(about):
             self._lineage.over(about.case, more)
         elif what == "never":
-            parent = current(more)
-            self._telemetry.never_started(about, parent_context(parent, more), parent is None)
+            context, parent = more
+            self._telemetry.never_started(about, parent_context(parent, context), parent is None)
         elif what == "loop closed":
             self._loops.pop(about, None)
             self._lineage.stopped(about, Ending("closed", more, held=True, cause=causes.CLOSED))
