@@ -8,6 +8,7 @@ it waits for its parent. Pure bookkeeping on one thread: no I/O, no clock but th
 from collections.abc import Callable
 from typing import Any, Final
 
+from . import limits
 from . import names as n
 from .causes import Cause
 from .deadlines import Deadline
@@ -95,10 +96,16 @@ class Case:
 
 
 class Lineage:
-    """All open streams of a process. ``settled`` is called once for each, when it is over and judged."""
+    """All open streams of a process.
 
-    def __init__(self, settled: Callable[[Case], None]) -> None:
+    Args:
+        settled: is called once for each, when it is over and judged.
+        suspect: finds the limit that would explain an ending.
+    """
+
+    def __init__(self, settled: Callable[[Case], None], suspect: limits.Suspect = limits.suspect) -> None:
         self._settled = settled
+        self._suspect = suspect
         self.open: dict[Case, None] = {}
         self._waiting: dict[Case, None] = {}
         self._strays: tuple[tuple[float, Cause, Verdict], ...] = ()
@@ -262,6 +269,10 @@ class Lineage:
                 ended_by = case.finisher
             return Verdict(rule.outcome, ended_by, waiting, name, rule.name)
         stopped = rule.outcome in (n.CANCELLED, n.ABANDONED)
+        cancelled_by = _cancelled_by(case, rule, ended_by)
+        limit = _limit(case, rule, ended_by)
+        if record.layer in (n.HTTP, n.SERVER) and limit is None and ending is not None:
+            limit = self._suspect(_seen(record, rule.outcome, ending, cancelled_by))
         return Verdict(
             rule.outcome,
             ended_by,
@@ -273,8 +284,8 @@ class Lineage:
             cause_chain=cause.types if cause is not None else (),
             cause_layer=record.layer if cause is not None and cause.types else None,
             status=record.status if record.layer == n.HTTP and rule.outcome == n.REJECTED else None,
-            cancelled_by=_cancelled_by(case, rule, ended_by),
-            limit=_limit(case, rule, ended_by),
+            cancelled_by=cancelled_by,
+            limit=limit,
             intermediary=record.intermediary,
         )
 
@@ -494,6 +505,23 @@ def _limit(case: Case, rule: Rule, ended_by: n.EndedBy) -> Limit | None:
     if rule.outcome != n.TIMEOUT or not timer or case.record.timeouts is None:
         return None
     return Limit(f"http_client.{timer}_timeout", case.record.timeouts.get(timer), n.CONFIGURED)
+
+
+def _seen(record: Record, outcome: n.Outcome, ending: Ending, cancelled_by: n.CancelledBy | None) -> limits.Seen:
+    first = record.first - record.start if record.chunks else None
+    duration = ending.at - record.start
+    silence = ending.at - record.last
+    refused = outcome == n.REJECTED
+    return limits.Seen(
+        outcome,
+        silence=(duration if first is None else first) if refused else silence,
+        duration=duration,
+        first=first,
+        status=record.status if record.layer == n.HTTP else None,
+        intermediary=record.intermediary,
+        cause=ending.cause.root if ending.cause is not None else "",
+        cancelled_by=cancelled_by or "",
+    )
 
 
 def _simple(name: str) -> str:
