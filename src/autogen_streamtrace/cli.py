@@ -3,6 +3,7 @@
 import typer
 
 from autogen_streamtrace.demo.command import demo
+from autogen_streamtrace.diagnose.command import diagnose
 
 app = typer.Typer(name="autogen-streamtrace", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
@@ -13,6 +14,7 @@ def describe() -> None:
 
 
 app.command("demo")(demo)
+app.command("diagnose")(diagnose)
 
 
 def main() -> None:
