@@ -99,8 +99,8 @@ def _texts(name: str, cells: Sequence[Any]) -> pl.Series:
 
 
 def _hexadecimal(name: str, texts: pl.Series) -> pl.Series:
-    numbers: pl.Series = texts.str.to_integer(base=16, dtype=pl.UInt64, strict=False)
-    return numbers.alias(name)
+    numbers: Any = texts.str.to_integer(base=16, dtype=pl.UInt64(), strict=False)
+    return pl.Series(name, numbers)
 
 
 def _times(name: str, cells: Sequence[Any]) -> pl.Series:

@@ -51,7 +51,7 @@ def diagnose(
         from .page import write
 
         try:
-            write(html, diagnosis, streams, attribution)
+            write(html, diagnosis, streams)
         except OSError as error:
             raise typer.BadParameter(f"{html}: {error.strerror}", param_hint="--html") from None
     if as_json:
@@ -59,9 +59,17 @@ def diagnose(
 
         typer.echo(orjson.dumps(document(diagnosis, streams), option=orjson.OPT_INDENT_2).decode())
     else:
-        show(Console(highlight=False, soft_wrap=True), diagnosis, streams)
+        show(_console(), diagnosis, streams)
     if diagnosis.findings:
         raise typer.Exit(1)
+
+
+def _console() -> "Console":
+    """Standard output; where it is no terminal, lines are not broken."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=10_000)
 
 
 def require(*modules: str, what: str) -> None:

@@ -129,8 +129,7 @@ def _findings(early: pl.DataFrame, attribution: Attribution) -> Iterator[Finding
                 explained += members["row"].to_list()
                 yield _clustered(cluster, counts, layer, intermediary, members, attribution)
         rest = rest.filter(~pl.col("row").is_in(explained))
-    for _, group in _groups(rest, "layer", "outcome", "ended_by", "cancelled_by", "cause", "status", "host", "limit"):
-        yield _by_cause(group, attribution)
+    yield from _by_cause(rest, attribution)
 
 
 def _groups(table: pl.DataFrame, *keys: str) -> Iterator[tuple[tuple[Any, ...], pl.DataFrame]]:
@@ -220,22 +219,27 @@ def _clustered(
     )
 
 
-def _by_cause(group: pl.DataFrame, known: Attribution) -> Finding:
-    first = group.row(0, named=True)
-    columns = (*_TEXTS, "status")
-    cause = {key: "" if first[key] is None else str(first[key]) for key in columns}
-    if not cause["host"]:
-        cause["host"] = cause["waiting_on_name"] if cause["waiting_on"] == "http" else ""
-    title, fix = advise(cause)
+def _by_cause(rest: pl.DataFrame, known: Attribution) -> Iterator[Finding]:
+    """Endings that no limit explains, by what is to be done about them."""
+    alike: dict[tuple[str, str], list[pl.DataFrame]] = {}
+    for _, group in _groups(rest, "layer", "outcome", "ended_by", "cancelled_by", "cause", "status", "host", "name"):
+        first = group.row(0, named=True)
+        cause = {key: "" if first[key] is None else str(first[key]) for key in (*_TEXTS, "status")}
+        cause["host"] = cause["host"] or (cause["waiting_on_name"] if cause["waiting_on"] == "http" else "")
+        alike.setdefault(advise(cause), []).append(group)
+    for (title, fix), groups in alike.items():
+        yield _advised(title, fix, pl.concat(groups), known)
+
+
+def _advised(title: str, fix: str, group: pl.DataFrame, known: Attribution) -> Finding:
+    outcome = _commonest(group, "outcome")
     evidence = [_endings(group), _times(group)]
-    few = group.height < FEWEST
-    suspected = _suspected(group, known) if few else ""
-    if suspected:
-        evidence.append(f"too few to say, but it fits {suspected}")
-    if few and group["outcome"][0] in (n.DISCONNECTED, n.TRUNCATED, n.TIMEOUT):
-        sure: Sure = "too few to say"
-    else:
-        sure = "certain" if cause["outcome"] not in (n.DISCONNECTED, n.TRUNCATED) else "likely"
+    sure: Sure = "certain"
+    if outcome in (n.DISCONNECTED, n.TRUNCATED) and not _commonest(group, "cause").endswith("ConnectError"):
+        sure = "too few to say" if group.height < FEWEST else "likely"
+        suspected = _suspected(group, known) if group.height < FEWEST else ""
+        if suspected:
+            evidence.append(f"it fits {suspected}")
     return Finding(
         title=title,
         streams=group.height,
@@ -243,7 +247,7 @@ def _by_cause(group: pl.DataFrame, known: Attribution) -> Finding:
         sure=sure,
         fix=fix,
         evidence=tuple(evidence),
-        outcome=cause["outcome"],
+        outcome=outcome,
         traces=_traces(group),
     )
 
@@ -326,6 +330,8 @@ def _times(group: pl.DataFrame) -> str:
 
 
 def _quantiles(values: pl.Series) -> str:
+    if values.len() < FEWEST:
+        return " · ".join(f"{value:.3g}" for value in values.sort()) + " s"
     low, middle, high = (values.quantile(q, "nearest") or 0.0 for q in (0.1, 0.5, 0.9))
     return f"{middle:.3g} s (most {low:.3g} to {high:.3g})"
 

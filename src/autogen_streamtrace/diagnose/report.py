@@ -38,8 +38,8 @@ def show(console: Console, diagnosis: Diagnosis, streams: Streams) -> None:
 
 
 def _lines(rank: int, finding: Finding) -> Group:
-    turns = f"{finding.lost:,} turn{'' if finding.lost == 1 else 's'} lost"
-    streams = "" if finding.streams == finding.lost else f" by {finding.streams:,} endings"
+    turns = f"{_counted(finding.lost, 'turn')} lost"
+    streams = "" if finding.streams == finding.lost else f" by {_counted(finding.streams, 'ending')}"
     head = Text.assemble(f"{rank}. ", (finding.title, "bold"))
     told = [
         Text.assemble(f"{turns}{streams} · ", (finding.sure, SURE_STYLES[finding.sure])),
@@ -50,7 +50,11 @@ def _lines(rank: int, finding: Finding) -> Group:
         told.append(Text(f"see {finding.page}", "dim"))
     if finding.traces:
         told.append(Text(f"for instance trace {', '.join(finding.traces)}", "dim"))
-    return Group(head, *(Padding(line, (0, 0, 0, 3)) for line in told))
+    return Group(head, *(Padding(line, (0, 0, 0, 3), expand=False) for line in told))
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def as_json(diagnosis: Diagnosis, streams: Streams) -> dict[str, Any]:
