@@ -4,6 +4,7 @@ import typer
 
 from autogen_streamtrace.demo.command import demo
 from autogen_streamtrace.diagnose.command import diagnose
+from autogen_streamtrace.probe.command import echo, probe
 
 app = typer.Typer(name="autogen-streamtrace", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
@@ -15,6 +16,8 @@ def describe() -> None:
 
 app.command("demo")(demo)
 app.command("diagnose")(diagnose)
+app.command("probe")(probe)
+app.command("echo")(echo)
 
 
 def main() -> None:

@@ -1,16 +1,15 @@
 """`autogen-streamtrace diagnose`."""
 
 import re
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from autogen_streamtrace.extras import known_limits, plain_console, require
+
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from autogen_streamtrace.limits import Attribution
 
     from .reading import Streams
 
@@ -59,36 +58,9 @@ def diagnose(
 
         typer.echo(orjson.dumps(document(diagnosis, streams), option=orjson.OPT_INDENT_2).decode())
     else:
-        show(_console(), diagnosis, streams)
+        show(plain_console(), diagnosis, streams)
     if diagnosis.findings:
         raise typer.Exit(1)
-
-
-def _console() -> "Console":
-    """Standard output; where it is no terminal, lines are not broken."""
-    from rich.console import Console
-
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=10_000)
-
-
-def require(*modules: str, what: str) -> None:
-    """Ends with status 2 and what to install where a module is missing."""
-    missing = [module for module in modules if find_spec(module) is None]
-    if missing:
-        typer.echo(f"{what} needs {', '.join(missing)}:", err=True)
-        typer.echo("  pip install 'autogen-streamtrace[diagnose]'", err=True)
-        raise typer.Exit(2)
-
-
-def known_limits(files: "list[Path]") -> "Attribution":
-    """The catalogue with the user's files."""
-    from autogen_streamtrace.limits import Attribution, CatalogueError, load
-
-    try:
-        return Attribution(load(*files))
-    except CatalogueError as error:
-        raise typer.BadParameter(str(error), param_hint="--limits") from None
 
 
 def _seconds(since: str) -> float:
