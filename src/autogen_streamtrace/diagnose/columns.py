@@ -88,7 +88,7 @@ def frame(rows: Sequence[Row]) -> pl.DataFrame:
 
 def _series(column: Column, cells: Sequence[Any]) -> pl.Series:
     if column.kind == "label":
-        return _texts(column.name, cells).cast(pl.Categorical())
+        return pl.Series(column.name, _texts(column.name, cells), pl.Categorical())
     if column.kind == "number":
         return _of(column.name, cells, pl.Float64(), _number)
     return _of(column.name, cells, pl.Boolean(), _truth)
