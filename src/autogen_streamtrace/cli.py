@@ -2,6 +2,7 @@
 
 import typer
 
+from autogen_streamtrace.audit_command import audit
 from autogen_streamtrace.demo.command import demo
 from autogen_streamtrace.diagnose.command import diagnose
 from autogen_streamtrace.probe.command import echo, probe
@@ -16,6 +17,7 @@ def describe() -> None:
 
 app.command("demo")(demo)
 app.command("diagnose")(diagnose)
+app.command("audit")(audit)
 app.command("probe")(probe)
 app.command("echo")(echo)
 

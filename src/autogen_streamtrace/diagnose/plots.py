@@ -160,6 +160,7 @@ def _figure(y: str, **layout: Any) -> go.Figure:
         legend={"orientation": "h", "y": -0.25},
         font={"family": "system-ui, sans-serif", "size": 12, "color": "#888"},
         height=320,
+        showlegend=True,
         **layout,
     )
     figure.update_xaxes(gridcolor=_GREY, zerolinecolor=_GREY)
