@@ -6,11 +6,8 @@ from .instrumentor import ASGIMiddleware, Instrumentor, instrument, open_streams
 from .settings import SettingError
 
 __all__ = [
-<<<<<<< HEAD
     "ASGIMiddleware",
-=======
     "Audit",
->>>>>>> 8a6a379 (Audit every timeout of a program, layer by layer)
     "Instrumentor",
     "OpenStream",
     "SettingError",

@@ -9,10 +9,10 @@ import math
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from rich.console import Console
-from rich.table import Table
+if TYPE_CHECKING:
+    from rich.console import Console
 
 Kind = Literal["explicit", "default", "none"]
 Path = tuple[str, ...]
@@ -57,13 +57,17 @@ class Audit:
     """The one that strikes first, of those that bound a stream."""
 
     def __str__(self) -> str:
+        from rich.console import Console
+
         console = Console(width=160, highlight=False, no_color=True)
         with console.capture() as captured:
             self.show(console)
         return captured.get()
 
-    def show(self, console: Console) -> None:
+    def show(self, console: "Console") -> None:
         """Prints the table, then what is wrong."""
+        from rich.table import Table
+
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
         for heading in ("layer", "whose", "setting", "seconds", "set"):
             table.add_column(heading, no_wrap=heading != "whose", justify="right" if heading == "seconds" else "left")
