@@ -20,6 +20,7 @@ from autogen_streamtrace import SettingError, trace_stream
 from autogen_streamtrace.core import contain, lineage
 from autogen_streamtrace.core.telemetry import Telemetry
 from autogen_streamtrace.demo.model_server import ModelServer
+from autogen_streamtrace.limits import CatalogueError
 
 AUTO = Path(sys.executable).with_name("opentelemetry-instrument")
 SPAN = "stream s"
@@ -257,3 +258,8 @@ def test_under_the_loader_a_wrong_setting_is_logged_and_the_others_load(tmp_path
 
 def test_under_the_loader_a_disabled_sdk_patches_nothing(tmp_path: Path) -> None:
     assert launched(tmp_path, OTEL_SDK_DISABLED="true").stdout == "not watching\n"
+
+
+def test_a_file_of_limits_that_cannot_be_used_is_an_error_that_names_it() -> None:
+    with pytest.raises(CatalogueError, match=r"nowhere\.toml"):
+        autogen_streamtrace.instrument(limits_file="nowhere.toml")

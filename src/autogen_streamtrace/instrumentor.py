@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXClientInstrumentor
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
-from . import otlp, settings
+from . import limits, otlp, settings
 from .core import content
 from .core import names as n
 from .core.contain import contained
@@ -100,6 +100,7 @@ class _Watch:
             flush=lambda: otlp.flush(self._providers, FLUSH_TIMEOUT),
             stall_after=loaded.stall_after,
             captures=capture != content.NOWHERE,
+            suspect=limits.Attribution(limits.load(*filter(None, [loaded.limits_file]))).suspect,
         )
         telemetry.watch(lambda: self.ledger.waiting, self.ledger.oldest, self.ledger.stalled)
         telemetry.observe(n.M_EXPORT_FAILURES, "{failure}", "Exports that failed.", otlp.export_failures)
@@ -186,11 +187,13 @@ def instrument(**keywords: Any) -> None:
         caller_endings: ``error`` gives endings that the reader chose the span status ERROR too.
         stall_after: seconds without an item after which an open stream is told as stalled.
         max_names: how many distinct values a metric label may take; the rest reads ``_OTHER``.
+        limits_file: a TOML file of limits, in the form of the catalogue that ships, to suspect beside those of it.
         baggage: keys of baggage entries that go on spans and events; as a mapping, each with the values that it
             may have on metrics, where every other value reads ``_OTHER``.
 
     Raises:
         SettingError: a setting is unknown, or its value is not allowed.
+        CatalogueError: the file of limits cannot be used.
 
     Source: every standard variable of https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
     """

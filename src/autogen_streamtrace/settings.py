@@ -30,6 +30,7 @@ class Settings(BaseSettings):
     caller_endings: Literal["unset", "error"] = Field("unset", description="span status of endings the caller chose")
     stall_after: float = Field(10.0, gt=0, description="seconds of silence that count as a stall")
     max_names: int = Field(100, ge=1, le=1000, description="values of one metric label before the rest reads _OTHER")
+    limits_file: str = Field("", description="a file of limits of your own, beside the catalogue that ships")
     baggage: Annotated[dict[str, tuple[str, ...]], NoDecode, BeforeValidator(lambda given: _entries(given))] = Field(
         {},
         description="baggage entries on spans and events, each with the values that it may have on metrics",

@@ -105,7 +105,7 @@ class Ledger:
         stall_after: float = STALL_AFTER,
         *,
         captures: bool = False,
-        suspect: limits.Suspect = limits.suspect,
+        suspect: limits.Suspect = limits.no_suspicion,
     ) -> None:
         self._suspect = suspect
         self._telemetry = telemetry

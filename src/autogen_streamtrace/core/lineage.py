@@ -103,7 +103,7 @@ class Lineage:
         suspect: finds the limit that would explain an ending.
     """
 
-    def __init__(self, settled: Callable[[Case], None], suspect: limits.Suspect = limits.suspect) -> None:
+    def __init__(self, settled: Callable[[Case], None], suspect: limits.Suspect = limits.no_suspicion) -> None:
         self._settled = settled
         self._suspect = suspect
         self.open: dict[Case, None] = {}

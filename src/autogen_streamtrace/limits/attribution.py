@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from ..core import names as n
 from ..core.endings import Limit
 from ..core.headers import INTERMEDIARIES
+from ..core.limits import Seen
 from .catalogue import KnownLimit
 
 EARLY: Final = 0.25
@@ -15,25 +16,6 @@ LATE_SHARE: Final = 0.015
 
 GATEWAY_STATUS: Final = frozenset({408, 499, 502, 503, 504, 520, 522, 524})
 """The statuses with which something in between says that it gave up."""
-
-
-class Seen(NamedTuple):
-    """What is known of an ending."""
-
-    outcome: str
-    silence: float
-    """Seconds from the last item, or the start, to the end."""
-    duration: float
-    """Seconds from the start to the end."""
-    first: float | None = None
-    """Seconds to the first item; none where none came."""
-    status: int | None = None
-    """The HTTP status, where a response came."""
-    intermediary: str = ""
-    """What the response's headers say stood in between."""
-    cause: str = ""
-    """Full name of the exception at the root."""
-    cancelled_by: str = ""
 
 
 def tolerance(limit: KnownLimit, seconds: float) -> tuple[float, float]:
