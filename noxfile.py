@@ -88,6 +88,16 @@ def autogen(session: nox.Session, openai: str) -> None:
 
 
 @nox.session
+def fuzz(session: nox.Session) -> None:
+    """Fuzzes what is read of a model's reply, for an hour or as long as `-- -max_total_time=SECONDS` says."""
+    session.install("--editable", ".", "--group", "fuzz")
+    corpus = Path("build", "corpus")
+    corpus.mkdir(parents=True, exist_ok=True)
+    limits = session.posargs or ["-max_total_time=3600"]
+    session.run("python", "fuzz/wire.py", "-dict=fuzz/wire.dict", "-max_len=4096", *limits, str(corpus), "fuzz/seeds")
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """A real agent and a real team against a model server that cuts its streams."""
     session.install("--editable", ".[demo]")

@@ -14,6 +14,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any, Final
 
 import pytest
+from pydantic import TypeAdapter
 
 from autogen_streamtrace.core import causes
 from autogen_streamtrace.core.causes import Cause
@@ -161,6 +162,8 @@ def test_the_installed_http_clients_own_errors_are_known_by_their_real_names(err
         (ssl.SSLError(), "other"),
         (KeyboardInterrupt(), "other"),
         (named("ollama._types.ResponseError")(), "rejected"),
+        (named("openai.APIResponseValidationError", named("openai.APIError"))(), "malformed"),
+        (caught(lambda: TypeAdapter(int).validate_python("x")), "malformed"),
     ],
 )
 def test_the_kind_of_an_exception(error: BaseException, kind: str) -> None:

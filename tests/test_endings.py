@@ -51,8 +51,8 @@ EXAMPLES: Final[dict[str, tuple[Evidence, Says]]] = {
     "thrown in by the reader": (agent("raised", kind="other", thrown_in=True), ("failed", "caller", "none")),
     "timer of the HTTP client": (http("raised", kind="timeout"), ("timeout", "http_client", "self")),
     "connection lost": (http("raised", kind="lost"), ("disconnected", "upstream", "self")),
-    "unparsable event": (model("raised", kind="malformed"), ("malformed", "upstream", "none")),
     "error event": (model("raised", kind="rejected"), ("rejected", "upstream", "none")),
+    "unparsable event": (model("raised", kind="malformed"), ("malformed", "upstream", "none")),
     "hung up when idle": (server("raised", kind="gone"), ("completed", "agent", "none")),
     "cancelled": (agent("raised", kind="cancelled"), ("cancelled", "caller", "innermost")),
     "reader left": (agent("closed", kind="closed", held=True), ("abandoned", "caller", "caller")),
@@ -113,6 +113,8 @@ ORDER: Final[list[tuple[str, str, Evidence]]] = [
     ("connection lost", "own code", http("raised", kind="lost")),
     ("unparsable event", "own code", http("raised", kind="malformed")),
     ("error event", "own code", model("raised", kind="rejected")),
+    ("error event", "own code", model("raised", kind="other", finish="error")),
+    ("error event", "unparsable event", model("raised", kind="malformed", finish="error")),
     ("cancelled", "own code", agent("raised", kind="cancelled")),
     ("reader left", "closed while it waited", agent("closed", kind="closed", held=True)),
     ("closed while it waited", "own code", agent("raised", kind="closed")),
@@ -128,6 +130,8 @@ def test_the_earlier_of_two_fitting_rules_decides(winner: str, loser: str, evide
     assert judge(evidence).name == winner
 
 
+CANCELLED: Final[Says] = ("cancelled", "caller", "innermost")
+
 NEAREST: Final[list[tuple[str, Evidence, Says]]] = [
     ("a status below 400", http(status=399, terminal=True), ("completed", "model", "none")),
     ("a status of 400", http(status=400), ("rejected", "upstream", "self")),
@@ -135,6 +139,8 @@ NEAREST: Final[list[tuple[str, Evidence, Says]]] = [
     ("a finish reason on the HTTP layer", http(finish="length", terminal=True), ("completed", "model", "none")),
     ("a finish reason with an agent", agent(finish="abort"), ("completed", "agent", "none")),
     ("a finish reason and an exception", model("raised", kind="other", finish="stop"), ("failed", "agent", "none")),
+    ("an error event that nobody raises", http(finish="error"), ("completed", "model", "none")),
+    ("an error event and a cancellation", model("raised", kind="cancelled", finish="error"), CANCELLED),
     ("an unparsable thing in a tool", Evidence("tool", "raised", "malformed"), ("failed", "tool", "none")),
     ("an unparsable thing in an agent", agent("raised", kind="malformed"), ("failed", "agent", "none")),
     ("an SDK's error in a tool", Evidence("tool", "raised", "rejected"), ("failed", "tool", "none")),
@@ -188,6 +194,7 @@ def test_the_nearest_cases_that_a_rule_must_not_take(evidence: Evidence, expecte
 )
 def test_each_finish_reason_of_the_contract_has_its_outcome(reasons: tuple[str, ...], outcome: str) -> None:
     assert {reason: judge(model(finish=reason)).outcome for reason in reasons} == dict.fromkeys(reasons, outcome)
+    assert {judge(model(finish=reason.upper())).outcome for reason in reasons} == {outcome}
 
 
 def test_no_finish_reason_means_two_things() -> None:

@@ -26,6 +26,9 @@ KINDS: Final[dict[str, Kind]] = {
     "anthropic.APITimeoutError": "timeout",
     "anthropic.APIConnectionError": "lost",
     "anthropic.APIError": "rejected",
+    "openai.APIResponseValidationError": "malformed",
+    "anthropic.APIResponseValidationError": "malformed",
+    "pydantic_core._pydantic_core.ValidationError": "malformed",
     "ollama._types.ResponseError": "rejected",
     "asyncio.exceptions.CancelledError": "cancelled",
     "builtins.GeneratorExit": "closed",
@@ -172,7 +175,7 @@ def _status(error: BaseException) -> int | None:
     """The ``status_code`` that the SDKs put on their errors, httpx on the error's response."""
     for holder in (error, getattr(error, "response", None)):
         status = getattr(holder, "status_code", None)
-        if isinstance(status, int):
+        if isinstance(status, int) and status >= 100:  # Ollama's error within a stream has -1
             return status
     return None
 

@@ -8,6 +8,7 @@ from typing import Final, Literal, NamedTuple
 
 from . import names as n
 from .causes import Kind
+from .wire import ERROR
 
 How = Literal["returned", "raised", "closed", "unread"]
 """returned: ran to its end · raised: an exception came out · closed: its reader left it · unread: never read."""
@@ -37,7 +38,7 @@ class Evidence(NamedTuple):
     of_model: bool = False
     """An HTTP exchange under a model stream."""
     finish: str | None = None
-    """The finish reason, in the provider's words."""
+    """The finish reason, in the provider's words; ``error`` where an error event came instead."""
     status: int | None = None
     """The HTTP status."""
     gone: bool = False
@@ -77,12 +78,23 @@ def _finisher(e: Evidence) -> n.EndedBy:
 
 
 def _model_said(reasons: frozenset[str]) -> Callable[[Evidence], bool]:
-    return lambda e: e.layer == n.MODEL and e.how == "returned" and e.finish in reasons
+    return lambda e: e.layer == n.MODEL and e.how == "returned" and _lower(e) in reasons
 
 
 def _failed_finish(e: Evidence) -> bool:
     known = DONE_REASONS | LENGTH_REASONS | FILTER_REASONS
-    return e.layer == n.MODEL and e.how == "returned" and e.finish is not None and e.finish not in known
+    return e.layer == n.MODEL and e.how == "returned" and e.finish is not None and _lower(e) not in known
+
+
+def _lower(e: Evidence) -> str | None:
+    """Gemini's are in capitals."""
+    return e.finish.lower() if e.finish is not None else None
+
+
+def _provider_failed(e: Evidence) -> bool:
+    """Its error was raised as one, or the client stumbled over it."""
+    stumbled = e.kind in ("malformed", "other") and e.finish == ERROR
+    return e.layer == n.MODEL and (e.kind == "rejected" or stumbled)
 
 
 def _breaker(e: Evidence) -> n.EndedBy:
@@ -96,7 +108,7 @@ def _shut_down(e: Evidence) -> bool:
 
 
 def _ended_silently(e: Evidence) -> bool:
-    return e.how == "returned" and e.expects_terminator and not e.terminal
+    return e.how == "returned" and e.expects_terminator and not e.terminal and e.finish is None
 
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -115,17 +127,11 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("thrown in by the reader", lambda e: e.thrown_in, n.FAILED, _by("caller"), "none"),
     Rule("timer of the HTTP client", lambda e: e.kind == "timeout", n.TIMEOUT, _by("http_client"), "self"),
     Rule("connection lost", lambda e: e.kind == "lost", n.DISCONNECTED, _by("upstream"), "self"),
+    Rule("error event", _provider_failed, n.REJECTED, _by("upstream"), "none"),
     Rule(
         "unparsable event",
         lambda e: e.kind == "malformed" and e.layer in (n.HTTP, n.MODEL),
         n.MALFORMED,
-        _by("upstream"),
-        "none",
-    ),
-    Rule(
-        "error event",
-        lambda e: e.kind == "rejected" and e.layer == n.MODEL,
-        n.REJECTED,
         _by("upstream"),
         "none",
     ),

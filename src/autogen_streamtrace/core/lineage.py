@@ -67,8 +67,8 @@ class Case:
         """What the last child that was cut in silence suffered."""
         self.refused: Verdict | None = None
         """The HTTP error status of the last attempt."""
-        self.heard: str | None = None
-        """On ``model``: the finish reason in the body of its last attempt, whatever the client made of it."""
+        self.heard: Record | None = None
+        """On ``model``: its last attempt, whose body says what it says whatever the client made of it."""
         self.finisher: n.EndedBy | None = None
         """Who ended the last child that completed."""
         self.attempts = 0
@@ -82,7 +82,7 @@ class Case:
     @property
     def finish(self) -> str | None:
         """The finish reason, in the provider's words where they could be read."""
-        return self.heard or self.record.finish
+        return (self.heard.finish if self.heard is not None else None) or self.record.finish
 
     @property
     def outermost(self) -> bool:
@@ -203,8 +203,9 @@ class Lineage:
         ending = case.ending
         assert ending is not None
         for kid in case.kids:
-            if kid.record.layer == n.HTTP:
-                _hear(case, kid)
+            _hear(case, kid)
+            if _silent(kid) and not _unparsable(ending):
+                self._alone(kid)
         if ending.how == "raised":
             carried = self._carried(case, ending)
             if carried is not None:
@@ -298,6 +299,7 @@ class Lineage:
         hand_down = self._let_go if case.record.layer == n.SERVER else self._hand_down
         for kid in case.kids:
             hand_down(kid, verdict, at)
+            _hear(case, kid)
         case.kids = ()
         if case.parent is not None:
             case.parent.kids = tuple(kid for kid in case.parent.kids if kid is not case)
@@ -310,7 +312,9 @@ class Lineage:
         kid.record.read_tail()
         refused = kid.record.layer == n.HTTP and (kid.record.status or 0) >= 400
         finished = kid.record.terminal and kid.record.last <= at  # what arrives later is not the parent's any more
-        if finished or refused or not _goes_down(verdict):
+        if _silent(kid) and verdict.outcome != n.MALFORMED:
+            self._alone(kid)
+        elif finished or refused or not _goes_down(verdict):
             self._fix(kid, self._finished(kid), at)
         else:
             self._fix(kid, verdict._replace(origin=False), at)
@@ -338,6 +342,7 @@ class Lineage:
         if case.verdict is None or case.over_at is None or case not in self.open:
             return
         del self.open[case]
+        _fill(case)
         self._settled(case)
 
 
@@ -395,14 +400,29 @@ def _waiting_on(case: Case, rule: Rule) -> tuple[n.WaitingOn, str]:
 
 
 def _stopped(case: Case) -> bool:
-    """It was stopped from above, or raised after its end: only its parent's end shows which."""
+    """It was stopped from above, or raised after its end: only its parent's end shows which.
+
+    A body that ended in silence may have ended in the middle of an event, of which its reader may complain.
+    """
     record, ending = case.record, case.ending
     assert ending is not None
     if record.layer == n.HTTP and (record.status or 0) >= 400:
         return False
     if ending.how == "closed":
         return ending.gone or not record.terminal
-    return ending.how == "raised" and ending.cause is not None and (record.terminal or _from_above(ending))
+    if ending.how == "returned":
+        return _silent(case)
+    return ending.cause is not None and (record.terminal or _from_above(ending))
+
+
+def _silent(case: Case) -> bool:
+    """The body of a model's reply that ended cleanly, and said nothing of an end."""
+    returned = case.ending is not None and case.ending.how == "returned" and case.record.layer == n.HTTP
+    return returned and judge(evidence(case)).outcome == n.TRUNCATED
+
+
+def _unparsable(ending: Ending) -> bool:
+    return ending.cause is not None and ending.cause.kind == "malformed"
 
 
 def _cut_above(case: Case) -> Case | None:
@@ -438,10 +458,10 @@ def _goes_up(verdict: Verdict) -> bool:
 
 
 def _hear(parent: Case, kid: Case) -> None:
-    """What the body of a model's reply said of its end."""
-    if parent.record.layer == n.MODEL:
+    """What the body of a model's reply said of it."""
+    if parent.record.layer == n.MODEL and kid.record.layer == n.HTTP:
         kid.record.read_tail()
-        parent.heard = kid.record.finish
+        parent.heard = kid.record
         parent.exchange = kid.record.opening.attributes
         parent.record.terminated = kid.record.terminated
         parent.record.status = kid.record.status
@@ -457,15 +477,28 @@ def _taken(case: Case, cause: Cause, verdict: Verdict, same: bool) -> Verdict:
     )
 
 
+def _fill(case: Case) -> None:
+    """What the body said, and the client's result did not."""
+    record, heard = case.record, case.heard
+    if heard is None:
+        return
+    record.finish = case.finish
+    record.response_id, record.response_model = heard.response_id, heard.response_model
+    if record.input_tokens is None:
+        record.input_tokens = heard.input_tokens
+    if record.output_tokens is None:
+        record.output_tokens = heard.output_tokens
+    case.heard = None
+
+
 def _remember(parent: Case, kid: Case, verdict: Verdict) -> None:
     if parent.verdict is not None:
         return
     if kid.ending is not None and kid.ending.how == "raised":
         parent.raised = (*parent.raised[1 - _KEPT :], (kid.ending, verdict))
-    if kid.record.layer == n.HTTP:
-        _hear(parent, kid)
-        if verdict.status is not None:
-            parent.refused = verdict
+    _hear(parent, kid)
+    if kid.record.layer == n.HTTP and verdict.status is not None:
+        parent.refused = verdict
     if verdict.outcome == n.COMPLETED:
         parent.finisher = verdict.ended_by
     elif kid.record.layer != n.TOOL and _goes_up(verdict):

@@ -73,6 +73,8 @@ class Record:
         "output_tokens",
         "parent",
         "request_ids",
+        "response_id",
+        "response_model",
         "size",
         "span",
         "start",
@@ -115,6 +117,10 @@ class Record:
         self.finish: str | None = None
         self.input_tokens: int | None = None
         self.output_tokens: int | None = None
+        """On ``http``, what the body said; on ``model``, what the client's result said, else the body."""
+        self.response_id: str | None = None
+        self.response_model: str | None = None
+        """As the body names them."""
         self.status: int | None = None
         self.intermediary = ""
         """What stood between this process and the server, where the response's headers say so."""
@@ -156,7 +162,7 @@ class Record:
         return self.tail is not None and self.tail.readable
 
     def read_tail(self) -> None:
-        """Looks in the body's end for a finish reason and a terminator."""
+        """Takes from the body what it says of the reply and its end."""
         if self.tail is None or self.tail_read:
             return
         self.tail_read = self.closed
@@ -164,6 +170,8 @@ class Record:
         if wire is not None:
             self.finish, self.terminal = wire.finish, wire.terminator
             self.terminated = wire.terminator
+            self.response_id, self.response_model = wire.response_id, wire.response_model
+            self.input_tokens, self.output_tokens = wire.input_tokens, wire.output_tokens
 
     def nanoseconds(self, at: float) -> int:
         """A time on ``clock`` as nanoseconds since the epoch."""

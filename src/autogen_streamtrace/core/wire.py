@@ -1,88 +1,199 @@
-"""Reads the end of a model's reply as it came over HTTP: was a finish reason or a terminator in it?
+"""Reads what a model's reply says of itself, from the beginning and the end of its body as it came over HTTP.
 
-Three formats: server-sent events as OpenAI sends them (``data: [DONE]``), as Anthropic sends them
-(``message_stop``), and Ollama's JSON lines (``"done":true``); an unstreamed JSON reply has its finish reason
-in the one object. A JSON text inside a string has its quotes escaped, so an unescaped key is a real one.
+Three formats, each as a stream or whole in one JSON text:
+
+- OpenAI: server-sent events, ``[DONE]`` the last (https://platform.openai.com/docs/api-reference/chat-streaming);
+- Anthropic: server-sent events, ``message_stop`` the last (https://platform.claude.com/docs/en/build-with-claude/streaming);
+- Ollama: JSON lines, ``"done":true`` in the last (https://docs.ollama.com/api/chat).
+
+Of a long body the middle is not kept; of the line in which the kept end begins, the rest is read.
 """
 
-import importlib
-import json
 import re
-import zlib
-from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
+from . import torn
+from .encodings import decoder, nothing
+
+HEAD: Final = 512
+"""Bytes of a long body's beginning that are kept: the reply's id stands there, with Anthropic its input tokens."""
 KEPT: Final = 2048
-"""Bytes of a body's end that are kept at least: a finish reason may stand before a long usage event."""
+"""Bytes of a long body's end that are read: a finish reason may stand before a long usage event."""
 TAIL: Final = 3072
-"""Bytes beyond which it is cut to that."""
+"""Bytes beyond which a body is long."""
 
-_DONE: Final = re.compile(rb"^data:[ \t]*\[DONE\]|^data:.*\"type\"\s*:\s*\"message_stop\"", re.MULTILINE)
-_REASON: Final = rb'"(?:finish_reason|stop_reason)"\s*:\s*"([^"\\]{1,64})"'
-_EVENT_REASON: Final = re.compile(rb"^data:.*?" + _REASON, re.MULTILINE)
-_BARE_REASON: Final = re.compile(_REASON)
-_OBJECT: Final = re.compile(rb"^\s*\{.*(?:_reason\"|\"done\"\s*:\s*true).*", re.MULTILINE)
+ERROR: Final = "error"
+"""Stands for the finish reason of a reply that an error event ended."""
+
+_WORD: Final = 128
+"""Characters of a finish reason, an id or a model's name."""
+_COUNT: Final = 2**53
+"""Tokens beyond which a count is not believed."""
+_FIRST: Final = 3
+"""Records that are read for the reply's id: Azure's first one has none."""
+
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
+_TELLING: Final = (rb'_reason"\s*:\s*"', rb'"usage"\s*:\s*\{', rb'"done"\s*:\s*true', rb'"message_stop"', rb'"error"')
+_SEARCHES: Final = tuple(re.compile(pattern).search for pattern in _TELLING)
+"""Find the records that say more than another piece of the reply's text, within which quotes are escaped."""
+
+_INPUT: Final = (
+    ("prompt_tokens",),
+    ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"),
+    ("prompt_eval_count",),
+)
+_OUTPUT: Final = (("completion_tokens",), ("output_tokens",), ("eval_count",))
+"""Token counts by provider; those of one provider add up."""
 
 
 class Wire(NamedTuple):
-    """What the end of a body says."""
+    """What a body, or one record of it, says of the reply."""
 
-    terminator: bool
+    terminator: bool = False
     """A finish reason or a terminator came."""
-    finish: str | None
-    """The last finish reason, in the provider's words."""
+    finish: str | None = None
+    """The last finish reason, in the provider's words; ``ERROR`` where an error event came instead."""
+    response_id: str | None = None
+    response_model: str | None = None
+    input_tokens: int | None = None
+    """Tokens of the request, cached ones included."""
+    output_tokens: int | None = None
+    """Tokens of the reply so far."""
 
 
-def read(tail: bytes, whole: bool) -> Wire:
-    """Reads the last bytes of a decoded body; ``whole`` if nothing before them is missing."""
-    torn = b""
-    if not whole:
-        cut = _LINE_END.search(tail)
-        torn, tail = (tail[: cut.start()], tail[cut.end() :]) if cut else (tail, b"")
-    finish = _last(_BARE_REASON, torn)  # of a torn line only an unescaped key is what it seems
-    done = finish is not None
-    for text in _OBJECT.findall(tail) if tail.startswith(b"{") or b"\n{" in tail else ():
-        told = _of_object(text)
-        done, finish = done or told.terminator, told.finish or finish
-    finish = _last(_EVENT_REASON, tail) or finish
-    if finish is None and tail.lstrip().startswith((b"{", b'"')):
-        finish = _of_object(tail).finish
-    return Wire(done or finish is not None or bool(_DONE.search(tail)), finish)
+NOTHING: Final = Wire()
+_TERMINATOR: Final = Wire(terminator=True)
 
 
-def _last(pattern: re.Pattern[bytes], text: bytes) -> str | None:
-    found = pattern.findall(text)
-    return found[-1].decode("ascii", "replace") if found else None
+def read(tail: bytes, head: bytes = b"") -> Wire:
+    """Reads a decoded body.
+
+    Args:
+        tail: the whole body; of a long one its last bytes.
+        head: of a long body its first bytes.
+    """
+    if head:
+        cut, *rest = _LINE_END.split(tail, 1)
+        text = b"".join(rest)
+        records = _records(text)
+        return _told(text, records, _then(_beginning(head), _of_rest(cut if records else tail)))
+    wire = _told(tail, _records(tail), NOTHING)
+    if wire is NOTHING and tail.lstrip().startswith(b"{"):  # one object in many lines
+        return _told(tail, [tail], NOTHING)
+    return wire
 
 
-def _of_object(text: bytes) -> Wire:
-    """One JSON object: a line of Ollama's, or a whole reply. Its tools' arguments are objects too, so it is parsed."""
-    try:
-        said = json.loads(text)
-    except ValueError:
-        return Wire(False, None)
-    if not isinstance(said, dict):
-        return Wire(False, None)
+def _then(before: Wire, after: Wire) -> Wire:
+    """The reply's identity is told first, its end last; an error after its end ends nothing."""
+    over = before.terminator and not after.terminator
+    return Wire(
+        before.terminator or after.terminator,
+        before.finish if over or after.finish is None else after.finish,
+        before.response_id or after.response_id,
+        before.response_model or after.response_model,
+        before.input_tokens if after.input_tokens is None else after.input_tokens,
+        before.output_tokens if after.output_tokens is None else after.output_tokens,
+    )
+
+
+def _records(text: bytes) -> list[bytes]:
+    """The data of each server-sent event, and each line that may be a JSON object."""
+    records: list[bytes] = []
+    data: list[bytes] = []
+    for line in (*text.splitlines(), b""):
+        if line.startswith(b"data:"):
+            data.append(line[5:])
+        elif line.startswith(b"{"):
+            records.append(line)
+        elif not line and data:
+            records.append(b"\n".join(data))
+            data.clear()
+    return records
+
+
+def _beginning(head: bytes) -> Wire:
+    """What the first records say, of which the last may be cut; a JSON text may have many lines."""
+    text, records = head.lstrip(), _records(head)
+    begun = _told(head, records, NOTHING)
+    cut = text if text.startswith(b"{") else records[-1] if records else b""
+    return begun if begun.response_model else _then(begun, _of(torn.beginning(cut)))
+
+
+def _told(text: bytes, records: list[bytes], wire: Wire) -> Wire:
+    """Adds what a text's records say: those that tell something, and the first until the reply's model is known."""
+    searches = [search for search in _SEARCHES if search(text)]
+    looks = _FIRST
+    for record in records:
+        if record.lstrip(b" \t").startswith(b"[DONE]"):
+            wire = _then(wire, _TERMINATOR)
+        elif (looks > 0 and not wire.response_model) or any(search(record) for search in searches):
+            looks -= 1
+            said = torn.parsed(record)
+            if said is not None:
+                wire = _then(wire, _of(said))
+    return wire
+
+
+def _of(said: dict[str, Any]) -> Wire:
+    """What one JSON object says. Only keys in their place count: a tool's arguments are JSON, too."""
+    start = said.get("type") == "message_start"
+    reply = _dict(said.get("message")) if start else said
+    usage = _dict(reply.get("usage")) or said
     done = said.get("done") is True
-    reasons = [said.get("stop_reason"), said.get("done_reason") if done else None]
+    reasons = [_dict(said.get("delta")).get("stop_reason"), said.get("stop_reason"), done and said.get("done_reason")]
     choices = said.get("choices")
     if isinstance(choices, list):
-        reasons += [choice.get("finish_reason") for choice in choices if isinstance(choice, dict)]
-    finish = next((reason for reason in reversed(reasons) if isinstance(reason, str)), None)
-    return Wire(done or finish is not None, finish)
+        reasons += [_dict(choice).get("finish_reason") for choice in choices]
+    finish = next(filter(None, map(_word, reversed(reasons))), None)
+    terminator = done or finish is not None or said.get("type") == "message_stop"
+    return Wire(
+        terminator,
+        ERROR if said.get("error") and not terminator else finish,
+        _word(reply.get("id")),
+        _word(reply.get("model")),
+        _tokens(usage, _INPUT),
+        None if start else _tokens(usage, _OUTPUT),  # what is said of them at the start is no count yet
+    )
+
+
+def _of_rest(text: bytes) -> Wire:
+    """What the end of a record says whose beginning is missing."""
+    levels = torn.ending(text) if any(search(text) for search in _SEARCHES) else ()
+    if not levels:
+        return NOTHING
+    choice = levels[-3] if len(levels) > 2 else {}  # of the list of choices in the reply
+    return _of({"choices": [choice], **levels[-1]})
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _word(value: Any) -> str | None:
+    """A text that can be exported."""
+    if not isinstance(value, str):
+        return None
+    return value[:_WORD].encode("utf-8", "replace").decode() or None
+
+
+def _tokens(usage: dict[str, Any], groups: tuple[tuple[str, ...], ...]) -> int | None:
+    for keys in groups:
+        counts = [n for n in map(usage.get, keys) if type(n) is int and 0 <= n <= _COUNT]
+        if counts:
+            return sum(counts)
+    return None
 
 
 class Tail:
-    """The last bytes of a body, decoded: at most ``TAIL`` and the last read."""
+    """A body as it is read, decoded: all of it up to ``TAIL`` bytes, else its beginning, its end and the last read."""
 
-    __slots__ = ("_decode", "_kept", "readable", "whole")
+    __slots__ = ("_decode", "_head", "_kept", "readable")
 
     def __init__(self, encoding: str = "") -> None:
         self._kept = bytearray()
+        self._head = b""
         self._decode = decoder(encoding)
-        self.readable = self._decode is not _nothing
-        self.whole = True
+        self.readable = self._decode is not nothing
 
     @property
     def plain(self) -> bytearray | None:
@@ -102,69 +213,14 @@ class Tail:
             self.trim()
 
     def trim(self) -> None:
-        """Drops all but the last bytes."""
+        """Drops the middle of what has become a long body."""
+        if not self._head:
+            self._head = bytes(self._kept[:HEAD])
         del self._kept[:-KEPT]
-        self.whole = False
 
     def read(self) -> Wire | None:
-        """What these bytes say of the reply's end; None where they could not be decoded."""
-        return read(bytes(self._kept), self.whole) if self.readable else None
-
-
-def decoder(encoding: str) -> Callable[[bytes], bytes] | None:
-    """An incremental decoder for a ``Content-Encoding``; None where there is nothing to decode.
-
-    Brotli and Zstandard need the packages with which the HTTP client itself decodes them.
-    """
-    name = encoding.strip().lower()
-    if name in ("", "identity"):
-        return None
-    if name in ("gzip", "x-gzip"):
-        return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress
-    if name == "deflate":
-        return _deflate()
-    if name == "br":
-        return _first(("brotli", "Decompressor", "process"), ("brotlicffi", "Decompressor", "decompress"))
-    if name == "zstd":
-        return _zstd()
-    return _nothing
-
-
-def _deflate() -> Callable[[bytes], bytes]:
-    wrapped, raw = zlib.decompressobj(), zlib.decompressobj(-zlib.MAX_WBITS)
-    chosen: list[Callable[[bytes], bytes]] = []
-
-    def decode(part: bytes) -> bytes:
-        if not chosen:
-            try:
-                out = wrapped.decompress(part)
-                chosen.append(wrapped.decompress)
-                return out
-            except zlib.error:
-                chosen.append(raw.decompress)
-        return chosen[0](part)
-
-    return decode
-
-
-def _zstd() -> Callable[[bytes], bytes]:
-    try:
-        made = importlib.import_module("zstandard").ZstdDecompressor().decompressobj()
-    except ImportError:
-        return _nothing
-    decode: Callable[[bytes], bytes] = made.decompress
-    return decode
-
-
-def _first(*choices: tuple[str, str, str]) -> Callable[[bytes], bytes]:
-    for module, cls, method in choices:
-        try:
-            decode: Callable[[bytes], bytes] = getattr(getattr(importlib.import_module(module), cls)(), method)
-        except (ImportError, AttributeError):
-            continue
-        return decode
-    return _nothing
-
-
-def _nothing(part: bytes) -> bytes:
-    return b""
+        """What these bytes say of the reply; None where they could not be decoded."""
+        if not self.readable:
+            return None
+        head = self._head
+        return read(bytes(self._kept[-KEPT:]) if head else bytes(self._kept), head)

@@ -1,0 +1,88 @@
+"""Bodies changed in every way, through real clients: the program notices nothing, and the verdict is the contract's."""
+
+import asyncio
+import gc
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import pytest
+from any_bodies import CUTS, bodies
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from programs.bodies import DOCUMENT, EVENTS, LINES, Answer, Bodies, client, close, turn
+from programs.watching import Watching, watching
+from wire_replies import packed, pieces
+
+from autogen_streamtrace.core import names as n
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+OUTCOMES = {"completed", "length", "filtered", "truncated", "disconnected", "rejected", "malformed", "failed"}
+"""What a body can do; nobody waits, cancels or leaves here."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Bodies]:
+    with Bodies() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+
+
+@pytest.fixture(scope="module")
+def clients(server: Bodies, loop: asyncio.AbstractEventLoop) -> Iterator[dict[str, Any]]:
+    """One of each, for all examples: what is instrumented is the classes."""
+    made = {name: client(name, server.url) for name in ("openai", "anthropic", "ollama")}
+    gc.collect()
+    gc.freeze()  # each example collects
+    yield made
+    gc.unfreeze()
+    for each in made.values():
+        loop.run_until_complete(close(each))
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize(
+    "name",
+    ["openai", pytest.param("anthropic", marks=pytest.mark.once), pytest.param("ollama", marks=pytest.mark.once)],
+)
+def test_any_body(server: Bodies, loop: asyncio.AbstractEventLoop, clients: dict[str, Any], name: str) -> None:
+    @settings(max_examples=60)
+    @given(
+        body=bodies(name),
+        cuts=CUTS,
+        kind=st.sampled_from([EVENTS, LINES, DOCUMENT, "text/html"]),
+        encoding=st.sampled_from(["", "", "gzip"]),
+        end=st.sampled_from(["whole", "whole", "cut", "lost"]),
+        streamed=st.sampled_from([True, True, False]),
+    )
+    def check(body: bytes, cuts: list[int], kind: str, encoding: str, end: str, streamed: bool) -> None:
+        sent = packed(body, encoding)
+        sent = sent[: len(sent) // 2] if end != "whole" else sent
+        server.answer = Answer(pieces(sent, cuts), kind, encoding, whole=end != "lost")
+        bare = loop.run_until_complete(turn(clients[name], streamed))
+        with watching() as told:
+            assert loop.run_until_complete(turn(clients[name], streamed)) == bare
+            gc.collect()
+            assert_of_the_contract(told)
+
+    check()
+
+
+def assert_of_the_contract(told: Watching) -> None:
+    """Each layer has a verdict of the contract's vocabulary, and what ended early arose in one of them."""
+    found = [dict(span.attributes or {}) for span in told.spans()]
+    layers = {str(each[n.A_LAYER]): each for each in found if n.A_LAYER in each}
+    assert layers.keys() == {"agent", "model", "http"}
+    for each in layers.values():
+        assert each[n.A_OUTCOME] in OUTCOMES
+        assert each[n.A_ENDED_BY] in get_args(n.EndedBy)
+        assert each[n.A_WAITING_ON_TYPE] in get_args(n.WaitingOn)
+        assert each[n.A_EARLY] == (each[n.A_OUTCOME] != "completed")
+    assert sum(bool(each[n.A_EARLY] and each[n.A_ORIGIN]) for each in layers.values()) == layers["agent"][n.A_EARLY]
