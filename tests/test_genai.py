@@ -124,3 +124,14 @@ def test_a_team_is_a_workflow() -> None:
     team = watch(body).one("team")
     assert team.span.name == f"invoke_workflow {TEAM_NAME}"
     assert gen_ai(team) == {"gen_ai.operation.name": "invoke_workflow", "gen_ai.workflow.name": TEAM_NAME}
+
+
+def test_a_reply_is_named_as_the_provider_names_it() -> None:
+    model = watch(turn("ok")).one("model")
+    assert (model["gen_ai.response.id"], model["gen_ai.response.model"]) == ("chatcmpl-1", MODEL_NAME)
+
+
+def test_a_cut_reply_has_its_id_too() -> None:
+    model = watch(turn("fin")).one("model")
+    assert (model["autogen.stream.outcome"], model["gen_ai.response.id"]) == ("disconnected", "chatcmpl-1")
+    assert model["gen_ai.response.finish_reasons"] == ("error",)

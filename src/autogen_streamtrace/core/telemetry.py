@@ -424,12 +424,14 @@ def _of_record(record: Record) -> Attributes:
         attributes[n.A_CHARACTERS] = record.size
         if record.chunks and record.opening.streamed:
             attributes[n.GEN_AI_FIRST_CHUNK] = record.first - record.start
-        for key, tokens in (
+        for key, said in (
             (n.GEN_AI_INPUT_TOKENS, record.input_tokens),
             (n.GEN_AI_OUTPUT_TOKENS, record.output_tokens),
+            (n.GEN_AI_RESPONSE_ID, record.response_id),
+            (n.GEN_AI_RESPONSE_MODEL, record.response_model),
         ):
-            if tokens is not None:
-                attributes[key] = tokens
+            if said is not None:
+                attributes[key] = said
     if record.layer in (n.HTTP, n.MODEL):
         attributes[n.A_TERMINATOR] = record.terminated
     return attributes
