@@ -3,7 +3,7 @@
 import asyncio
 from typing import Any, Final
 
-from autogen_streamtrace.core import causes
+from autogen_streamtrace.core import causes, limits
 from autogen_streamtrace.core import names as n
 from autogen_streamtrace.core.causes import Cause
 from autogen_streamtrace.core.endings import Verdict
@@ -42,12 +42,12 @@ def flattened(name: str) -> BaseException:
 class Streams:
     """A process's streams. Time passes by a second with each thing that happens."""
 
-    def __init__(self) -> None:
+    def __init__(self, suspect: limits.Suspect = limits.no_suspicion) -> None:
         self.settled: list[Case] = []
         self.records: list[Record] = []
         self._kept: list[BaseException] = []
         """Exceptions are told apart by where they are in memory: none may go before the last was read."""
-        self.lineage = Lineage(self.settled.append)
+        self.lineage = Lineage(self.settled.append, suspect)
         self.now = 0.0
 
     def start(self, layer: n.Layer, parent: Record | None = None, name: str = "", **opening: Any) -> Record:

@@ -8,6 +8,7 @@ from lineage_streams import Streams, case, error, origins, outcomes, told
 
 from autogen_streamtrace.core.lineage import PATIENCE
 from autogen_streamtrace.core.record import Record
+from autogen_streamtrace.limits import Attribution, builtin
 
 GONE: Final = ("cancelled", "client", "disconnect")
 
@@ -165,7 +166,7 @@ def test_deep_below_one_that_is_slow_to_end_patience_is_not_needed(streams: Stre
 
 
 def test_a_limit_is_suspected_by_how_it_ended() -> None:
-    streams = Streams()
+    streams = Streams(Attribution(builtin()).suspect)
     http = streams.start("http")
     http.intermediary, http.start, http.last = "nginx", 0.0, 0.0
     streams.now = 59.0
