@@ -1,1 +1,1 @@
-"""AutoGen's surface: every agent, team, client, tool and workbench class of the installed packages, and what is known of it."""
+"""AutoGen's surface: each of its agent, team, client, tool and workbench classes, and what is known of it."""
