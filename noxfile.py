@@ -14,7 +14,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["lint", "tests", "pythons", "uvloop", "bare"]
+nox.options.sessions = ["lint", "tests", "pythons", "uvloop", "bare", "semantic_kernel"]
 
 # A slow registry is no reason to fail.
 os.environ.setdefault("UV_HTTP_TIMEOUT", "180")
@@ -85,6 +85,13 @@ def autogen(session: nox.Session, openai: str) -> None:
     """AutoGen's own tests, bare and watched, from a copy of its repository: nox -s "autogen(openai3)" -- PATH."""
     session.install("--editable", ".", "--group", "autogen", openai)
     session.run("python", "tools/autogen_tests.py", *session.posargs)
+
+
+@nox.session
+def semantic_kernel(session: nox.Session) -> None:
+    """Semantic Kernel's adapter, which brings SciPy, pandas and much else that no other test needs."""
+    session.install("--editable", ".", "--group", "test", "autogen-ext[semantic-kernel-core]~=0.7.5", OPENAI_3)
+    session.run("pytest", "-W", "default", "tests/test_clients_semantic_kernel.py", *session.posargs)  # it warns a lot
 
 
 @nox.session

@@ -106,7 +106,7 @@ CLIENTS: Final[dict[str, Run | Skipped]] = {
     ),
     "OpenAIChatCompletionClient": Run(f"{OPENAI}, {OPENAI}", note="openai 1.x and 3.x"),
     "ReplayChatCompletionClient": Run(f"{REPLY}, {REPLY}"),
-    "SKChatCompletionAdapter": Skipped("needs `semantic-kernel`, which has a session of its own"),
+    "SKChatCompletionAdapter": Skipped("needs `semantic-kernel`; run by `nox -s semantic_kernel`"),
 }
 TOOLS: Final[dict[str, Run | Skipped]] = {
     "AgentTool": Run(f"tool clerk, agent clerk, {REPLY}"),
