@@ -14,7 +14,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["lint", "tests", "pythons", "uvloop", "bare"]
+nox.options.sessions = ["lint", "tests", "pythons", "uvloop", "bare", "semantic_kernel"]
 
 # A slow registry is no reason to fail.
 os.environ.setdefault("UV_HTTP_TIMEOUT", "180")
@@ -95,6 +95,13 @@ def fuzz(session: nox.Session) -> None:
     corpus.mkdir(parents=True, exist_ok=True)
     limits = session.posargs or ["-max_total_time=3600"]
     session.run("python", "fuzz/wire.py", "-dict=fuzz/wire.dict", "-max_len=4096", *limits, str(corpus), "fuzz/seeds")
+
+
+@nox.session
+def semantic_kernel(session: nox.Session) -> None:
+    """Semantic Kernel's adapter, which brings SciPy, pandas and much else that no other test needs."""
+    session.install("--editable", ".", "--group", "test", "autogen-ext[semantic-kernel-core]~=0.7.5", OPENAI_3)
+    session.run("pytest", "-W", "default", "tests/test_clients_semantic_kernel.py", *session.posargs)  # it warns a lot
 
 
 @nox.session

@@ -151,6 +151,16 @@ def test_an_agent_that_wraps_what_it_inherits_is_one_turn() -> None:
     assert seen.told("agent", "model") == [done(), done()]
 
 
+def test_an_agent_that_hands_on_what_it_inherits_is_one_turn() -> None:
+    class HandingOn(AssistantAgent):
+        def run_stream(self, **kwargs: Any) -> Any:
+            return super().run_stream(**kwargs)
+
+    agent = HandingOn("own", model("hello"), model_client_stream=True)
+    seen = watch(lambda program: read(agent.run_stream(task=TASK)))
+    assert seen.layers == ["agent", "model"]
+
+
 def test_an_iterator_of_the_users_own_that_raises_is_the_agents_failure() -> None:
     agent = Iterating("own", "Answers.")
     agent.items = (TextMessage(content="on my way", source="own"), LookupError())

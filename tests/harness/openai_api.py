@@ -72,7 +72,10 @@ async def openai_api(*, fails: bool = False) -> AsyncIterator[AsyncOpenAI]:
     """A client of it."""
     api = _Api(fails)
 
+    talks: list[asyncio.Task[Any] | None] = []
+
     async def converse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        talks.append(asyncio.current_task())
         try:
             while True:
                 line, *fields = (await reader.readuntil(b"\r\n\r\n")).decode().split("\r\n")
@@ -85,6 +88,7 @@ async def openai_api(*, fails: bool = False) -> AsyncIterator[AsyncOpenAI]:
                 writer.write(head.encode() + b"\r\n\r\n" + body)
         except (EOFError, ConnectionError):
             writer.close()
+            await writer.wait_closed()
 
     server = await asyncio.start_server(converse, HOST, 0)
     url = f"http://{HOST}:{server.sockets[0].getsockname()[1]}/v1"
@@ -94,3 +98,4 @@ async def openai_api(*, fails: bool = False) -> AsyncIterator[AsyncOpenAI]:
             yield client
     finally:
         server.close()
+        await asyncio.gather(*filter(None, talks), return_exceptions=True)

@@ -22,7 +22,7 @@ from .contain import contained, report
 from .content import Content
 from .endings import How
 from .lineage import Case, Lineage, doing
-from .names import HTTP, NONE, SERVER
+from .names import HTTP, MODEL, NONE, SERVER
 from .record import Ending, Opening, Record, clock
 from .recording import NotRecording, Recorder
 from .scope import current, enclosing, get, parent_context
@@ -133,7 +133,10 @@ class Ledger:
     # -- told by whoever reads a stream
 
     def begin(self, opening: Opening) -> Record | None:
-        """Notes a stream's first read. None where nobody watches or that failed: it is then read unwatched."""
+        """Notes a stream's first read.
+
+        None where nobody watches, where it is the stream around it, or where that failed: it is then read unwatched.
+        """
         return self.open(opening, enclosing)
 
     def open(
@@ -150,6 +153,8 @@ class Ledger:
             return None
         try:
             above = parent()
+            if above is not None and _same(above, opening):
+                return None
             record = Record(self._telemetry.carried(opening, get()), above, self._loop())
             if self.captures and record.content is None:
                 record.content = Content()
@@ -447,6 +452,13 @@ def _postponed(record: Record) -> bool:
     if above.is_valid:
         record.context = set_span_in_context(NonRecordingSpan(above), record.context)
     return above.is_valid
+
+
+def _same(above: Record, opening: Opening) -> bool:
+    """It is the stream around it, of which that one hands on what it reads: a client around another, a ``super()``."""
+    if above.closed or above.layer != opening.layer:
+        return False
+    return above.layer == MODEL or (opening.subject != 0 and above.opening.subject == opening.subject)
 
 
 def _delivered(record: Record) -> int:

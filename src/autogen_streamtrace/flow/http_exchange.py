@@ -2,7 +2,7 @@
 
 import functools
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -78,10 +78,15 @@ def _watch_body(record: Record, response: Any, body: Callable[[Any, Record], Any
         found = headers.read(response.headers.raw)
         record.intermediary = headers.intermediary(found)
         record.request_ids = headers.request_ids(found)
-        if record.parent is not None and record.parent.layer == n.MODEL:
+        if record.parent is not None and record.parent.layer == n.MODEL and _is_text(found):
             record.tail = Tail(found.get("content-encoding", ""))
         response.stream = body(response.stream, record)
         record.asked = 0.0  # the reader has the response; it has yet to ask for the body
+
+
+def _is_text(found: Mapping[str, str]) -> bool:
+    """Bedrock's event streams are frames with checksums, of which no end can be read."""
+    return "vnd.amazon.eventstream" not in found.get("content-type", "")
 
 
 def _bodies(module: ModuleType, ledger: Ledger) -> tuple[Callable[[Any, Record], Any], Callable[[Any, Record], Any]]:
