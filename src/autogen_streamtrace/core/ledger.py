@@ -277,9 +277,9 @@ class Ledger:
         self._flush()
 
     def busy(self, loop: int) -> bool:
-        """Streams of this event loop have not ended for their readers."""
+        """Streams of this event loop have not really ended."""
         self.drain()
-        return any(case.record.loop == loop and case.ending is None for case in list(self._lineage.open))
+        return any(case.record.loop == loop for case in list(self._lineage.open))
 
     @property
     def idle(self) -> bool:
