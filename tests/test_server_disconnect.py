@@ -53,7 +53,7 @@ def test_what_it_was_doing_is_what_the_model_did(server: Server, verdicts: Verdi
 def test_a_reader_that_is_cancelled_while_it_holds_an_item_was_left_too(server: Server, verdicts: Verdicts) -> None:
     with urllib.request.urlopen(f"{server.url}/ponders/{verdicts.agent}/slow") as response:
         assert response.read(10)
-    assert verdicts.of("server", "agent", "model") == {layer: CUT[layer] for layer in ("server", "agent", "model")}
+    assert verdicts.of_turn(server) == CUT
 
 
 def test_a_user_who_takes_no_more_before_he_leaves_holds_the_sender_up(server: Server, verdicts: Verdicts) -> None:
@@ -76,7 +76,7 @@ def test_a_socket_closed_in_mid_answer_ends_every_layer(server: Server, verdicts
 def test_a_socket_on_which_nobody_listens_tells_when_it_is_written_to(server: Server, verdicts: Verdicts) -> None:
     with connect(f"{server.socket_url}/deaf/{verdicts.agent}/slow") as socket:
         assert socket.recv()
-    assert verdicts.of("server", "agent", "model") == {layer: CUT[layer] for layer in ("server", "agent", "model")}
+    assert verdicts.of_turn(server) == CUT
 
 
 def test_a_socket_closed_after_the_answer_is_not_cut(server: Server, verdicts: Verdicts) -> None:

@@ -88,3 +88,19 @@ def test_on_gunicorns_own_worker_a_streaming_response_is_only_cancelled(
     """It speaks ASGI 2.4, under which Starlette does not listen; gunicorn cancels the task three seconds later."""
     leave(own, verdicts, route)
     assert verdicts.of_turn(own) == turn("cancelled", "caller", "task")
+
+
+@pytest.mark.parametrize("which", ["uvicorns", "own"])
+def test_a_socket_on_which_nobody_listens_tells_when_it_is_written_to(
+    request: pytest.FixtureRequest, verdicts: Verdicts, which: str
+) -> None:
+    server = request.getfixturevalue(which)
+    with connect(f"{server.socket_url}/deaf/{verdicts.agent}/slow") as socket:
+        assert socket.recv()
+    assert verdicts.of_turn(server) == CUT
+
+
+def test_on_gunicorns_own_worker_a_handler_that_only_awaits_is_cancelled(own: Server, verdicts: Verdicts) -> None:
+    with pytest.raises(TimeoutError):
+        urllib.request.urlopen(f"{own.url}/awaited/{verdicts.agent}/stall", timeout=0.5)
+    assert verdicts.of_turn(own) == turn("cancelled", "caller", "task")

@@ -4,10 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from harness import Program, done, read, read_some, watch
+from harness import Program, done, instrumented, read, read_some, watch
 from harness.asgi import END, EVENTS, START, Exchange, by_hand, routed, serve
+from opentelemetry.sdk.trace import ReadableSpan
 from starlette.background import BackgroundTask
 from starlette.responses import Response, StreamingResponse
+
+from autogen_streamtrace import ASGIMiddleware, trace_stream
 
 
 async def words(program: Program) -> AsyncIterator[str]:
@@ -88,3 +91,38 @@ def test_a_stream_that_is_never_read_stands_inside_the_response() -> None:
 
     seen = serve(by_hand(handler))
     assert (seen.one("agent")["outcome"], seen.one("agent")["outermost"]) == ("never_started", False)
+
+
+def test_a_span_of_the_programs_own_stands_between_the_response_and_its_streams() -> None:
+    with instrumented() as applied:
+        tracer = applied.tracer_provider.get_tracer("the program")
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await send(EVENTS)
+            assert [each async for each in trace_stream(nothing(), "first")] == []
+            with tracer.start_as_current_span("mine"):
+                assert [each async for each in trace_stream(nothing(), "second")] == []
+            await send(END)
+
+        with tracer.start_as_current_span("GET"):
+            asyncio.run(Exchange().call(ASGIMiddleware(app)))
+        seen = applied.seen()
+
+    def above(span: ReadableSpan) -> str:
+        parent = seen.parent(span)
+        return parent.name if parent is not None else ""
+
+    names = {span.name: above(span) for span in seen.spans}
+    assert names == {
+        "GET": "",
+        "send response body": "GET",
+        "stream first": "send response body",
+        "mine": "GET",
+        "stream second": "mine",
+    }
+
+
+async def nothing() -> AsyncIterator[str]:
+    """Ends at once."""
+    for word in "":
+        yield word

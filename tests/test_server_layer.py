@@ -75,12 +75,9 @@ async def _answer(program: Program, receive: Any, send: Any) -> None:
 
 
 def test_a_mounted_application_counts_once() -> None:
-    async def endpoint(program: Program) -> Response:
-        return StreamingResponse(words(program))
-
     def make(program: Program) -> App:
         async def claim(request: Any) -> Response:
-            return await endpoint(program)
+            return StreamingResponse(words(program), media_type="text/event-stream")
 
         inner = Starlette(routes=[Route("/", claim)])
         return ASGIMiddleware(Starlette(routes=[Mount("/claims", Starlette(routes=[Mount("/in", inner)]))]))

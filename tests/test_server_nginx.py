@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from otlp_receiver import OtlpReceiver
-from servers import GONE, Server, Verdicts, nginx, uvicorn, variables
+from servers import GONE, Server, Verdicts, nginx, turn, uvicorn, variables
 
 from autogen_streamtrace.demo import reply
 from autogen_streamtrace.demo.model_server import ModelServer
@@ -112,7 +112,7 @@ def test_a_user_who_leaves_nginx_is_gone_for_the_application(
         with urllib.request.urlopen(f"{proxy.url}/response/{verdicts.agent}/slow") as response:
             if buffering == "off":
                 assert response.read(10)
-        assert verdicts.of("server", "agent") == {"server": (*GONE, True), "agent": (*GONE, False)}
+        assert verdicts.of_turn(server) == turn(*GONE)
 
 
 def test_a_proxy_that_buffers_takes_all_that_a_slow_user_does_not(

@@ -57,6 +57,18 @@ def test_what_uvicorn_cancels_when_its_grace_is_over(receiver: OtlpReceiver, mod
     assert all(each["server"]["fault"] for each in (*told, socket))
 
 
+def test_a_stream_whose_reader_is_cancelled_with_an_item_in_its_hands_is_told_too(
+    receiver: OtlpReceiver, model: ModelServer
+) -> None:
+    told = Verdicts(receiver)
+    with uvicorn(APP, variables(receiver, model, **LATE), "--timeout-graceful-shutdown", "1") as server:
+        response = urllib.request.urlopen(f"{server.url}/ponders/{told.agent}/slow")
+        assert response.read(10)
+        assert server.ends(signal.SIGTERM) == -signal.SIGTERM
+        response.close()
+    assert told.of(*LAYERS) == CUT
+
+
 def test_a_user_who_leaves_while_the_server_waits_for_him_is_the_user(
     receiver: OtlpReceiver, model: ModelServer
 ) -> None:

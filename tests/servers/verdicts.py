@@ -1,6 +1,8 @@
 """What a server's streams told of their ends, as an OTLP receiver got it."""
 
+import contextlib
 import os
+import time
 import urllib.request
 import uuid
 from typing import Any, Final
@@ -62,10 +64,18 @@ class Verdicts:
         return {layer: tuple(self[layer].get(key) for key in keys) for layer in layers}  # type: ignore[misc]
 
     def of_turn(self, server: Server) -> dict[str, tuple[Any, Any, Any, Any]]:
-        """The same of all four layers of an agent's turn in ``programs.chats``."""
-        told = self.of("server", "agent", "model")
-        urllib.request.urlopen(f"{server.url}/collect").close()
-        return {**told, **self.of("http")}
+        """The same of all four layers of an agent's turn in ``programs.chats``.
+
+        A stream whose reader was cancelled while it held an item, and a body that its client does not close, are open
+        until the garbage collection.
+        """
+        layers = ("server", "agent", "model", "http")
+        give_up = time.monotonic() + ARRIVAL
+        while not all(map(self._spans, layers)) and time.monotonic() < give_up:
+            urllib.request.urlopen(f"{server.url}/collect").close()
+            with contextlib.suppress(TimeoutError):
+                self._receiver.wait_for(lambda _: all(map(self._spans, layers)), 0.5)
+        return self.of(*layers)
 
     def span(self, layer: str) -> Any:
         """A layer's span; waits for it."""

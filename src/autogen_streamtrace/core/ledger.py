@@ -139,15 +139,13 @@ class Ledger:
         """
         return self.open(opening, enclosing)
 
-    def open(
-        self, opening: Opening, parent: Callable[[], Record | None], start: float = 0.0, start_ns: int = 0
-    ) -> Record | None:
+    def open(self, opening: Opening, parent: Callable[[], Record | None], start: float = 0.0) -> Record | None:
         """The same, for a stream that says itself in which other one it starts, and that may have started before.
 
         Args:
             opening: what is known of it.
             parent: finds the stream around it.
-            start, start_ns: when it started, in seconds on ``clock`` and in nanoseconds since the epoch; 0 is now.
+            start: when it started, in seconds on ``clock``; 0 is now.
         """
         if self._retired:
             return None
@@ -159,8 +157,8 @@ class Ledger:
             if self.captures and record.content is None:
                 record.content = Content()
             if start:
+                record.start_ns = record.nanoseconds(start)
                 record.start = record.asked = record.last = start
-                record.start_ns = start_ns
             record.context = parent_context(above)
             if record.layer != HTTP or not _postponed(record):
                 self._telemetry.span(record)
@@ -284,9 +282,9 @@ class Ledger:
         self._flush()
 
     def busy(self, loop: int) -> bool:
-        """Streams of this event loop have not ended for their readers."""
+        """Streams of this event loop have not really ended."""
         self.drain()
-        return any(case.record.loop == loop and case.ending is None for case in list(self._lineage.open))
+        return any(case.record.loop == loop for case in list(self._lineage.open))
 
     @property
     def idle(self) -> bool:

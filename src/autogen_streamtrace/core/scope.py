@@ -66,6 +66,12 @@ def enclosing() -> Record | None:
     return current()
 
 
+def outside() -> Record | None:
+    """The stream inside which a deferred one starts: none that was deferred itself, which is an older request."""
+    found = get().get(_KEY)
+    return found if isinstance(found, Record) and found.layer != SERVER else None
+
+
 def here() -> Context:
     """The current context, with all that says inside which stream the running code works."""
     context, waiting = get(), deferred.get()

@@ -5,7 +5,6 @@ Source: https://asgi.readthedocs.io/en/latest/specs/www.html
 """
 
 import functools
-import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from types import ModuleType
 from typing import Any, Final
@@ -13,6 +12,7 @@ from typing import Any, Final
 from ..core import names as n
 from ..core import scope
 from ..core.contain import contained, report
+from ..core.endings import How
 from ..core.ledger import Ledger
 from ..core.patcher import Patcher
 from ..core.record import Opening, Record, clock
@@ -26,6 +26,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _SEEN: Final = "autogen_streamtrace.seen"
 """A key of ``scope``: a mounted application is called inside the one that mounts it, and counts once."""
 _EVENT_STREAM: Final = b"text/event-stream"
+_OVER: Final[Scope] = {"type": ""}
 _SERVICE_RESTART: Final = 1012
 """The code with which a server closes its WebSockets when it shuts down.
 
@@ -39,39 +40,52 @@ def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
     def watching(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         async def __call__(self: Any, scope: Scope, receive: Receive, send: Send) -> None:
-            await serve(ledger, functools.partial(original, self), scope, receive, send)
+            exchange = enter(ledger, scope, receive, send)
+            if exchange is None:
+                await original(self, scope, receive, send)
+                return
+            try:
+                await original(self, scope, exchange.receive, exchange.send)
+            except BaseException as error:
+                exchange.leave(error)
+                raise
+            exchange.leave(None)
 
         return __call__
 
     patcher.attribute(module.Starlette, "__call__", watching)
 
 
-async def serve(ledger: Ledger, app: App, asgi: Scope, receive: Receive, send: Send) -> None:
-    """Calls ``app`` and watches what leaves through it. It sees every message that it would see without us."""
-    if asgi["type"] not in ("http", "websocket") or _SEEN in asgi:
-        await app(asgi, receive, send)
+async def serve(ledger: Ledger, app: App, scope: Scope, receive: Receive, send: Send) -> None:
+    """Calls any application and watches what leaves through it, as ``apply`` does."""
+    exchange = enter(ledger, scope, receive, send)
+    if exchange is None:
+        await app(scope, receive, send)
         return
-    asgi[_SEEN] = True
-    exchange = _Exchange(ledger, asgi, receive, send, scope.current())
-    before = scope.deferred.get()
-    scope.deferred.set(exchange)
     try:
-        await app(asgi, exchange.receive, exchange.send)
+        await app(scope, exchange.receive, exchange.send)
     except BaseException as error:
-        exchange.end(error)
+        exchange.leave(error)
         raise
-    else:
-        exchange.end(None)
-    finally:
-        scope.deferred.set(before)
+    exchange.leave(None)
+
+
+def enter(ledger: Ledger, asgi: Scope, receive: Receive, send: Send) -> "_Exchange | None":
+    """An application is called. None where there is nothing to watch, or it is watched already."""
+    if asgi["type"] not in ("http", "websocket") or _SEEN in asgi:
+        return None
+    asgi[_SEEN] = True
+    exchange = _Exchange(ledger, asgi, receive, send)
+    scope.deferred.set(exchange)
+    return exchange
 
 
 class _Exchange(scope.Deferred):
-    """One request and its response, or one WebSocket."""
+    """One request and its response, or one WebSocket. The application sees every message that it would see without."""
 
     __slots__ = (
-        "_above",
         "_asgi",
+        "_before",
         "_complete",
         "_gone",
         "_ledger",
@@ -79,22 +93,18 @@ class _Exchange(scope.Deferred):
         "_receive",
         "_send",
         "_shutdown",
-        "_socket",
         "_start",
-        "_start_ns",
         "_status",
     )
 
-    def __init__(self, ledger: Ledger, asgi: Scope, receive: Receive, send: Send, above: Record | None) -> None:
+    def __init__(self, ledger: Ledger, asgi: Scope, receive: Receive, send: Send) -> None:
         self.record = None
+        self._before = scope.deferred.get()
         self._ledger = ledger
         self._asgi = asgi
         self._receive = receive
         self._send = send
-        self._above = above
         self._start = clock()
-        self._start_ns = time.time_ns()
-        self._socket = asgi["type"] == "websocket"
         self._status = 0
         self._gone = self._shutdown = False
         """The end user's connection was found gone · because the server shuts down."""
@@ -106,9 +116,7 @@ class _Exchange(scope.Deferred):
         """Makes it a stream, which began when the request came."""
         if self._over or self._complete:
             return None
-        opening = _opening(self._asgi)
-        above = self._above if self._above is not None and self._above.layer != n.SERVER else None
-        record = self._ledger.open(opening, lambda: above, self._start, self._start_ns)
+        record = self._ledger.open(_opening(self._asgi), scope.outside, self._start)
         if record is not None:
             record.status = self._status or None
             self.record = record
@@ -128,23 +136,37 @@ class _Exchange(scope.Deferred):
 
     async def send(self, message: Message) -> None:
         """The application's ``send``."""
+        last = False
+        record = self.record
         try:
             kind = message["type"]
-            if kind == "http.response.start":
-                self._begins(message)
-            last = _is_last(kind, message)
-            record = self.record
-            if record is None and kind == "websocket.send":
-                record = self.open()
+            if kind == "http.response.body":
+                last = not message.get("more_body", False)
+            else:
+                last = self._notes(kind, message)
+                record = self.record
         except Exception as defect:
             report("reading a message to the end user", defect)
-            await self._send(message)
-            return
-        self._complete = self._complete or last  # at once: http.disconnect may come as soon as the server has it
+        if last:
+            self._complete = True  # at once: http.disconnect may come as soon as the server has it
         if record is None:
             await self._send(message)
         else:
             await self._pass_on(record, message, last)
+
+    def _notes(self, kind: str, message: Message) -> bool:
+        """Reads whatever is no part of a body. Whether it is the last message."""
+        if kind == "http.response.start":
+            self._status = message["status"]
+            if self.record is not None:
+                self.record.status = self._status
+            elif _is_event_stream(message) and self._asgi.get("method") != "HEAD":
+                self.open()
+        elif kind == "websocket.send" and self.record is None:
+            self.open()
+        if kind in ("http.response.zerocopysend", "websocket.http.response.body"):
+            return not message.get("more_body", False)
+        return kind in ("http.response.pathsend", "websocket.close")
 
     async def _pass_on(self, record: Record, message: Message, last: bool) -> None:
         size = _size(message)
@@ -168,33 +190,29 @@ class _Exchange(scope.Deferred):
             self._finish("returned")
 
     @property
+    def _socket(self) -> bool:
+        return bool(self._asgi["type"] == "websocket")
+
+    @property
     def _failed(self) -> bool:
         """The response says that the application failed: only what it raises says why."""
         return self._status >= 500
 
-    def end(self, error: BaseException | None) -> None:
+    def leave(self, error: BaseException | None) -> None:
         """The application's call is over."""
+        scope.deferred.set(self._before)
         self._over = True
-        self._asgi = {}  # a task that was started here holds this as long as it lives
-        if self.record is None:
-            return
         if error is None or (self._complete and not self._failed):
             self._finish("returned")
         else:
             self._finish("raised", error)
+        self._asgi = _OVER  # a task that was started here holds this as long as it lives
 
-    def _finish(self, how: Any, error: BaseException | None = None) -> None:
+    def _finish(self, how: How, error: BaseException | None = None) -> None:
         record, self.record = self.record, None
         if record is not None:
             record.terminal = self._complete or self._socket
             self._ledger.end(record, how, error)
-
-    def _begins(self, message: Message) -> None:
-        self._status = message["status"]
-        if self.record is not None:
-            self.record.status = self._status
-        elif self._asgi.get("method") != "HEAD" and _is_event_stream(message):
-            self.open()
 
     def _lost(self, *, shutdown: bool = False) -> None:
         if not self._gone:
@@ -214,12 +232,6 @@ def _arrived(record: Record, size: int, now: float) -> None:
         record.longest_gap = now - record.asked
 
 
-def _is_last(kind: str, message: Message) -> bool:
-    if kind in ("http.response.body", "http.response.zerocopysend", "websocket.http.response.body"):
-        return not message.get("more_body", False)
-    return kind in ("http.response.pathsend", "websocket.close")
-
-
 def _size(message: Message) -> int:
     """Bytes of what is sent to the end user; characters where it is text."""
     part = message.get("body") or message.get("bytes") or message.get("text")
@@ -227,8 +239,10 @@ def _size(message: Message) -> int:
 
 
 def _is_event_stream(message: Message) -> bool:
-    headers = message.get("headers", ())
-    return any(name.lower() == b"content-type" and value.startswith(_EVENT_STREAM) for name, value in headers)
+    for name, value in message.get("headers", ()):
+        if value.startswith(_EVENT_STREAM) and name.lower() == b"content-type":
+            return True
+    return False
 
 
 def _opening(asgi: Scope) -> Opening:

@@ -6,6 +6,7 @@ and ``Server.shutdown``. It ends by raising its signal again, so that ``atexit``
 
 import asyncio
 import functools
+import gc
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
@@ -16,6 +17,8 @@ from ..core.patcher import Patcher
 
 _UNWINDING: Final = 1.0
 """Seconds that cancelled streams have to end."""
+_CANCELLING: Final = 0.1
+"""Seconds of it before the garbage is collected."""
 
 
 def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
@@ -68,8 +71,16 @@ def _stopping() -> bool:
 
 
 async def _unwound(ledger: Ledger) -> None:
-    """Waits for the streams of this loop that are being cancelled."""
+    """Waits for the streams of this loop that are being cancelled.
+
+    A stream whose reader was cancelled while it held an item ends in the garbage collection, for which nobody waits
+    any more.
+    """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _UNWINDING
-    while ledger.busy(id(loop)) and loop.time() < deadline:  # noqa: ASYNC110 - nothing announces it
+    collect = loop.time() + _CANCELLING
+    while ledger.busy(id(loop)) and loop.time() < deadline:
+        if loop.time() > collect:
+            collect = deadline
+            gc.collect()
         await asyncio.sleep(0.01)
