@@ -1,4 +1,4 @@
-"""`steady.py SECONDS`: reads stream after stream, sending; prints how many it read and the longest hold-up, in seconds."""
+"""`steady.py SECONDS`: reads stream after stream; prints how many it read, and the longest hold-up in seconds."""
 
 import asyncio
 import json

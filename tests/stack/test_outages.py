@@ -1,5 +1,6 @@
-"""The Collector or a store goes away for a while: nothing that was accepted is lost, and the program does not notice."""
+"""The Collector or a store goes away for a while: nothing accepted is lost, and the program does not notice."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -48,6 +49,12 @@ def collector(tmp_path: Path, store: Collector) -> Iterator[Collector]:
     store.stop()
 
 
+@pytest.fixture
+def sender(collector: Collector) -> Iterator[Sender]:
+    with contextlib.closing(Sender(collector.http_port)) as sending:
+        yield sending
+
+
 @dataclass
 class Load:
     """Sends one span, one event and one count after the other, and notes what was accepted."""
@@ -91,10 +98,10 @@ class Load:
     ],
 )
 def test_nothing_that_was_accepted_is_lost(
-    collector: Collector, store: Collector, end: Callable[[Collector], None], told: dict[str, object]
+    collector: Collector, store: Collector, sender: Sender, end: Callable[[Collector], None], told: dict[str, object]
 ) -> None:
     """Under load, with every store away. What is no fault and waits for the sampler's decision survives a stop only."""
-    load = Load(Sender(collector.http_port), told)
+    load = Load(sender, told)
     sending = threading.Thread(target=load.send)
     sending.start()
     eventually(lambda: len(load.spans) > LOAD / 3)
