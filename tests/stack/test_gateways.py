@@ -104,8 +104,8 @@ def test_the_others_are_kept_at_the_share_asked_for(
 def test_an_instances_metrics_all_go_to_one_gateway(tier: Tier) -> None:
     for number in range(6):
         sender = Sender(tier.agent.http_port, service_instance_id=f"worker-{number}")
-        for value in range(3):
-            assert sender.count(names.M_CUT, value, {names.A_LAYER: names.HTTP})
+        for metric in (names.M_STARTED, names.M_ENDED, names.M_CUT):
+            assert sender.count(metric, 1, {names.A_LAYER: names.HTTP})
         sender.close()
 
     def where() -> dict[str, list[int]]:
