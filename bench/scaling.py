@@ -15,8 +15,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -147,23 +148,23 @@ def sizes() -> dict[str, Any]:
 
 
 def speed() -> dict[str, Any]:
-    """Spans that one core of the Collector takes a second, with redaction, sampling and the queue on disk."""
+    """What one core of the Collector takes a second, with redaction, sampling and the queue on disk."""
     result: dict[str, Any] = {}
-    for kind, config, cut_every in (
-        ("all complete", CONFIG, 0),
-        ("one in twenty cut", CONFIG, 20),
-        ("an agent before gateways", GATEWAY, 20),
+    for kind, config, request in (
+        ("spans, all complete", CONFIG, request_of_spans()),
+        ("spans, one turn in twenty cut", CONFIG, request_of_spans(cut_every=20)),
+        ("spans through an agent", GATEWAY, request_of_spans(cut_every=20)),
+        ("events", CONFIG, request_of_events()),
     ):
-        template = Template(cut_every=cut_every)
         with collector(config) as running:
-            send_for(running, template, WARM_UP_SECONDS)
+            send_for(running, request, WARM_UP_SECONDS)
             before, began = cpu_seconds(running.pid), time.monotonic()
-            spans = send_for(running, template, SPEED_SECONDS)
-            eventually(lambda: settled(running), limit=30, what="the Collector to rest")
+            items = send_for(running, request, SPEED_SECONDS)
+            eventually(lambda: settled(running), limit=60, what="the Collector to rest")
             used = cpu_seconds(running.pid) - before
             result |= {
-                f"{kind}: spans a second, sent": spans / (time.monotonic() - began),
-                f"{kind}: spans a second of CPU": spans / used,
+                f"{kind}: sent a second": items / (time.monotonic() - began),
+                f"{kind}: a second of CPU": items / used,
                 f"{kind}: peak memory, MB": peak_mb(running.pid),
             }
     return result
@@ -173,20 +174,19 @@ def memory() -> dict[str, Any]:
     """Bytes that one open trace, and one decided trace, hold in the Collector."""
     result: dict[str, Any] = {}
     for kind, steps, with_root in (("open", OPEN_TRACES, False), ("decided", DECIDED_TRACES, True)):
-        template = Template(with_root=with_root)
-        with collector(CONFIG, SAMPLING_OPEN_TRACES="200000") as running:
+        request = request_of_spans(with_root=with_root)
+        with collector(CONFIG, SAMPLING_OPEN_TRACES="200000") as running, httpx.Client(timeout=30) as client:
             sizes = []
             sent = 0
             for target in steps:
-                with httpx.Client(timeout=30) as client:
-                    while sent < target:
-                        sent += TRACES_A_REQUEST
-                        template.send(client, running)
+                while sent < target:
+                    sent += TRACES_A_REQUEST
+                    request.send(client, running)
                 eventually(lambda: settled(running), limit=60, what="the Collector to rest")
                 sizes.append(resident(running.pid))
             result[f"{kind}: bytes a trace"] = (sizes[1] - sizes[0]) / (steps[1] - steps[0])
             result[f"{kind}: resident with {steps[1]:,} traces, MB"] = sizes[1] / 1e6
-        result[f"{kind}: spans of it that had ended"] = template.spans_a_trace
+        result[f"{kind}: spans of it that have come"] = request.items // TRACES_A_REQUEST
     return result
 
 
@@ -225,44 +225,52 @@ async def run(name: str, server: ModelServer, tracers: TracerProvider) -> None:
     await program.close()
 
 
-class Template:
-    """A request of real spans whose trace ids are made anew each time it is sent."""
+@dataclass
+class Request:
+    """An OTLP request of real spans or events, ``items`` of them; its trace ids are made anew each time it is sent."""
 
-    def __init__(self, *, cut_every: int = 0, with_root: bool = True) -> None:
-        """``cut_every``: each so many traces one is a cut turn. Without its root a trace stays open."""
-        complete, cut = play(COMPLETE[0]).spans, play("stall").spans
-        if not with_root:
-            complete = [span for span in complete if span.parent is not None]
-        self.spans_a_trace = len(complete)
-        self.spans = 0
-        self._marks = [os.urandom(16) for _ in range(TRACES_A_REQUEST)]
-        request = encode_spans([])
-        for number, mark in enumerate(self._marks):
-            chosen = cut if cut_every and number % cut_every == 0 else complete
-            self.spans += len(chosen)
-            one = encode_spans(chosen)
-            for resource in one.resource_spans:
-                for scope in resource.scope_spans:
-                    for span in scope.spans:
-                        span.trace_id = mark
-            if not request.resource_spans:
-                request.MergeFrom(one)
-            else:
-                request.resource_spans[0].scope_spans.extend(one.resource_spans[0].scope_spans)
-        self._body = request.SerializeToString()
+    signal: str
+    items: int
+    body: bytes
+    marks: Sequence[bytes]
+    """The trace ids in ``body``."""
 
     def send(self, client: httpx.Client, to: Collector) -> None:
-        body = self._body
-        for mark in self._marks:
+        body = self.body
+        for mark in self.marks:
             body = body.replace(mark, os.urandom(16))
-        answer = client.post(
-            f"http://{HOST}:{to.http_port}/v1/traces", content=body, headers={"Content-Type": "application/x-protobuf"}
-        )
-        answer.raise_for_status()
+        url = f"http://{HOST}:{to.http_port}/v1/{self.signal}"
+        client.post(url, content=body, headers={"Content-Type": "application/x-protobuf"}).raise_for_status()
 
 
-def send_for(to: Collector, template: Template, seconds: float) -> int:
-    """Send from some threads for so long; how many spans."""
+def request_of_spans(*, cut_every: int = 0, with_root: bool = True) -> Request:
+    """``cut_every``: each so many traces one is a cut turn. Without its root a trace stays open."""
+    complete, cut = play(COMPLETE[0]).spans, play("stall").spans
+    if not with_root:
+        complete = [span for span in complete if span.parent is not None]
+    marks = [os.urandom(16) for _ in range(TRACES_A_REQUEST)]
+    request, items = encode_spans([]), 0
+    for number, mark in enumerate(marks):
+        chosen = cut if cut_every and number % cut_every == 0 else complete
+        items += len(chosen)
+        one = encode_spans(chosen)
+        for scope in one.resource_spans[0].scope_spans:
+            for span in scope.spans:
+                span.trace_id = mark
+        if request.resource_spans:
+            request.resource_spans[0].scope_spans.extend(one.resource_spans[0].scope_spans)
+        else:
+            request.MergeFrom(one)
+    return Request("traces", items, request.SerializeToString(), marks)
+
+
+def request_of_events() -> Request:
+    events = play(COMPLETE[0]).logs * TRACES_A_REQUEST
+    return Request("logs", len(events), encode_logs(events).SerializeToString(), ())
+
+
+def send_for(to: Collector, request: Request, seconds: float) -> int:
+    """Send from some threads for so long; how many items."""
     give_up = time.monotonic() + seconds
     counts: list[int] = []
 
@@ -270,8 +278,8 @@ def send_for(to: Collector, template: Template, seconds: float) -> int:
         sent = 0
         with httpx.Client(timeout=30) as client:
             while time.monotonic() < give_up:
-                template.send(client, to)
-                sent += template.spans
+                request.send(client, to)
+                sent += request.items
         counts.append(sent)
 
     threads = [threading.Thread(target=sending) for _ in range(SENDERS)]
