@@ -41,6 +41,7 @@ class Collector(Server):
             "LOKI_OTLP_ENDPOINT": NOWHERE,
             "TEMPO_OTLP_ENDPOINT": NOWHERE.removeprefix("http://"),
             "TELEMETRY_INTERVAL_MS": "1000",
+            "SAMPLING_ROOT_WAIT": "2s",
             **env,
         }
 

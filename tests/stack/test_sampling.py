@@ -1,5 +1,6 @@
 """What the sampler keeps: every fault, and of the rest the shares that were asked for."""
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 
@@ -14,6 +15,10 @@ pytestmark = pytest.mark.timeout(120)
 SLOW = 100.0
 """Seconds; beyond the configured 60."""
 SHARES = {"early": 50, "slow": 30, "rest": 10}
+ROOT_WAIT = 3
+"""Seconds."""
+TICK = 1.2
+"""Seconds, a little more than those between two rounds of decisions."""
 TRACES = 1500
 """Of each kind."""
 TOLERANCE = 0.04
@@ -23,7 +28,8 @@ TOLERANCE = 0.04
 @pytest.fixture(scope="module")
 def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
     shares = {f"SAMPLING_{kind.upper()}_PERCENT": str(share) for kind, share in SHARES.items()}
-    with Collector(tmp_path_factory.mktemp("sampling"), CONFIG, FILES, **shares) as running:
+    folder = tmp_path_factory.mktemp("sampling")
+    with Collector(folder, CONFIG, FILES, SAMPLING_ROOT_WAIT=f"{ROOT_WAIT}s", **shares) as running:
         yield running
 
 
@@ -40,7 +46,11 @@ def ids(request: pytest.FixtureRequest) -> Ids:
 
 
 def decided(collector: Collector, sender: Sender, ids: Ids) -> None:
-    """Wait until the sampler has decided on every trace whose root was sent before this call."""
+    """Wait until the sampler has decided on every trace whose root was sent before this call.
+
+    It decides once a second, in no order: what tells of the others has to come in a later second than they.
+    """
+    time.sleep(TICK)
     trace = ids.trace()
     child = span(ids, trace, COMPLETED, parent=ids.span())
     sender.spans(child, span(ids, trace, TIMED_OUT))
@@ -89,6 +99,18 @@ def test_a_child_that_was_exported_well_before_its_root_ended_early_is_kept(
     assert not arrived(collector)[child.span_id.hex()]
     sender.spans(root)
     eventually(lambda: arrived(collector)[child.span_id.hex()], what="the child")
+
+
+def test_a_fault_that_comes_after_its_root_keeps_the_whole_trace(
+    collector: Collector, sender: Sender, ids: Ids
+) -> None:
+    """An SDK sends in batches: the root may be in one and its children in the next."""
+    trace = ids.trace()
+    root = span(ids, trace, COMPLETED)
+    sender.spans(root)
+    time.sleep(ROOT_WAIT / 3)
+    sender.spans(span(ids, trace, TIMED_OUT, parent=root.span_id))
+    eventually(lambda: arrived(collector)[root.span_id.hex()], what="the root")
 
 
 @pytest.mark.parametrize(
