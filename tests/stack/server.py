@@ -1,5 +1,6 @@
 """A real server as a child process: started on loopback, awaited, and stopped by its own process."""
 
+import ctypes
 import json
 import os
 import signal
@@ -18,6 +19,9 @@ POLL: Final = 0.05
 """Seconds between two looks at something that tells nobody when it changes."""
 START_LIMIT: Final = 40.0
 STOP_LIMIT: Final = 20.0
+
+_PR_SET_PDEATHSIG: Final = 1  # https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
+_prctl: Final = getattr(ctypes.CDLL(None), "prctl", None)
 
 T = TypeVar("T")
 S = TypeVar("S", bound="Server")
@@ -52,11 +56,16 @@ class Server:
         """Start, or start again after ``stop`` or ``kill``, and wait until it is ready."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, cwd=self.folder, env={**os.environ, **self.env}, stdout=log, stderr=subprocess.STDOUT
+                self._command,
+                cwd=self.folder,
+                env={**os.environ, **self.env},
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                preexec_fn=die_with_the_tests,
             )
         try:
             eventually(self._ready, limit=START_LIMIT, what=f"{self._ready_url} to answer")
-        except BaseException as error:
+        except Exception as error:
             self.kill()
             raise RuntimeError(f"{self._command[0]} did not start:\n{self._end_of_log()}") from error
 
@@ -95,6 +104,12 @@ class Server:
 
     def _end_of_log(self) -> str:
         return self.log.read_text(errors="replace")[-3000:]
+
+
+def die_with_the_tests() -> None:
+    """Linux: a test that runs out of time ends its worker without a word, and the servers are to go with it."""
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def eventually(ask: Callable[[], T], *, limit: float = 20.0, what: str = "the condition") -> T:
