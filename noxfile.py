@@ -4,6 +4,7 @@ Whatever follows `--` goes to pytest or to the demo: `nox -s "tests(openai3)" --
 """
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -14,7 +15,7 @@ nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["lint", "tests", "pythons", "uvloop", "bare", "semantic_kernel"]
+nox.options.sessions = ["lint", "tests", "pythons", "uvloop", "bare", "semantic_kernel", "stack"]
 
 # A slow registry is no reason to fail.
 os.environ.setdefault("UV_HTTP_TIMEOUT", "180")
@@ -40,7 +41,7 @@ NOT_ONCE = ("-m", "not once")
 def run_pytest(session: nox.Session, openai: str, *arguments: str, env: dict[str, str] | None = None) -> None:
     """Installs the package with one openai family beside it and runs the tests."""
     session.install("--editable", ".", "--group", "test", openai)
-    session.run("pytest", *PARALLEL, *arguments, *session.posargs, env=env)
+    session.run("pytest", *PARALLEL, "--ignore=tests/stack", *arguments, *session.posargs, env=env)
 
 
 @nox.session
@@ -102,6 +103,17 @@ def semantic_kernel(session: nox.Session) -> None:
     """Semantic Kernel's adapter, which brings SciPy, pandas and much else that no other test needs."""
     session.install("--editable", ".", "--group", "test", "autogen-ext[semantic-kernel-core]~=0.7.5", OPENAI_3)
     session.run("pytest", "-W", "default", "tests/test_clients_semantic_kernel.py", *session.posargs)  # it warns a lot
+
+
+@nox.session
+def stack(session: nox.Session) -> None:
+    """The whole way to the Collector, Prometheus and Loki, which are built first where they are not yet."""
+    session.install("--editable", ".", "--group", "test", OPENAI_3)
+    if shutil.which("go"):
+        session.run("python", "tools/build.py")
+    else:
+        session.warn("Go is not installed (https://go.dev/dl): the Collector, Prometheus and Loki cannot be built")
+    session.run("pytest", *PARALLEL, "tests/stack", *session.posargs)
 
 
 @nox.session

@@ -1,0 +1,60 @@
+"""Prometheus as it is shipped, on a free port."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from binaries import binary
+
+from .server import HOST, Server, free_port, get_json
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+SETTINGS: Final = ROOT / "stores" / "prometheus.yaml"
+
+Sample = tuple[dict[str, str], float]
+"""Labels and value."""
+
+
+class Prometheus(Server):
+    """Takes OTLP at ``otlp``, evaluates ``rules``, answers ``query``."""
+
+    def __init__(self, folder: Path, *rules: Path, evaluate_every: str = "1s") -> None:
+        """``rules`` are rule files, or patterns of them; ``evaluate_every`` is Prometheus' own notation."""
+        port = free_port()
+        self.url = f"http://{HOST}:{port}"
+        self.otlp = f"{self.url}/api/v1/otlp"
+        folder.mkdir(parents=True, exist_ok=True)
+        settings = SETTINGS.read_text().replace("evaluation_interval: 15s", f"evaluation_interval: {evaluate_every}")
+        files = json.dumps([str(rule.resolve()) for rule in rules])
+        (folder / "prometheus.yaml").write_text(f"{settings}\nrule_files: {files}\n")
+        command: list[str | Path] = [
+            binary("prometheus"),
+            "--config.file=prometheus.yaml",
+            "--storage.tsdb.path=data",
+            f"--web.listen-address={HOST}:{port}",
+            "--web.enable-otlp-receiver",
+            "--enable-feature=exemplar-storage",
+            "--log.level=warn",
+        ]
+        super().__init__(command, folder, f"{self.url}/-/ready")
+
+    def query(self, expression: str, at: float | None = None) -> list[Sample]:
+        """The instant vector (or the scalar, without labels) at a time in seconds; now where none is given.
+
+        Raises:
+            RuntimeError: the query is refused; with Prometheus' reason.
+        """
+        data = self.api("query", query=expression, time=time.time() if at is None else at)
+        if data["resultType"] == "scalar":
+            return [({}, float(data["result"][1]))]
+        return [(each["metric"], float(each["value"][1])) for each in data["result"]]
+
+    def total(self, expression: str, at: float | None = None) -> float:
+        """The sum of all samples; 0 where there is none."""
+        return sum(value for _, value in self.query(expression, at))
+
+    def api(self, path: str, **parameters: object) -> Any:
+        """``data`` of an answer of the HTTP API: ``alerts``, ``rules``, ``series``, ``query_exemplars``, …"""
+        return get_json(f"{self.url}/api/v1/{path}?{urlencode(parameters)}")["data"]

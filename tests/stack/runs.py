@@ -1,0 +1,49 @@
+"""Programs that send, and what they sent."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+PROGRAMS: Final = Path(__file__).resolve().parents[1] / "programs"
+LIMIT: Final = 55.0
+"""Seconds for one program."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the SDK of one run was given to send: span ids, and how many of each kind."""
+
+    spans: frozenset[str]
+    streams: Counter[tuple[str, str]]
+    """By layer and outcome."""
+    events: Counter[tuple[str, str]]
+    """By trace and name."""
+
+
+def demo(env: Mapping[str, str], *arguments: str) -> Given:
+    """Run the demo to its end against the endpoint that ``env`` names."""
+    done = subprocess.run(
+        [sys.executable, str(PROGRAMS / "counted.py"), *arguments],
+        env={**os.environ, **env},
+        capture_output=True,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+    assert done.returncode == 0 and not done.stderr, done.stdout + done.stderr
+    return given(json.loads(done.stdout.splitlines()[-1]))
+
+
+def given(entries: Sequence[Sequence[Any]]) -> Given:
+    spans = [entry[1:] for entry in entries if entry[0] == "span"]
+    return Given(
+        frozenset(span_id for _, span_id, _, _ in spans),
+        Counter((layer, outcome) for _, _, layer, outcome in spans if layer),
+        Counter((trace_id, name) for kind, trace_id, name, *_ in entries if kind == "log"),
+    )

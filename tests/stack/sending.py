@@ -1,0 +1,169 @@
+"""Spans, events and counters as a program's SDK would send them, at any time and in any order."""
+
+import itertools
+import random
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import httpx
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportMetricsServiceRequest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, InstrumentationScope, KeyValue
+from opentelemetry.proto.logs.v1.logs_pb2 import LogRecord, ResourceLogs, ScopeLogs
+from opentelemetry.proto.metrics.v1.metrics_pb2 import (
+    AGGREGATION_TEMPORALITY_CUMULATIVE,
+    Metric,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+    Sum,
+)
+from opentelemetry.proto.resource.v1.resource_pb2 import Resource
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
+
+from autogen_streamtrace.core import names
+
+SCOPE: Final = InstrumentationScope(name=names.SCOPE)
+COMPLETED: Final = {names.A_OUTCOME: names.COMPLETED, names.A_EARLY: False, names.A_FAULT: False}
+TIMED_OUT: Final = {names.A_OUTCOME: names.TIMEOUT, names.A_EARLY: True, names.A_FAULT: True}
+ABANDONED: Final = {names.A_OUTCOME: names.ABANDONED, names.A_EARLY: True, names.A_FAULT: False}
+KILLED: Final = {
+    names.A_OUTCOME: names.KILLED,
+    names.A_EARLY: True,
+    names.A_FAULT: True,
+    names.A_LAST_SEEN: "2026-01-01T00:00:00Z",
+}
+
+
+@dataclass
+class Ids:
+    """Trace and span ids: the same ones in each run of a test."""
+
+    seed: str
+    _random: random.Random = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._random = random.Random(self.seed)
+
+    def trace(self) -> bytes:
+        return self._random.randbytes(16)
+
+    def span(self) -> bytes:
+        return self._random.randbytes(8)
+
+
+def span(
+    ids: Ids,
+    trace: bytes,
+    told: Mapping[str, Any],
+    *,
+    parent: bytes = b"",
+    seconds: float = 1.0,
+    ended_ago: float = 0.0,
+    name: str = "stream",
+) -> Span:
+    """A span that lasted ``seconds`` and ended ``ended_ago`` seconds ago; a root where it has no ``parent``."""
+    end = time.time_ns() - int(ended_ago * 1e9)
+    return Span(
+        trace_id=trace,
+        span_id=ids.span(),
+        parent_span_id=parent,
+        name=name,
+        start_time_unix_nano=end - int(seconds * 1e9),
+        end_time_unix_nano=end,
+        attributes=pairs(told),
+    )
+
+
+def event(name: str, body: str, told: Mapping[str, Any], *, ago: float = 0.0, trace: bytes = b"") -> LogRecord:
+    """A log record of ``ago`` seconds ago."""
+    return LogRecord(
+        time_unix_nano=time.time_ns() - int(ago * 1e9),
+        event_name=name,
+        body=AnyValue(string_value=body),
+        trace_id=trace,
+        attributes=pairs(told),
+    )
+
+
+class Sender:
+    """One process that exports to a Collector by http/protobuf."""
+
+    def __init__(self, http_port: int, **resource: str) -> None:
+        """``resource``: its attributes, with ``_`` for each dot."""
+        self.url = f"http://127.0.0.1:{http_port}/v1"
+        told = {"service_name": "sender", **resource}
+        self.resource = Resource(attributes=pairs({key.replace("_", "."): told[key] for key in told}))
+        self._client = httpx.Client(timeout=10)
+        self._began = time.time_ns()
+
+    def spans(self, *spans: Span) -> bool:
+        """Whether they were accepted."""
+        group = ResourceSpans(resource=self.resource, scope_spans=[ScopeSpans(scope=SCOPE, spans=spans)])
+        return self._send("traces", ExportTraceServiceRequest(resource_spans=[group]))
+
+    def events(self, *events: LogRecord) -> bool:
+        """Whether they were accepted."""
+        group = ResourceLogs(resource=self.resource, scope_logs=[ScopeLogs(scope=SCOPE, log_records=events)])
+        return self._send("logs", ExportLogsServiceRequest(resource_logs=[group]))
+
+    def count(self, name: str, value: int, told: Mapping[str, Any], *, ago: float = 0.0) -> bool:
+        """Send the value that a counter had ``ago`` seconds ago; whether it was accepted."""
+        return self._sum(name, value, told, ago, monotonic=True)
+
+    def level(self, name: str, value: int, told: Mapping[str, Any]) -> bool:
+        """Send the value of an up-down counter; whether it was accepted."""
+        return self._sum(name, value, told, 0.0, monotonic=False)
+
+    def _sum(self, name: str, value: int, told: Mapping[str, Any], ago: float, *, monotonic: bool) -> bool:
+        now = time.time_ns() - int(ago * 1e9)
+        start = min(self._began, now)
+        point = NumberDataPoint(start_time_unix_nano=start, time_unix_nano=now, as_int=value, attributes=pairs(told))
+        temporality = AGGREGATION_TEMPORALITY_CUMULATIVE
+        total = Sum(data_points=[point], is_monotonic=monotonic, aggregation_temporality=temporality)
+        scope = ScopeMetrics(scope=SCOPE, metrics=[Metric(name=name, unit="{stream}", sum=total)])
+        group = ResourceMetrics(resource=self.resource, scope_metrics=[scope])
+        return self._send("metrics", ExportMetricsServiceRequest(resource_metrics=[group]))
+
+    def close(self) -> None:
+        self._client.close()
+
+    def _send(self, signal: str, message: Any) -> bool:
+        headers = {"Content-Type": "application/x-protobuf"}
+        try:
+            answer = self._client.post(f"{self.url}/{signal}", content=message.SerializeToString(), headers=headers)
+        except httpx.TransportError:
+            return False
+        return answer.status_code == 200
+
+
+def pairs(told: Mapping[str, Any]) -> list[KeyValue]:
+    """Attributes in OTLP."""
+    return [KeyValue(key=key, value=any_value(value)) for key, value in told.items()]
+
+
+def any_value(value: Any) -> AnyValue:
+    if isinstance(value, bool):
+        return AnyValue(bool_value=value)
+    if isinstance(value, int):
+        return AnyValue(int_value=value)
+    if isinstance(value, float):
+        return AnyValue(double_value=value)
+    if isinstance(value, str):
+        return AnyValue(string_value=value)
+    return AnyValue(array_value=ArrayValue(values=[any_value(each) for each in value]))
+
+
+def hex_ids(spans: Iterable[Span]) -> set[str]:
+    """The span ids as they stand in OTLP's JSON."""
+    return {each.span_id.hex() for each in spans}
+
+
+def batches(spans: Iterable[Span], size: int) -> Iterable[tuple[Span, ...]]:
+    """Tuples of ``size`` spans, the last one shorter."""
+    rest = iter(spans)
+    while batch := tuple(itertools.islice(rest, size)):
+        yield batch

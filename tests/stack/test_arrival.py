@@ -1,0 +1,197 @@
+"""The demo's whole run arrives: every span in the file, every stream in Prometheus, every event in Loki."""
+
+import ssl
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx
+import pytest
+import trustme
+
+from autogen_streamtrace.demo.run import SERVICE
+
+from .collector import CONFIG, FILES, SECURE, Collector
+from .loki import Line, Loki
+from .prometheus import Prometheus
+from .runs import Given, demo
+from .server import eventually
+
+pytestmark = pytest.mark.timeout(170)
+
+KEEP_ALL = {"SAMPLING_EARLY_PERCENT": "100", "SAMPLING_REST_PERCENT": "100"}
+TOKEN = "a-token-of-the-tests"
+VERSION = "4.7.11"
+UNITS = {"s": "_seconds", "ms": "_milliseconds", "By": "_bytes"}
+"""What Prometheus appends for a unit; nothing for those in braces."""
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """One run of the demo under a deployment environment of its own, and where it went."""
+
+    given: Given
+    environment: str
+    collector: Collector
+    prometheus: Prometheus
+    loki: Loki
+
+    def lines(self) -> list[Line]:
+        return self.loki.lines(f'{{service_name="{SERVICE}"}} | deployment_environment_name="{self.environment}"')
+
+    def series(self, metric: str) -> str:
+        return f'{metric}{{deployment_environment_name="{self.environment}"}}'
+
+
+@pytest.fixture(scope="module", params=["plain", "secure"])
+def collector(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, prometheus: Prometheus, loki: Loki
+) -> Iterator[tuple[Collector, dict[str, str]]]:
+    """A Collector, and the variables that let a program in."""
+    folder = tmp_path_factory.mktemp(request.param)
+    to = {"PROMETHEUS_OTLP_ENDPOINT": prometheus.otlp, "LOKI_OTLP_ENDPOINT": loki.otlp, **KEEP_ALL}
+    if request.param == "plain":
+        with Collector(folder, CONFIG, FILES, **to) as running:
+            yield running, {}
+        return
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(folder / "authority.pem"))
+    certificate = authority.issue_cert("127.0.0.1")
+    certificate.private_key_pem.write_to_path(str(folder / "key.pem"))
+    certificate.cert_chain_pems[0].write_to_path(str(folder / "certificate.pem"))
+    secrets = {"TLS_CERT_FILE": "certificate.pem", "TLS_KEY_FILE": "key.pem", "OTLP_TOKEN": TOKEN}
+    with Collector(folder, CONFIG, SECURE, FILES, **to, **secrets) as running:
+        yield (
+            running,
+            {
+                "OTEL_EXPORTER_OTLP_CERTIFICATE": str(folder / "authority.pem"),
+                "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{TOKEN}",
+            },
+        )
+
+
+@pytest.fixture(scope="module", params=["grpc", "http/protobuf"])
+def arrived(
+    request: pytest.FixtureRequest,
+    collector: tuple[Collector, dict[str, str]],
+    prometheus: Prometheus,
+    loki: Loki,
+) -> Arrived:
+    running, secrets = collector
+    environment = f"{request.param} {running.folder.name}"
+    given = demo(
+        {
+            **running.sdk(request.param, "https" if secrets else "http"),
+            **secrets,
+            "OTEL_SERVICE_NAME": SERVICE,
+            "OTEL_RESOURCE_ATTRIBUTES": f"deployment.environment.name={environment},service.version={VERSION}",
+        }
+    )
+    return Arrived(given, environment, running, prometheus, loki)
+
+
+def test_every_span_arrives_once(arrived: Arrived) -> None:
+    def ids() -> Counter[str]:
+        spans = arrived.collector.spans()
+        return Counter(
+            span.data["spanId"] for span in spans if span.resource["deployment.environment.name"] == arrived.environment
+        )
+
+    eventually(lambda: len(ids()) >= len(arrived.given.spans), what="the spans")
+    assert ids() == dict.fromkeys(arrived.given.spans, 1)
+
+
+def test_every_stream_is_counted_under_its_layer_and_outcome(arrived: Arrived) -> None:
+    query = f"sum by (autogen_stream_layer, autogen_stream_outcome) ({arrived.series('autogen_stream_ended_total')})"
+
+    def counted() -> dict[tuple[str, str], int]:
+        return {
+            (labels["autogen_stream_layer"], labels["autogen_stream_outcome"]): int(count)
+            for labels, count in arrived.prometheus.query(query)
+        }
+
+    eventually(lambda: sum(counted().values()) >= arrived.given.streams.total(), what="the counts")
+    assert counted() == arrived.given.streams
+
+
+def test_every_event_arrives_in_loki_under_its_name_and_trace(arrived: Arrived) -> None:
+    def events() -> Counter[tuple[str, str]]:
+        return Counter((line.labels["trace_id"], line.labels["event_name"]) for line in arrived.lines())
+
+    eventually(lambda: events().total() >= arrived.given.events.total(), what="the events")
+    assert events() == arrived.given.events
+
+
+def test_every_metric_that_was_exported_has_its_last_value_in_prometheus(arrived: Arrived) -> None:
+    def missing() -> list[tuple[str, object]]:
+        return [
+            (name, expected)
+            for name, expected in last_sums(arrived).items()
+            if arrived.prometheus.total(arrived.series(name)) != pytest.approx(expected)
+        ]
+
+    eventually(lambda: last_sums(arrived) and not missing(), what="the metrics")
+    assert {"autogen_stream_cut_total", "gen_ai_client_operation_duration_seconds_count"} <= last_sums(arrived).keys()
+
+
+def test_the_labels_of_the_resource_are_on_the_series(arrived: Arrived) -> None:
+    query = arrived.series("autogen_stream_ended_total")
+    labels = eventually(lambda: arrived.prometheus.query(query), what="a series")[0][0]
+    assert labels["service_version"] == VERSION
+    assert labels["job"] == labels["service_name"] == SERVICE
+    assert labels["instance"] == labels["service_instance_id"]
+
+
+def test_exemplars_of_the_cuts_lead_to_traces_that_arrived(arrived: Arrived) -> None:
+    traces = {trace for trace, _ in arrived.given.events}
+    found = eventually(
+        lambda: arrived.prometheus.api(
+            "query_exemplars", query=arrived.series("autogen_stream_cut_total"), start=0, end=4e9
+        ),
+        what="exemplars",
+    )
+    led = {exemplar["labels"]["trace_id"] for series in found for exemplar in series["exemplars"]}
+    assert led and led <= traces
+
+
+def test_the_instance_is_no_label_of_a_log_stream(arrived: Arrived) -> None:
+    line = eventually(arrived.lines, what="a line")[0]
+    assert line.labels["service_instance_id"]
+    streams = arrived.loki.streams(f'{{service_name="{SERVICE}"}}')
+    assert streams and not any("service_instance_id" in stream for stream in streams)
+
+
+def last_sums(arrived: Arrived) -> dict[str, float]:
+    """By Prometheus' name the sum, over all attribute sets, of the last value that the file has of each metric.
+
+    Of a histogram the count.
+    """
+    last: dict[str, float] = {}
+    for item in arrived.collector.metrics():
+        if item.resource["deployment.environment.name"] != arrived.environment:
+            continue
+        metric = item.data
+        name = metric["name"].replace(".", "_") + UNITS.get(metric.get("unit", ""), "")
+        if "histogram" in metric:
+            last[f"{name}_count"] = sum(int(point["count"]) for point in metric["histogram"]["dataPoints"])
+            continue
+        kind = metric.get("sum") or metric["gauge"]
+        suffix = "_total" if kind.get("isMonotonic") else ""
+        last[name + suffix] = sum(
+            float(point["asInt"] if "asInt" in point else point["asDouble"]) for point in kind["dataPoints"]
+        )
+    return last
+
+
+@pytest.mark.parametrize("collector", ["secure"], indirect=True)
+def test_what_has_no_token_is_refused(collector: tuple[Collector, dict[str, str]]) -> None:
+    running, secrets = collector
+    trusting = ssl.create_default_context(cafile=secrets["OTEL_EXPORTER_OTLP_CERTIFICATE"])
+    url = f"{running.sdk('http/protobuf', 'https')['OTEL_EXPORTER_OTLP_ENDPOINT']}/v1/traces"
+    for headers, status in (
+        ({}, 401),
+        ({"Authorization": "Bearer wrong"}, 401),
+        ({"Authorization": f"Bearer {TOKEN}"}, 200),
+    ):
+        answer = httpx.post(url, verify=trusting, headers={"Content-Type": "application/json", **headers}, content="{}")
+        assert answer.status_code == status

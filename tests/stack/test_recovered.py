@@ -1,0 +1,87 @@
+"""What a dead process left behind, sent by another one hours later, under the dead process's own resource.
+
+Here as the recorder sends it: killed streams with their own ids and times, the counters raised, `open` at 0.
+"""
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from autogen_streamtrace.core import names
+
+from .collector import CONFIG, FILES, Collector
+from .loki import Loki
+from .prometheus import Prometheus
+from .sending import COMPLETED, KILLED, Ids, Sender, event, span
+from .server import eventually
+from .test_counting import NEW
+
+pytestmark = pytest.mark.timeout(120)
+
+HOURS = 3 * 3600.0
+OPEN = 50
+STREAMS = '{service_name="died"}'
+
+
+@pytest.fixture(scope="module")
+def collector(tmp_path_factory: pytest.TempPathFactory, prometheus: Prometheus, loki: Loki) -> Iterator[Collector]:
+    stores = {"PROMETHEUS_OTLP_ENDPOINT": prometheus.otlp, "LOKI_OTLP_ENDPOINT": loki.otlp}
+    with Collector(tmp_path_factory.mktemp("collector"), CONFIG, FILES, **stores) as running:
+        yield running
+
+
+@pytest.fixture
+def dead(collector: Collector) -> Iterator[Sender]:
+    """Whoever sends for the dead process: its resource is the dead one's."""
+    with contextlib.closing(Sender(collector.http_port, service_name="died", service_instance_id="worker-7")) as sender:
+        yield sender
+
+
+def test_killed_spans_of_three_hours_ago_arrive_under_their_own_ids_and_times(
+    collector: Collector, dead: Sender
+) -> None:
+    ids = Ids("killed")
+    spans = [span(ids, ids.trace(), KILLED, parent=ids.span(), seconds=60, ended_ago=HOURS) for _ in range(OPEN)]
+    assert dead.spans(*spans)
+    expected = {each.span_id.hex(): (each.trace_id.hex(), str(each.start_time_unix_nano)) for each in spans}
+
+    def arrived() -> dict[str, tuple[str, str]]:
+        found = [each.data for each in collector.spans() if each.resource["service.instance.id"] == "worker-7"]
+        return {each["spanId"]: (each["traceId"], each["startTimeUnixNano"]) for each in found}
+
+    eventually(lambda: arrived() == expected, what="the killed spans")
+
+
+def test_events_of_three_hours_ago_are_found_behind_newer_ones(dead: Sender, loki: Loki) -> None:
+    assert dead.events(event(names.E_END, "fresh", COMPLETED))
+    eventually(lambda: loki.lines(STREAMS), what="the fresh event")
+    late = event(names.E_END, "late", KILLED, ago=HOURS)
+    assert dead.events(late)
+    found = eventually(lambda: loki.lines(f'{STREAMS} |= "late"'), what="the late event")
+    assert [line.time_ns for line in found] == [late.time_unix_nano]
+    assert found[0].labels["event_name"] == names.E_END
+    assert found[0].labels["autogen_stream_outcome"] == names.KILLED
+    assert found[0].labels["service_instance_id"] == "worker-7"
+
+
+def test_samples_of_three_hours_ago_are_found_behind_newer_ones(dead: Sender, prometheus: Prometheus) -> None:
+    metric, told = "autogen.stream.late", {names.A_LAYER: names.HTTP}
+    series = "autogen_stream_late_total"
+    assert dead.count(metric, 5, told)
+    eventually(lambda: prometheus.query(series), what="the fresh sample")
+    assert dead.count(metric, 3, told, ago=HOURS)
+    then = time.time() - HOURS + 30
+    assert eventually(lambda: prometheus.query(series, at=then), what="the late sample")[0][1] == 3
+
+
+def test_fifty_streams_that_died_open_are_counted_as_fifty(dead: Sender, prometheus: Prometheus) -> None:
+    layer = {names.A_LAYER: names.STREAM, names.A_NAME: "died"}
+    assert dead.count(names.M_STARTED, OPEN, layer) and dead.level(names.M_OPEN, OPEN, layer)
+    eventually(lambda: prometheus.total(f"autogen_stream_open{STREAMS}") == OPEN, what="the open streams")
+    assert dead.count(names.M_ENDED, OPEN, {**layer, names.A_OUTCOME: names.KILLED})
+    assert dead.level(names.M_OPEN, 0, layer)
+    ended = 'autogen_stream_ended_total{service_name="died", autogen_stream_outcome="killed"}'
+    eventually(lambda: prometheus.total(NEW.format(x=ended)) == OPEN, what="the killed streams")
+    eventually(lambda: prometheus.query(f"autogen_stream_open{STREAMS} == 0"), what="none to be open")
