@@ -52,6 +52,7 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check")
     session.run("lint-imports", "--no-logo", "--no-cache")
     session.run("mypy")
+    session.run("mypy", "--python-version=3.11", "dashboards/boards")
 
 
 @nox.session
@@ -96,6 +97,14 @@ def demo(session: nox.Session) -> None:
     """A real agent and a real team against a model server that cuts its streams."""
     session.install("--editable", ".[demo]")
     session.run("autogen-streamtrace", "demo", *session.posargs)
+
+
+@nox.session(python=None if sys.version_info >= (3, 11) else "3.11")
+def dashboards(session: nox.Session) -> None:
+    """Writes dashboards/ anew: the dashboards, the rules and the alerts. `-- --runbooks URL` says where those are."""
+    session.install("--editable", ".", "--group", "dashboards")
+    session.chdir("dashboards")
+    session.run("python", "-m", "boards", *session.posargs)
 
 
 @nox.session
