@@ -113,6 +113,10 @@ def all_turns(window: str) -> str:
     return total(turns(window), *JOB)
 
 
+def failing(window: str) -> str:
+    return f"{fault_turns(window)} / ({all_turns(window)} > 0)"
+
+
 def of_cause(window: str) -> str:
     return total(faults(window), *JOB, *CAUSE)
 
@@ -120,15 +124,18 @@ def of_cause(window: str) -> str:
 def burns_of_causes() -> list[Alert]:
     """One cause, at its origin, burns the error budget of the outermost streams."""
 
+    on_job = f"on ({', '.join(JOB)})"
+
     def ratio(window: str) -> str:
-        return f"{of_cause(window)} / on ({', '.join(JOB)}) group_left () ({all_turns(window)} > 0)"
+        return f"{of_cause(window)} / {on_job} group_left () ({all_turns(window)} > 0)"
 
     return [
         Alert(
             name=f"StreamFaultsOfOneCause{long.upper()}",
             expr=f"({ratio(long)} > {factor:g} * {budget()})\n"
             f"and ({ratio(short)} > {factor:g} * {budget()})\n"
-            f"and ({of_cause(long)} >= {LEAST})",
+            f"and ({of_cause(long)} >= {LEAST})\n"
+            f"and {on_job} ({failing(long)} > {factor:g} * {budget()})",
             severity=severity,
             wait=wait,
             keep=short,
@@ -146,14 +153,11 @@ def burns_of_causes() -> list[Alert]:
 def burns_of_turns() -> list[Alert]:
     """All faults of the outermost streams together burn the error budget."""
 
-    def ratio(window: str) -> str:
-        return f"{fault_turns(window)} / ({all_turns(window)} > 0)"
-
     burning = [
         Alert(
             name=f"TurnFaultsBurnBudget{long.upper()}",
-            expr=f"({ratio(long)} > {factor:g} * {budget()})\n"
-            f"and ({ratio(short)} > {factor:g} * {budget()})\n"
+            expr=f"({failing(long)} > {factor:g} * {budget()})\n"
+            f"and ({failing(short)} > {factor:g} * {budget()})\n"
             f"and ({fault_turns(long)} >= {LEAST})",
             severity=severity,
             wait=wait,
@@ -169,12 +173,12 @@ def burns_of_turns() -> list[Alert]:
     ]
     few = Alert(
         name="SeveralTurnFaults",
-        expr=f"({fault_turns('6h')} >= {SEVERAL} < {LEAST})\nand ({ratio('6h')} > {budget()})",
+        expr=f"({fault_turns('6h')} >= {SEVERAL} < {LEAST})\nand ({failing('6h')} > {budget()})",
         severity=TICKET,
         wait="15m",
         keep="1h",
         summary=f"{WHO}: {COUNT} outermost streams (agent and team turns) ended with a fault within 6h, too few for a "
-        "burn rate and more than the objective allows",
+        "burn rate and more than the objective allows; no single cause or limit need explain them",
         does=f"Little traffic: {SEVERAL} to {LEAST - 1} faults in six hours, above the objective's share.",
         runbook="README",
         scope="turns",
@@ -216,7 +220,7 @@ def hanging() -> list[Alert]:
             severity=TICKET,
             wait="5m",
             keep="5m",
-            summary=f"{WHO}: {COUNT} {at(L_LAYER)} streams have stalled, waiting on {at(L_WAITING_TYPE)} "
+            summary=f"{WHO}: {COUNT} {at(L_LAYER)} streams have stalled; cause: waiting on {at(L_WAITING_TYPE)} "
             f"{at(L_WAITING_NAME)}; no limit has cut them",
             does="Open streams whose items have stopped for longer than stall_after.",
             runbook="stalled",
@@ -239,7 +243,7 @@ def hanging() -> list[Alert]:
             wait="0m",
             keep="5m",
             summary=f"{at(SERVICE)}: code blocks the event loop, and every stream of that process with it; "
-            "the cause is in the stall event's stack, and no limit ends it",
+            "whatever its layer; the cause is in the stall event's stack, and no limit ends it",
             does="The watcher saw streams stall while the event loop itself did not run. The log event has the stack.",
             runbook="blocked-loop",
             scope="origin",
@@ -283,7 +287,7 @@ def gone() -> list[Alert]:
             wait="5m",
             keep="5m",
             summary=f"{WHO}: no metric has come for ten minutes, from any layer; the cause may be the process, its "
-            "exporter or the Collector",
+            "exporter or the Collector; no limit is known",
             does="The job reported within the last day, and does no longer.",
             runbook="no-telemetry",
         ),
@@ -350,9 +354,9 @@ def particular() -> list[Alert]:
             severity=TICKET,
             wait="5m",
             keep="30m",
-            summary=f"{WHO}: the program's own deadline cuts {SHARE} of its {at(L_LAYER)} streams, so it "
-            "is shorter than "
-            f"their 95th percentile{{{{ with $labels.{L_LIMIT} }}}}, limit {{{{ . }}}}{{{{ end }}}}",
+            summary=f"{WHO}: a deadline of the program's own cuts {SHARE} of its {at(L_LAYER)} streams; "
+            "cause: it is shorter "
+            f"than their 95th percentile; limit {at(L_LIMIT)}",
             does="A deadline below the 95th percentile of the time that streams need cuts more than 5 % of them.",
             runbook="deadline",
             scope="origin",
@@ -364,8 +368,7 @@ def particular() -> list[Alert]:
             wait="10m",
             keep="15m",
             summary=f"{WHO}: a model's first chunk takes {AGE} (95th percentile over 15m); layer model, "
-            "no limit has cut "
-            "these streams yet",
+            "cause: the provider or what lies between, and no limit has cut these streams yet",
             does="Users wait, and limits on the first byte (Heroku 30 s, API Gateway 29 s) come near.",
             runbook="slow-first-chunk",
         ),

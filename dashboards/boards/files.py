@@ -41,11 +41,13 @@ def as_json(dashboard: Dashboard) -> str:
     built = dashboard.build()
     for number, panel in enumerate(built.panels or (), start=1):
         panel.id_val = number
+    for variable in built.templating.list_val or ():
+        variable.auto = variable.auto_count = variable.auto_min = None  # an interval's, which none of them is
     return JSONEncoder(sort_keys=True, indent=2).encode(built) + "\n"
 
 
 def as_yaml(document: dict[str, Any]) -> str:
-    return MADE + yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
+    return MADE + yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=1000, allow_unicode=True)
 
 
 class _Dumper(yaml.SafeDumper):

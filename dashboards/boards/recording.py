@@ -86,6 +86,7 @@ def recordings() -> list[Recording]:
     return [
         *(rule for window in DIRECT for rule in direct(window)),
         *(rule for window in SUMMED for rule in summed(window)),
+        *(Recording(model_calls(window), calls(window)) for window in ("5m", "1h")),
         Recording(LOST, lost()),
         Recording(OBJECTIVE_SERIES, f"vector({OBJECTIVE})"),
     ]
@@ -94,7 +95,6 @@ def recordings() -> list[Recording]:
 def direct(window: str) -> list[Recording]:
     by_cut = (*WHOSE, *CAUSE, L_NAME, L_CANCELLED_BY)
     by_end = (*WHOSE, L_LAYER, L_OUTCOME, L_FAULT, L_OUTERMOST)
-    by_call = (*WHOSE, L_ERROR, L_MODEL, L_PROVIDER)
     found = cuts(window)
     whole = total(plain(ended(window), f'{L_OUTERMOST}="true"'), *WHOSE, L_FAULT)
     return [
@@ -102,7 +102,6 @@ def direct(window: str) -> list[Recording]:
         Recording(faults(window), f"{found} unless ({found}{{{NOT_A_FAULT}}} or {found}{{{OF_THE_CALLER}}})"),
         Recording(ended(window), total(exact(ENDED, window), *by_end)),
         Recording(turns(window), whole),
-        Recording(model_calls(window), total(exact(f"{MODEL_CALL}_count", window), *by_call)),
     ]
 
 
@@ -112,6 +111,11 @@ def summed(window: str) -> list[Recording]:
         Recording(faults(window), total(added_up(faults("5m"), window), *whose, *CAUSE)),
         Recording(turns(window), total(added_up(turns("5m"), window), *WHOSE, L_FAULT)),
     ]
+
+
+def calls(window: str) -> str:
+    """Calls of models that ended, within a window."""
+    return total(exact(f"{MODEL_CALL}_count", window), *WHOSE, L_ERROR, L_MODEL, L_PROVIDER)
 
 
 def added_up(series: str, window: str, offset: str = "") -> str:
