@@ -38,6 +38,14 @@ NOT_ONCE = ("-m", "not once")
 """What may differ between Pythons, event loops and openai families."""
 
 
+def install_grafanas_schema(session: nox.Session) -> None:
+    """Against which the dashboards are checked."""
+    if shutil.which("npm"):
+        session.run("npm", "ci", "--prefix=tools/grafana", "--no-audit", "--no-fund", external=True)
+    else:
+        session.warn("npm is not installed (https://nodejs.org): Grafana's schema and grammar check nothing")
+
+
 def run_pytest(session: nox.Session, openai: str, *arguments: str, env: dict[str, str] | None = None) -> None:
     """Installs the package with one openai family beside it and runs the tests."""
     session.install("--editable", ".", "--group", "test", openai)
@@ -59,6 +67,7 @@ def lint(session: nox.Session) -> None:
 @nox.parametrize("openai", [nox.param(OPENAI_3, id="openai3"), nox.param(OPENAI_1, id="openai1")])
 def tests(session: nox.Session, openai: str) -> None:
     """The tests on the Python that runs nox: all of them with openai 3, what may differ with openai 1."""
+    install_grafanas_schema(session)
     run_pytest(session, openai, *(NOT_ONCE if openai == OPENAI_1 else ()))
 
 
@@ -84,7 +93,7 @@ def bare(session: nox.Session) -> None:
 @nox.session
 def stack(session: nox.Session) -> None:
     """The whole way to the Collector, Prometheus and Loki, which are built first where they are not yet."""
-    session.install("--editable", ".", "--group", "test", OPENAI_3)
+    session.install("--editable", ".", "--group", "test", "--group", "stack", OPENAI_3)
     if shutil.which("go"):
         session.run("python", "tools/build.py")
     else:
