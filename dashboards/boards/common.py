@@ -59,9 +59,9 @@ def board(
 
 
 def deploys() -> AnnotationQuery:
-    """A mark where a service's version is first seen: for ten minutes nobody had reported it before."""
+    """A mark where a service's version is first seen: nobody had reported it in the ten minutes before."""
     seen = f"group by ({SERVICE}, {VERSION}) ({select(QUEUE)})"
-    expr = f"{seen} unless group by ({SERVICE}, {VERSION}) (last_over_time({select(QUEUE)}[10m] offset 1m))"
+    expr = f"{seen} unless group by ({SERVICE}, {VERSION}) (last_over_time({select(QUEUE)}[10m] offset 5m))"
     return AnnotationQuery().name("Deploys").datasource(PROMETHEUS).enable(True).icon_color("blue").expr(expr)
 
 

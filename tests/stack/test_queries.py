@@ -28,6 +28,8 @@ pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("queries")]
 
 RESOURCE: Final = "service.namespace=shop,service.version=1.2.3,deployment.environment.name=production"
 KEEP_ALL: Final = {"SAMPLING_EARLY_PERCENT": "100", "SAMPLING_REST_PERCENT": "100"}
+STEP: Final = 5
+"""Seconds between two points of a panel."""
 LONGEST: Final = 'autogen:turns:increase3d{autogen_stream_fault="true"}'
 """The recorded series that comes last: its windows begin at whole minutes."""
 NOT_THERE: Final = {vocabulary.label(metric) for metric in vocabulary.NOT_IN_THE_DEMO}
@@ -37,7 +39,7 @@ NEVER_IN_HEALTH: Final = re.compile(r"otelcol_\w+(refused|send_failed|too_early|
 
 @dataclass(frozen=True)
 class Played:
-    """The demo has run from ``start`` to ``end``, and everything has arrived."""
+    """The demo has run, and everything has arrived; ``start`` and ``end`` are around it, in seconds."""
 
     start: float
     end: float
@@ -47,7 +49,7 @@ class Played:
 
     def series(self, query: str) -> list[Any]:
         """What a panel over the time range gets."""
-        found = self.prometheus.api("query_range", query=query, start=self.start, end=self.end, step=5)
+        found = self.prometheus.api("query_range", query=query, start=self.start, end=self.end, step=STEP)
         assert found["resultType"] == "matrix"
         return list(found["result"])
 
@@ -64,7 +66,7 @@ def played(tmp_path_factory: pytest.TempPathFactory, loki: Loki) -> Iterator[Pla
             blocked_loop(loki)
             eventually(lambda: prometheus.query(LONGEST), limit=100, what=LONGEST)
             eventually(collector.spans, what="the spans")
-            yield Played(start, time.time(), prometheus, loki, collector)
+            yield Played(start, time.time() + 2 * STEP, prometheus, loki, collector)
 
 
 def blocked_loop(loki: Loki) -> None:
