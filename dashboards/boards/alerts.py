@@ -35,6 +35,7 @@ from .vocabulary import (
     OLDEST,
     QUEUE,
     RECORDER,
+    RECORDER_FAILS,
     SERVICE,
     STALLED,
 )
@@ -383,7 +384,7 @@ def ourselves() -> list[Alert]:
     return [
         Alert(
             name="RecorderUnusable",
-            expr=f"min by ({', '.join((*JOB, 'instance'))}) ({RECORDER}) < 1",
+            expr=f"max by ({', '.join((*JOB, 'instance'))}) ({RECORDER}) == {RECORDER_FAILS}",
             severity=TICKET,
             wait="5m",
             keep="15m",

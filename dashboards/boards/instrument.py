@@ -8,7 +8,7 @@ from .common import Panels, board
 from .panels import COUNT, PERCENT, THIRD, Query, ask, ask_now, lines, number
 from .promql import plain, select, share, total
 from .variables import collectors, whose
-from .vocabulary import CAPPED, DROPPED, ERRORS, EXPORT_FAILURES, QUEUE, RECORDER, RECOVERED
+from .vocabulary import CAPPED, DROPPED, ERRORS, EXPORT_FAILURES, QUEUE, RECORDER, RECORDER_FAILS, RECOVERED
 
 UID: Final = "streamtrace-instrument"
 TITLE: Final = "Is the instrument itself healthy"
@@ -75,7 +75,7 @@ def figures() -> Panels:
             "Recorders unusable",
             "Processes whose flight recorder cannot write: a kill would leave no trace of their open streams.",
             COUNT,
-            ask_now(f"count({select(RECORDER)} < 1) or vector(0)"),
+            ask_now(f"count({select(RECORDER)} == {RECORDER_FAILS}) or vector(0)"),
             bad_from=1,
         ),
     ]
@@ -114,7 +114,7 @@ def inside() -> Panels:
         ),
         lines(
             "Recorder",
-            "1 where the flight recorder can write, 0 where it cannot, by process.",
+            "State of the flight recorder by process: 0 is off, 1 is recording, 2 is failing.",
             COUNT,
             ask(select(RECORDER), each),
             width=THIRD,

@@ -9,30 +9,11 @@ from typing import Final
 
 from autogen_streamtrace.core import names as n
 
-NOT_IN_NAMES: Final[dict[str, str]] = {
-    "M_STALLED": "autogen.stream.stalled",
-    "M_RECOVERED": "autogen.streamtrace.streams.recovered",
-    "M_RECORDER_STATE": "autogen.streamtrace.recorder.state",
-    "A_STALL_COUNT": "autogen.stream.stall.count",
-    "A_LOOP_BLOCKED": "autogen.stream.stall.loop_blocked",
-    "A_LONGEST_SEND": "autogen.stream.longest_send",
-    "A_LAST_SEEN": "autogen.stream.last_seen",
-}
-"""Public names that dashboards and alerts use and that ``core/names.py`` does not have."""
+NOT_IN_THE_DEMO: Final = (n.M_STALLED, n.M_RECOVERED, n.M_RECORDER, n.M_DROPPED)
+"""Metrics that no scenario of the demo needs to bring: what asks for one of them may be empty there."""
 
-NOT_IN_THE_DEMO: Final = (
-    "autogen.stream.stalled",
-    "autogen.streamtrace.streams.recovered",
-    "autogen.streamtrace.recorder.state",
-    "autogen.streamtrace.records.dropped",
-)
-"""Metrics that no scenario of the demo brings: what asks for them alone may be empty there."""
-
-
-def public(constant: str) -> str:
-    """A name of ``core/names.py`` by its constant; one of ``NOT_IN_NAMES`` until it stands there."""
-    found = getattr(n, constant, None)
-    return found if isinstance(found, str) else NOT_IN_NAMES[constant]
+RECORDER_FAILS: Final = 2
+"""What the recorder's state reads where it cannot write; 0 is off, 1 is recording."""
 
 
 def label(attribute: str) -> str:
@@ -59,7 +40,7 @@ STARTED: Final = counter(n.M_STARTED)
 ENDED: Final = counter(n.M_ENDED)
 CUT: Final = counter(n.M_CUT)
 OPEN: Final = gauge(n.M_OPEN)
-STALLED: Final = gauge(public("M_STALLED"))
+STALLED: Final = gauge(n.M_STALLED)
 OLDEST: Final = gauge(n.M_OLDEST, "seconds")
 DURATION: Final = histogram(n.M_DURATION)
 SILENCE: Final = histogram(n.M_SILENCE)
@@ -78,8 +59,8 @@ CAPPED: Final = counter(n.M_CAPPED)
 QUEUE: Final = gauge(n.M_QUEUE)
 EXPORT_FAILURES: Final = counter(n.M_EXPORT_FAILURES)
 ERRORS: Final = counter(n.M_ERRORS)
-RECOVERED: Final = counter(public("M_RECOVERED"))
-RECORDER: Final = gauge(public("M_RECORDER_STATE"))
+RECOVERED: Final = counter(n.M_RECOVERED)
+RECORDER: Final = gauge(n.M_RECORDER)
 
 L_LAYER: Final = label(n.A_LAYER)
 L_NAME: Final = label(n.A_NAME)
@@ -94,7 +75,7 @@ L_WAITING_NAME: Final = label(n.A_WAITING_ON_NAME)
 L_CAUSE: Final = label(n.A_CAUSE_TYPE)
 L_LIMIT: Final = label(n.A_LIMIT_ID)
 L_CANCELLED_BY: Final = label(n.A_CANCELLED_BY)
-L_LOOP_BLOCKED: Final = label(public("A_LOOP_BLOCKED"))
+L_LOOP_BLOCKED: Final = label(n.A_LOOP_BLOCKED)
 L_STREAMED: Final = label(n.GEN_AI_REQUEST_STREAM)
 L_MODEL: Final = label(n.GEN_AI_REQUEST_MODEL)
 L_AGENT: Final = label(n.GEN_AI_AGENT_NAME)

@@ -63,7 +63,7 @@ def filled(query: str) -> str:
     for board in BOARDS.values():
         for name, variable in variables(board).items():
             everything = variable.get("allValue") or variable.get("query") or ""
-            query = re.sub(rf"\$({name}\b|{{{name}}})", lambda _, value=everything: str(value), query)
+            query = re.sub(rf"\$({name}\b|{{{name}}})", str(everything).replace("\\", r"\\"), query)
     return query
 
 

@@ -15,9 +15,7 @@ OURS = re.compile(r"^(autogen|gen_ai|error|http|server)[._:]")
 SUFFIXES = ("", "_total", "_seconds", "_bucket", "_count", "_sum", "_seconds_bucket", "_seconds_count", "_seconds_sum")
 
 PUBLIC = {value for name, value in vars(names).items() if name.isupper() and isinstance(value, str)}
-PUBLIC |= set(vocabulary.NOT_IN_NAMES.values())
 METRICS = {value for name, value in vars(names).items() if name.startswith("M_")}
-METRICS |= {value for name, value in vocabulary.NOT_IN_NAMES.items() if name.startswith("M_")}
 RECORDED = {rule["record"] for rule in rules("recording-rules.yaml")}
 KNOWN = {vocabulary.label(name) + suffix for name in PUBLIC for suffix in SUFFIXES} | RECORDED
 
@@ -60,11 +58,6 @@ def test_a_metric_is_on_some_panel(metric: str) -> None:
 def test_the_events_are_asked_for_by_their_names() -> None:
     asked = re.findall(r'event_name="([^"]+)"', str(QUERIES))
     assert asked and set(asked) <= PUBLIC
-
-
-def test_a_name_that_the_code_has_is_not_listed_as_missing() -> None:
-    there = {constant for constant in vocabulary.NOT_IN_NAMES if hasattr(names, constant)}
-    assert not there, "take them out of NOT_IN_NAMES"
 
 
 def test_every_recorded_series_is_read_by_a_panel_or_an_alert() -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import sys
 
-from agents import model_agent
+from programs.agents import model_agent
 
 import autogen_streamtrace
 

@@ -241,7 +241,7 @@ FIRES: Final = (
     ),
     Fires(
         "RecorderUnusable",
-        one("autogen_streamtrace_recorder_state", "0x20"),
+        one("autogen_streamtrace_recorder_state", "2x20"),
         "15m",
         {"instance": "agents-1"},
         f"{WHO}: the flight recorder of agents-1 is unusable; a kill would leave no trace of its open "

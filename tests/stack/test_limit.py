@@ -66,7 +66,12 @@ def test_streams_that_a_proxys_limit_cuts_make_the_right_alert_fire(tmp_path: Pa
         Nginx(tmp_path / "nginx", model.port) as nginx,
     ):
         url = model.url("stall").replace(str(model.port), str(nginx.port))
-        env = {**os.environ, **collector.sdk(), "OTEL_SERVICE_NAME": SERVICE, "OTEL_METRIC_EXPORT_INTERVAL": "1000"}
+        settings = {
+            "OTEL_SERVICE_NAME": SERVICE,
+            "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+            "PYTHONPATH": str(PROGRAMS.parent),
+        }
+        env = {**os.environ, **collector.sdk(), **settings}
         command = [sys.executable, str(PROGRAMS / "turns.py"), url, str(STREAMS)]
         subprocess.run(command, env=env, check=True, timeout=60)
 

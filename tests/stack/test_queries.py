@@ -14,6 +14,7 @@ from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.util.types import AnyValue
 
 from autogen_streamtrace.core import names
 
@@ -73,7 +74,7 @@ def blocked_loop(loki: Loki) -> None:
     """The log event of a blocked loop, which no scenario of the demo brings."""
     provider = LoggerProvider(Resource({"service.name": "blocked"}), shutdown_on_exit=False)
     provider.add_log_record_processor(SimpleLogRecordProcessor(OTLPLogExporter(f"{loki.otlp}/v1/logs")))
-    attributes = {"event.name": names.E_STALL, vocabulary.public("A_LOOP_BLOCKED"): True}
+    attributes: dict[str, AnyValue] = {"event.name": names.E_STALL, names.A_LOOP_BLOCKED: True}
     provider.get_logger("test").emit(
         timestamp=time.time_ns(),
         severity_number=SeverityNumber.WARN,
