@@ -25,7 +25,7 @@ from .rules_now import sped_up
 from .runs import demo
 from .server import eventually
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("queries")]
+pytestmark = pytest.mark.timeout(240)
 
 RESOURCE: Final = "service.namespace=shop,service.version=1.2.3,deployment.environment.name=production"
 KEEP_ALL: Final = {"SAMPLING_EARLY_PERCENT": "100", "SAMPLING_REST_PERCENT": "100"}
