@@ -40,6 +40,7 @@ from .vocabulary import (
     L_FAULT,
     L_LAYER,
     L_LIMIT,
+    L_LOOP_BLOCKED,
     L_NAME,
     L_ORIGIN,
     L_OUTCOME,
@@ -364,18 +365,29 @@ def hanging() -> Panels:
             ask(f"max by ({L_LAYER}) ({select(OLDEST)})", f"{{{{{L_LAYER}}}}}"),
             width=THIRD,
         ),
+        counted_events(
+            "Stall events",
+            "How often open streams fell silent, by what they waited for; blocked true is a blocked "
+            "event loop, whose stack "
+            "the event has.",
+            f'sum by ({L_WAITING_TYPE}, {L_LOOP_BLOCKED}) (count_over_time({LOGS} | {EVENT}="{n.E_STALL}" [$__auto]))',
+            f"{{{{{L_WAITING_TYPE}}}}}, blocked {{{{{L_LOOP_BLOCKED}}}}}",
+            width=THIRD,
+        ),
         bars(
             "Streams started and ended",
             "When all is quiet both are the same; what is missing is open, or lost.",
             COUNT,
             ask(total(exact(select(STARTED), STEP)), "started"),
             ask(f"-1 * {total(endings(window=STEP))}", "ended"),
+            width=THIRD,
         ),
         bars(
             "Streams killed with their process",
             "As recovery reports them; lost ones, which nobody has recovered, are among the figures above.",
             COUNT,
             ask(f"{total(endings(ORIGIN, KILLED, window=STEP), L_LAYER)} or vector(0)", f"{{{{{L_LAYER}}}}}"),
+            width=THIRD,
         ),
     ]
 

@@ -12,6 +12,7 @@ from .recording import CAUSE, OBJECTIVE_SERIES, WINDOWS, faults, model_calls, tu
 from .variables import whose
 from .vocabulary import (
     ENDED,
+    ENVIRONMENT,
     L_CAUSE,
     L_ENDED_BY,
     L_ERROR,
@@ -104,6 +105,8 @@ def burn(window: str, *by: str) -> str:
 
 
 def burning() -> Panels:
+    by = (ENVIRONMENT, SERVICE)
+    failing = share(total(select(turns("1h"), FAULT), *by), total(select(turns("1h")), *by))
     levels = ", ".join(f"{factor:g} over {long}" for factor, long, *_ in BURNS)
     return [
         lines(
@@ -114,13 +117,10 @@ def burning() -> Panels:
             width=WIDE,
         ),
         lines(
-            "Turns without a fault, by service",
-            "Outermost streams within the hour before.",
+            "Turns without a fault, by environment and service",
+            "Outermost streams within the hour before: production beside the others.",
             PERCENT,
-            ask(
-                f"1 - {share(total(select(turns('1h'), FAULT), SERVICE), total(select(turns('1h')), SERVICE))}",
-                f"{{{{{SERVICE}}}}}",
-            ),
+            ask(f"1 - {failing}", f"{{{{{ENVIRONMENT}}}}} {{{{{SERVICE}}}}}"),
         ),
         lines(
             "Burn rate by version",

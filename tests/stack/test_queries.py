@@ -74,7 +74,12 @@ def blocked_loop(loki: Loki) -> None:
     """The log event of a blocked loop, which no scenario of the demo brings."""
     provider = LoggerProvider(Resource({"service.name": "blocked"}), shutdown_on_exit=False)
     provider.add_log_record_processor(SimpleLogRecordProcessor(OTLPLogExporter(f"{loki.otlp}/v1/logs")))
-    attributes: dict[str, AnyValue] = {"event.name": names.E_STALL, names.A_LOOP_BLOCKED: True}
+    attributes: dict[str, AnyValue] = {
+        "event.name": names.E_STALL,
+        "service.instance.id": "worker-1",  # as the Collector's configuration puts it there
+        names.A_LOOP_BLOCKED: True,
+        names.A_WAITING_ON_TYPE: names.TOOL,
+    }
     provider.get_logger("test").emit(
         timestamp=time.time_ns(),
         severity_number=SeverityNumber.WARN,
