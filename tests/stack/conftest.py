@@ -10,7 +10,7 @@ from .loki import Loki
 from .prometheus import Prometheus
 
 HERE = Path(__file__).parent
-MISSING = [f"{tool.name} {tool.version}" for tool in TOOLS if not tool.built and tool.name == "collector"]
+MISSING = [f"{tool.name} {tool.version}" for tool in TOOLS if not tool.built]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

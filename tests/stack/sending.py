@@ -34,7 +34,7 @@ KILLED: Final = {
     names.A_OUTCOME: names.KILLED,
     names.A_EARLY: True,
     names.A_FAULT: True,
-    "autogen.stream.last_seen": "2026-01-01T00:00:00Z",
+    names.A_LAST_SEEN: "2026-01-01T00:00:00Z",
 }
 
 

@@ -22,6 +22,8 @@ pytestmark = pytest.mark.timeout(170)
 KEEP_ALL = {"SAMPLING_EARLY_PERCENT": "100", "SAMPLING_REST_PERCENT": "100"}
 TOKEN = "a-token-of-the-tests"
 VERSION = "4.7.11"
+UNITS = {"s": "_seconds", "ms": "_milliseconds", "By": "_bytes"}
+"""What Prometheus appends for a unit; nothing for those in braces."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,7 @@ def arrived(
         {
             **running.sdk(request.param, "https" if secrets else "http"),
             **secrets,
+            "OTEL_SERVICE_NAME": SERVICE,
             "OTEL_RESOURCE_ATTRIBUTES": f"deployment.environment.name={environment},service.version={VERSION}",
         }
     )
@@ -168,7 +171,7 @@ def last_sums(arrived: Arrived) -> dict[str, float]:
         if item.resource["deployment.environment.name"] != arrived.environment:
             continue
         metric = item.data
-        name = metric["name"].replace(".", "_") + ("_seconds" if metric.get("unit") == "s" else "")
+        name = metric["name"].replace(".", "_") + UNITS.get(metric.get("unit", ""), "")
         if "histogram" in metric:
             last[f"{name}_count"] = sum(int(point["count"]) for point in metric["histogram"]["dataPoints"])
             continue

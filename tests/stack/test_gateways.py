@@ -39,7 +39,7 @@ class Tier:
 
 @pytest.fixture(scope="module")
 def tier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tier]:
-    shares = {"SAMPLING_EARLY_PERCENT": str(EARLY), "SAMPLING_REST_PERCENT": str(REST)}
+    shares = {"SAMPLING_EARLY_PERCENT": str(EARLY), "SAMPLING_REST_PERCENT": str(REST), "SAMPLING_SHARDS": "2"}
     with ExitStack() as stack:
         gateways = [
             stack.enter_context(Collector(tmp_path_factory.mktemp(f"gateway{number}"), CONFIG, FILES, **shares))
