@@ -102,6 +102,14 @@ def stack(session: nox.Session) -> None:
 
 
 @nox.session
+@nox.parametrize("openai", [nox.param(OPENAI_3, id="openai3"), nox.param(OPENAI_1, id="openai1")])
+def autogen(session: nox.Session, openai: str) -> None:
+    """AutoGen's own tests, bare and watched, from a copy of its repository: nox -s "autogen(openai3)" -- PATH."""
+    session.install("--editable", ".", "--group", "autogen", openai)
+    session.run("python", "tools/autogen_tests.py", *session.posargs)
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """A real agent and a real team against a model server that cuts its streams."""
     session.install("--editable", ".[demo]")

@@ -60,9 +60,9 @@ class Streams:
         self.now += 1
         return record
 
-    def turn(self) -> tuple[Record, Record, Record]:
+    def turn(self, parent: Record | None = None) -> tuple[Record, Record, Record]:
         """An agent, its model stream, the HTTP exchange below."""
-        agent = self.start("agent")
+        agent = self.start("agent", parent)
         model = self.start("model", agent)
         return agent, model, self.start("http", model)
 
@@ -100,6 +100,12 @@ class Streams:
     def closes(self, *records: Record, **more: Any) -> None:
         for record in records:
             self.ends(record, "closed", **more)
+
+    def leaves(self, server: Record, *, idle: bool = False, shutdown: bool = False, **more: Any) -> None:
+        """The end user of a server layer's stream goes away."""
+        self.now += 1
+        ending = Ending("closed", self.now, cause=causes.CLOSED, gone=True, shutdown=shutdown, over=False, **more)
+        self.lineage.left(case(server), ending, idle)
 
 
 def case(record: Record) -> Case:

@@ -1,11 +1,13 @@
 """What an exception shows: its chain, its root, what kind of ending it means."""
 
 import asyncio
+import builtins
 import gc
 import json
 import ssl
 import weakref
 from collections.abc import Callable
+from importlib import import_module
 from importlib.util import find_spec
 from itertools import pairwise
 from types import ModuleType, SimpleNamespace
@@ -158,7 +160,7 @@ def test_the_installed_http_clients_own_errors_are_known_by_their_real_names(err
         (asyncio.TimeoutError(), "other"),
         (ssl.SSLError(), "other"),
         (KeyboardInterrupt(), "other"),
-        (named("ollama.ResponseError")(), "rejected"),
+        (named("ollama._types.ResponseError")(), "rejected"),
     ],
 )
 def test_the_kind_of_an_exception(error: BaseException, kind: str) -> None:
@@ -228,6 +230,22 @@ def test_other_errors_are_not_flattened_ones(error: BaseException) -> None:
 
 def test_a_flattened_error_is_a_wrapper_of_what_lies_below_it() -> None:
     assert read(RuntimeError("ReadTimeout: x\nTraceback:\n"), OSError()).root == "OSError"
+
+
+GROUP: Final[Any] = getattr(builtins, "ExceptionGroup", None) or import_module("exceptiongroup").ExceptionGroup
+
+
+def test_a_task_groups_exception_is_a_wrapper_of_what_happened_in_it() -> None:
+    cause = causes.read(GROUP("unhandled", [GROUP("inner", [HTTPX.ReadTimeout("")])]))
+    assert (cause.root, cause.kind, cause.timer) == (f"{NAME}.ReadTimeout", "timeout", "read")
+    assert [name.rpartition(".")[2] for name in cause.types] == ["ExceptionGroup", "ExceptionGroup", "ReadTimeout"]
+
+
+def test_of_several_exceptions_in_a_group_the_first_is_the_root_and_each_is_reached() -> None:
+    first, second = KeyError(), ValueError()
+    cause = causes.read(GROUP("unhandled", [first, second]))
+    assert cause.root == "KeyError"
+    assert {causes.read(first).raised, causes.read(second).raised} <= cause.links
 
 
 def test_reading_keeps_no_exception() -> None:

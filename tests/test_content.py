@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from autogen_core.models import (
 from harness import MODEL_NAME, TASK, Program, Seen, Stream, read, tool, turn, watch
 from harness.checks import CONTENTS
 
+from autogen_streamtrace import trace_stream
 from autogen_streamtrace.core import content
 
 VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
@@ -192,3 +193,30 @@ def test_no_more_of_a_reply_is_kept_than_the_limit(monkeypatch: pytest.MonkeyPat
     for piece in ("abc", "def", "ghi"):
         kept.add(piece)
     assert kept.attributes("model", "")["gen_ai.output.messages"][0]["parts"][0]["content"] == "abcde"
+
+
+@pytest.mark.own_errors
+@pytest.mark.usefixtures("mode")
+@pytest.mark.parametrize("mode", ["true"], indirect=True)
+def test_an_item_whose_attributes_fail_is_delivered() -> None:
+    class Item:
+        @property
+        def content(self) -> str:
+            raise ValueError("no content")
+
+    item, came = Item(), list[Item]()
+
+    async def source() -> AsyncGenerator[Item, None]:
+        yield item
+
+    async def body(program: Program) -> None:
+        came.extend([each async for each in trace_stream(source(), "items")])
+
+    assert watch(body).one("stream")["outcome"] == "completed"
+    assert came == [item]
+
+
+def test_what_can_be_iterated_only_once_is_left_to_the_program() -> None:
+    messages = iter([UserMessage(content="Where?", source="user")])
+    assert content.of_request(messages, iter([])).attributes("model", "") == {}
+    assert list(messages)

@@ -45,6 +45,26 @@ def test_a_chain_goes_on_from_what_the_stream_raised_to_what_the_child_raised(st
     assert told(agent).cause_chain == ("RuntimeError", "openai.APITimeoutError", "httpx.ReadTimeout", "TimeoutError")
 
 
+def test_a_chain_goes_on_through_a_team_in_a_team(streams: Streams) -> None:
+    outer = streams.start("team")
+    inner = streams.start("team", outer)
+    agent, below = streams.start("agent", inner), over(error("openai.APITimeoutError"), late())
+    streams.raises(below, agent)
+    streams.raises(flattened("APITimeoutError"), inner)
+    streams.raises(flattened("RuntimeError"), outer)
+    assert told(inner).cause_chain == ("RuntimeError", "openai.APITimeoutError", "httpx.ReadTimeout")
+    assert told(outer).cause_chain == ("RuntimeError", *told(inner).cause_chain)
+
+
+def test_a_chain_goes_on_below_a_flattened_exception_that_is_raised_on(streams: Streams) -> None:
+    agent = streams.start("agent")
+    team = streams.start("team", agent)
+    member, flat = streams.start("agent", team), flattened("ReadTimeout")
+    streams.raises(late(), member)
+    streams.raises(flat, team, agent)
+    assert told(agent).cause_chain == told(team).cause_chain == ("RuntimeError", "httpx.ReadTimeout")
+
+
 def test_a_flattened_exception_is_recovered_by_lineage(streams: Streams) -> None:
     team = streams.start("team")
     agent = streams.start("agent", team)
@@ -260,3 +280,30 @@ def test_a_retry_that_fails_otherwise_is_judged_by_that(streams: Streams) -> Non
     streams.raises(over(error("openai.APIConnectionError"), lost), model, agent)
     assert outcomes(agent, model, http, again) == ["disconnected", "disconnected", "rejected", "disconnected"]
     assert case(model).attempts == 2
+
+
+# An exchange in a thread that does not have its tool's context.
+
+
+def test_a_tool_that_raises_what_a_stray_exchange_raised_takes_its_verdict(streams: Streams) -> None:
+    tool, stray = streams.start("tool"), streams.start("http")
+    streams.raises(late(), stray, tool)
+    assert outcomes(tool, stray) == ["timeout", "timeout"]
+    assert told(tool).limit == told(stray).limit
+    assert origins(tool, stray) == ["http"]
+
+
+def test_an_exchange_that_began_before_the_tool_is_not_the_tools(streams: Streams) -> None:
+    stray = streams.start("http")
+    streams.raises(late(), stray)
+    tool = streams.start("tool")
+    streams.raises(late(), tool)
+    assert told(tool).limit is None
+    assert origins(tool, stray) == ["tool", "http"]
+
+
+def test_a_stray_exchange_with_an_exception_of_its_own_is_nobodys(streams: Streams) -> None:
+    tool, stray = streams.start("tool"), streams.start("http")
+    streams.raises(late(), stray)
+    streams.raises(late(), tool)
+    assert told(tool).limit is None

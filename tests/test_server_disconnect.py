@@ -6,13 +6,13 @@ from collections.abc import Iterator
 
 import pytest
 from otlp_receiver import OtlpReceiver
-from servers import GONE, Server, Verdicts, uvicorn, variables
+from servers import GONE, Server, Verdicts, turn, uvicorn, variables
 from websockets.sync.client import connect
 
 from autogen_streamtrace.demo.model_server import ModelServer
 
 LAYERS = ("server", "agent", "model", "http")
-CUT = {layer: (*GONE, layer == "server") for layer in LAYERS}
+CUT = turn(*GONE)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def verdicts(receiver: OtlpReceiver) -> Verdicts:
 def test_a_user_who_leaves_ends_every_layer(server: Server, verdicts: Verdicts, route: str, fault: str) -> None:
     with urllib.request.urlopen(f"{server.url}/{route}/{verdicts.agent}/{fault}") as response:
         assert response.read(10)
-    assert verdicts.of(*LAYERS) == CUT
+    assert verdicts.of_turn(server) == CUT
     assert (verdicts["server"]["fault"], verdicts["server"]["outermost"]) == (False, True)
     assert not any(verdicts[layer]["fault"] or verdicts[layer]["outermost"] for layer in LAYERS[1:])
 
@@ -70,7 +70,7 @@ def test_a_socket_closed_in_mid_answer_ends_every_layer(server: Server, verdicts
     with connect(f"{server.socket_url}/socket/{verdicts.agent}/slow") as socket:
         socket.send("hello")
         assert socket.recv()
-    assert verdicts.of(*LAYERS) == CUT
+    assert verdicts.of_turn(server) == CUT
 
 
 def test_a_socket_on_which_nobody_listens_tells_when_it_is_written_to(server: Server, verdicts: Verdicts) -> None:

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 from otlp_receiver import OtlpReceiver
-from servers import GONE, SHUT_DOWN, Server, Verdicts, gunicorn, uvicorn, variables
+from servers import GONE, SHUT_DOWN, Server, Verdicts, gunicorn, turn, uvicorn, variables
 from websockets.sync.client import connect
 
 from autogen_streamtrace.demo.model_server import ModelServer
 
 APP = "programs.chats:app"
 LAYERS = ("server", "agent", "model", "http")
-CUT = {layer: (*SHUT_DOWN, layer == "server") for layer in LAYERS}
+CUT = turn(*SHUT_DOWN)
 LATE = {"OTEL_BSP_SCHEDULE_DELAY": "60000", "OTEL_BLRP_SCHEDULE_DELAY": "60000"}
 """Nothing arrives on a timer: what is there was sent at the end."""
 

@@ -2,7 +2,10 @@
 
 import typer
 
+from autogen_streamtrace.audit_command import audit
 from autogen_streamtrace.demo.command import demo
+from autogen_streamtrace.diagnose.command import diagnose
+from autogen_streamtrace.probe.command import echo, probe
 
 app = typer.Typer(name="autogen-streamtrace", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
@@ -13,6 +16,10 @@ def describe() -> None:
 
 
 app.command("demo")(demo)
+app.command("diagnose")(diagnose)
+app.command("audit")(audit)
+app.command("probe")(probe)
+app.command("echo")(echo)
 
 
 def main() -> None:

@@ -37,11 +37,12 @@ PER_LAYER: Final = {
     "team": "gen_ai.invoke_workflow.duration",
 }
 ENCLOSED_BY: Final = {
-    "http": {"model", "tool"},
-    "model": {"agent"},
-    "tool": {"agent"},
-    "agent": {"team", "tool", "stream"},
-    "team": {"stream"},
+    "http": {"model", "tool", "agent"},
+    "model": {"agent", "team", "tool", "server"},
+    "tool": {"agent", "tool"},
+    "agent": {"team", "tool", "stream", "agent", "server"},
+    "team": {"stream", "agent", "team", "tool", "server"},
+    "stream": {"server"},
 }
 DOUBLES: Final = ("invoke_agent", "execute_tool", "chat ", "invoke_workflow")
 
@@ -201,7 +202,8 @@ def _numbers(stream: Stream) -> Iterator[str]:
     if stream["outcome"] == "never_started":
         return
     longest = stream.seconds + 0.001
-    for key in ("silence", "longest_gap", "caller_time"):
+    keys = ("silence", "longest_gap", "caller_time", *(("longest_send",) if stream.layer == "server" else ()))
+    for key in keys:
         if not isinstance(stream[key], float) or not 0 <= stream[key] <= longest:
             yield f"{key} is {stream[key]} of {stream.seconds} s"
     if not isinstance(stream["chunks"], int) or stream["chunks"] < 0:
@@ -209,7 +211,7 @@ def _numbers(stream: Stream) -> Iterator[str]:
     first = stream["time_to_first_chunk"]
     if (first is not None) != (stream["chunks"] > 0) or not 0 <= (first or 0) <= longest:
         yield f"time_to_first_chunk is {first} of {stream['chunks']} chunks"
-    if stream.layer == "http" and not stream["bytes"] >= stream["chunks"]:
+    if stream.layer in ("http", "server") and not stream["bytes"] >= stream["chunks"]:
         yield f"bytes is {stream['bytes']}"
     overrun = stream["upstream_overrun"]
     if overrun is not None and not 0 < overrun <= longest:

@@ -49,7 +49,7 @@ class Program:
         """Makes the user's own spans."""
         self.kept: list[object] = []
         """What outlives the program."""
-        self._clients: list[ChatCompletionClient] = []
+        self._closing: list[Callable[[], Awaitable[None]]] = []
 
     def client(self, url: str, *, timeout: float = NEVER, retries: int = 0, **more: Any) -> ChatCompletionClient:
         """A model client. ``more`` are options of AutoGen's."""
@@ -64,8 +64,13 @@ class Program:
             "http_client": DefaultAsyncHttpxClient(verify=TLS),
             **more,
         }
-        client = OpenAIChatCompletionClient(**cast(Any, options))
-        self._clients.append(client)
+        return self.keep(OpenAIChatCompletionClient(**cast(Any, options)))
+
+    def keep(
+        self, client: ChatCompletionClient, close: "Callable[[], Awaitable[None]] | None" = None
+    ) -> ChatCompletionClient:
+        """Closes it in the end, with ``close`` where its own leaves something open."""
+        self._closing.append(close or client.close)
         return client
 
     def agent(
@@ -98,8 +103,8 @@ class Program:
 
     async def close(self) -> None:
         """Closes the clients."""
-        for client in self._clients:
-            await client.close()
+        for close in self._closing:
+            await close()
 
 
 Body = Callable[[Program], Awaitable[object]]

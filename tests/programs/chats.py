@@ -6,6 +6,7 @@ that, or ``after`` it.
 """
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, ClassVar
@@ -33,7 +34,7 @@ around = FastAPI()
 
 
 def agent(name: str, fault: str) -> tuple[AssistantAgent, Callable[[], Awaitable[None]]]:
-    return model_agent(os.environ["MODEL_URL"].replace("FAULT", fault), name)
+    return model_agent(os.environ["MODEL_URL"].replace("FAULT", fault), name, timeout=90)
 
 
 async def words(name: str, fault: str) -> AsyncIterator[str]:
@@ -163,6 +164,12 @@ async def flood(name: str) -> StreamingResponse:
 @app.get("/quiet")
 async def quiet() -> Response:
     return PlainTextResponse("quiet")
+
+
+@app.get("/collect")
+async def collect() -> int:
+    """A body that its client does not close is open until the garbage collection."""
+    return gc.collect()
 
 
 @around.middleware("http")

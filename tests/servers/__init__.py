@@ -7,6 +7,6 @@ Each is started in a session of its own, so that its workers end with it; every 
 """
 
 from .processes import Server, gunicorn, nginx, uvicorn
-from .verdicts import GONE, SHUT_DOWN, Verdicts, variables
+from .verdicts import GONE, SHUT_DOWN, Verdicts, turn, variables
 
-__all__ = ["GONE", "SHUT_DOWN", "Server", "Verdicts", "gunicorn", "nginx", "uvicorn", "variables"]
+__all__ = ["GONE", "SHUT_DOWN", "Server", "Verdicts", "gunicorn", "nginx", "turn", "uvicorn", "variables"]

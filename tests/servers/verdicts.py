@@ -1,6 +1,7 @@
 """What a server's streams told of their ends, as an OTLP receiver got it."""
 
 import os
+import urllib.request
 import uuid
 from typing import Any, Final
 
@@ -19,6 +20,11 @@ GONE: Final = ("cancelled", "client", "disconnect")
 """Outcome, who ended it, who cancelled it: the end user's connection went away."""
 SHUT_DOWN: Final = ("cancelled", "process", "shutdown")
 """The same: the server shut down."""
+
+
+def turn(*told: Any) -> dict[str, tuple[Any, Any, Any, Any]]:
+    """All four layers of an agent's turn, cut so; the server layer is the origin."""
+    return {layer: (*told, layer == "server") for layer in ("server", "agent", "model", "http")}
 
 
 def variables(receiver: OtlpReceiver, model: ModelServer | Server, **more: str) -> dict[str, str]:
@@ -55,14 +61,20 @@ class Verdicts:
         keys = ("outcome", "ended_by", "cancelled_by", "origin")
         return {layer: tuple(self[layer].get(key) for key in keys) for layer in layers}  # type: ignore[misc]
 
+    def of_turn(self, server: Server) -> dict[str, tuple[Any, Any, Any, Any]]:
+        """The same of all four layers of an agent's turn in ``programs.chats``."""
+        told = self.of("server", "agent", "model")
+        urllib.request.urlopen(f"{server.url}/collect").close()
+        return {**told, **self.of("http")}
+
     def span(self, layer: str) -> Any:
         """A layer's span; waits for it."""
         _ = self[layer]
         return self._spans(layer)[0].data
 
-    def named(self, name: str) -> list[Any]:
-        """The trace's spans of this name so far."""
-        return [each.data for each in self._trace() if each.data.name == name]
+    def spans(self) -> list[Any]:
+        """The trace's spans so far, whoever's they are."""
+        return [each.data for each in self._trace()]
 
     def _spans(self, layer: str) -> list[Received[Any]]:
         return [each for each in self._trace() if each.attributes.get(PREFIX + "layer") == layer]

@@ -26,7 +26,7 @@ KINDS: Final[dict[str, Kind]] = {
     "anthropic.APITimeoutError": "timeout",
     "anthropic.APIConnectionError": "lost",
     "anthropic.APIError": "rejected",
-    "ollama.ResponseError": "rejected",
+    "ollama._types.ResponseError": "rejected",
     "asyncio.exceptions.CancelledError": "cancelled",
     "builtins.GeneratorExit": "closed",
     "starlette.requests.ClientDisconnect": "gone",
@@ -46,6 +46,9 @@ WRAPPERS: Final = frozenset(
 )
 """The SDKs' own names for what their HTTP client raised."""
 
+_GROUPS: Final = ("BaseExceptionGroup", "ExceptionGroup")
+"""Of Python 3.11, and of the package ``exceptiongroup`` before: what task groups raise around what happened in them."""
+
 _CHAIN_LIMIT: Final = 16
 
 
@@ -54,7 +57,10 @@ class Cause:
     """What an exception shows, without the exception itself: holding it would hold its frames."""
 
     types: tuple[str, ...]
-    """Full type names from the one raised down to the innermost, by ``__cause__``, else ``__context__``."""
+    """Full type names from the one raised down to the innermost, by ``__cause__``, else ``__context__``.
+
+    A group goes on with its first exception.
+    """
     links: frozenset["Link"]
     """All exceptions that can be reached from the one raised, itself included."""
     raised: "Link"
@@ -98,7 +104,8 @@ def read(error: BaseException) -> Cause:
     chain = _chain(error)
     names = tuple(map(full_name, chain))
     flattened = _flattened(error)
-    at = next((i for i, name in enumerate(names) if name not in WRAPPERS and not (flattened and i == 0)), 0)
+    wraps = [name in WRAPPERS or bool(_members(link)) for name, link in zip(names, chain, strict=True)]
+    at = next((i for i, wrap in enumerate(wraps) if not wrap and not (flattened and i == 0)), 0)
     root: type = type(chain[at])
     kind, timer = _meaning(root)
     return Cause(
@@ -137,8 +144,13 @@ def _chain(error: BaseException) -> list[BaseException]:
     link: BaseException | None = error
     while link is not None and len(chain) < _CHAIN_LIMIT and not any(link is seen for seen in chain):
         chain.append(link)
-        link = link.__cause__ or link.__context__
+        link = link.__cause__ or next(iter(_members(link)), link.__context__)
     return chain
+
+
+def _members(error: BaseException) -> tuple[BaseException, ...]:
+    members = getattr(error, "exceptions", ()) if type(error).__name__ in _GROUPS else ()
+    return members if isinstance(members, tuple) else ()
 
 
 def _link(error: BaseException) -> Link:
@@ -152,7 +164,7 @@ def _reachable(error: BaseException) -> frozenset[Link]:
         reached = waiting.pop()
         if reached is not None and _link(reached) not in seen:
             seen.add(_link(reached))
-            waiting += (reached.__context__, reached.__cause__)
+            waiting += (*reversed(_members(reached)), reached.__context__, reached.__cause__)
     return frozenset(seen)
 
 

@@ -6,10 +6,11 @@ https://github.com/open-telemetry/semantic-conventions-genai/blob/main/docs/gen-
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from . import names as n
+from .contain import report
 
 VARIABLE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
@@ -66,11 +67,19 @@ class Content:
         self._left = LIMIT
 
     def add(self, item: Any) -> None:
-        """Keeps a piece of text that arrived: a string, or an event that carries one."""
-        text = item if isinstance(item, str) else getattr(item, "content", None)
-        if isinstance(text, str) and (text is item or getattr(item, "type", "") == "ModelClientStreamingChunkEvent"):
-            self._pieces.append(text[: self._left])
-            self._left -= len(self._pieces[-1])
+        """Keeps a piece of text that arrived: a string, or an event that carries one.
+
+        An item may be of any class, and its attributes may fail.
+        """
+        try:
+            text = item if isinstance(item, str) else getattr(item, "content", None)
+            if isinstance(text, str) and (
+                text is item or getattr(item, "type", "") == "ModelClientStreamingChunkEvent"
+            ):
+                self._pieces.append(text[: self._left])
+                self._left -= len(self._pieces[-1])
+        except Exception as defect:
+            report("reading an item", defect)
 
     def attributes(self, layer: n.Layer, finish: str) -> dict[str, Any]:
         """By attribute name, as structures; ``finish`` is the finish reason of a model's reply."""
@@ -105,8 +114,12 @@ def as_text(attributes: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_request(messages: Iterable[Any], tools: Iterable[Any] = ()) -> Content:
-    """What a model was asked: AutoGen's ``LLMMessage`` objects, and the tools that it may call."""
-    messages = list(messages)
+    """What a model was asked: AutoGen's ``LLMMessage`` objects, and the tools that it may call.
+
+    What can be iterated only once is left to the program.
+    """
+    messages = messages if isinstance(messages, Sequence) else ()
+    tools = tools if isinstance(tools, Sequence) else ()
     return Content(
         system=[part for m in messages if _type(m) == "SystemMessage" for part in parts_of(m)],
         input=[message(m) for m in messages if _type(m) != "SystemMessage"],

@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, Span, get_current_span, set_span_in_context
 
-from . import causes, deadlines
+from . import causes, deadlines, limits
 from .contain import contained, report
 from .content import Content
 from .endings import How
@@ -94,6 +94,7 @@ class Ledger:
         recorder: keeps what is known of each stream where it survives the process.
         stall_after: seconds of silence that count as a stall.
         captures: contents are recorded.
+        suspect: finds the limit that would explain an ending.
     """
 
     def __init__(
@@ -104,7 +105,9 @@ class Ledger:
         stall_after: float = STALL_AFTER,
         *,
         captures: bool = False,
+        suspect: limits.Suspect = limits.suspect,
     ) -> None:
+        self._suspect = suspect
         self._telemetry = telemetry
         self._flush = flush
         self._recorder = recorder
@@ -118,7 +121,7 @@ class Ledger:
     def _begin_anew(self) -> None:
         self._facts: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
         self._wake: SimpleQueue[None] = SimpleQueue()
-        self._lineage = lineage = Lineage(self._settled)
+        self._lineage = lineage = Lineage(self._settled, self._suspect)
         self._watcher = Watcher(
             lambda: list(lineage.open), self._loop_of, self._stalled, self._recorder, self._stall_after
         )
@@ -172,7 +175,7 @@ class Ledger:
     def never(self, opening: Opening, context: Context) -> None:
         """Notes a stream that was created in ``context`` and dropped unread."""
         if not self._retired:
-            self._tell(("never", opening, context))
+            self._tell(("never", opening, (context, current(context))))
 
     def end(
         self,
@@ -215,10 +218,10 @@ class Ledger:
         self._tell(("ended", record, ending))
 
     def left(self, record: Record, *, idle: bool, shutdown: bool = False) -> None:
-        """Notes that a server layer's end user is gone, or cut off by ``shutdown``; only the first counts.
+        """Notes that the end user of a server layer's stream is gone, or was cut off by ``shutdown``.
 
-        It ends for its reader now, and really when ``end`` is told. Where ``idle``, only if some stream in it is open:
-        a connection that may stay open between two answers is not cut between them.
+        Only the first counts. It ends for its reader now, and really when ``end`` is told. Where ``idle``, only if
+        some stream in it is open: a connection that may stay open between two answers is not cut between them.
         """
         closed = Ending(
             "closed",
@@ -373,9 +376,9 @@ class Ledger:
         elif what == "over" and self._own(about):
             self._lineage.over(about.case, more)
         elif what == "never":
-            parent = current(more)
-            opening = self._telemetry.carried(about, more)
-            self._telemetry.never_started(opening, parent_context(parent, more), parent is None)
+            context, parent = more
+            opening = self._telemetry.carried(about, context)
+            self._telemetry.never_started(opening, parent_context(parent, context), parent is None)
         elif what == "loop closed":
             self._loops.pop(about, None)
             self._lineage.stopped(about, Ending("closed", more, held=True, cause=causes.CLOSED))

@@ -8,7 +8,9 @@ it waits for its parent. Pure bookkeeping on one thread: no I/O, no clock but th
 from collections.abc import Callable
 from typing import Any, Final
 
+from . import limits
 from . import names as n
+from .causes import Cause
 from .deadlines import Deadline
 from .endings import FAILED_FINISH, Evidence, Limit, Rule, Verdict, judge
 from .record import Ending, Record
@@ -94,12 +96,23 @@ class Case:
 
 
 class Lineage:
-    """All open streams of a process. ``settled`` is called once for each, when it is over and judged."""
+    """All open streams of a process.
 
-    def __init__(self, settled: Callable[[Case], None]) -> None:
+    Args:
+        settled: is called once for each, when it is over and judged.
+        suspect: finds the limit that would explain an ending.
+    """
+
+    def __init__(self, settled: Callable[[Case], None], suspect: limits.Suspect = limits.suspect) -> None:
         self._settled = settled
+        self._suspect = suspect
         self.open: dict[Case, None] = {}
         self._waiting: dict[Case, None] = {}
+        self._strays: tuple[tuple[float, Cause, Verdict], ...] = ()
+        """Starts, exceptions and verdicts of exchanges outside of any stream, newest last.
+
+        In a thread without its starter's context only the exception tells whose exchange it was.
+        """
 
     def started(self, record: Record) -> Case:
         """A stream was read for the first time."""
@@ -221,13 +234,12 @@ class Lineage:
             assert theirs is not None
             if theirs.kind == "cancelled" or not theirs.types:
                 continue
-            if theirs.raised in cause.links or cause.flattened == _simple(theirs.types[0]):
-                return verdict._replace(
-                    origin=False,
-                    cause_type=verdict.cause_type or cause.root,
-                    cause_chain=_chain(cause.types, verdict.cause_chain),
-                    cause_layer=verdict.cause_layer or case.record.layer,
-                )
+            same = theirs.raised in cause.links
+            if same or cause.flattened == _simple(theirs.types[0]):
+                return _taken(case, cause, verdict, same)
+        for start, theirs, verdict in reversed(self._strays):
+            if start >= case.record.start and theirs.raised in cause.links:
+                return _taken(case, cause, verdict, same=True)
         unnamed = cause.status is None and case.record.layer == n.MODEL
         if case.refused is not None and (unnamed or cause.status == case.refused.status):
             return case.refused._replace(
@@ -257,6 +269,10 @@ class Lineage:
                 ended_by = case.finisher
             return Verdict(rule.outcome, ended_by, waiting, name, rule.name)
         stopped = rule.outcome in (n.CANCELLED, n.ABANDONED)
+        cancelled_by = _cancelled_by(case, rule, ended_by)
+        limit = _limit(case, rule, ended_by)
+        if record.layer in (n.HTTP, n.SERVER) and limit is None and ending is not None:
+            limit = self._suspect(_seen(record, rule.outcome, ending, cancelled_by))
         return Verdict(
             rule.outcome,
             ended_by,
@@ -268,8 +284,8 @@ class Lineage:
             cause_chain=cause.types if cause is not None else (),
             cause_layer=record.layer if cause is not None and cause.types else None,
             status=record.status if record.layer == n.HTTP and rule.outcome == n.REJECTED else None,
-            cancelled_by=_cancelled_by(case, rule, ended_by),
-            limit=_limit(case, rule, ended_by),
+            cancelled_by=cancelled_by,
+            limit=limit,
             intermediary=record.intermediary,
         )
 
@@ -286,6 +302,8 @@ class Lineage:
         if case.parent is not None:
             case.parent.kids = tuple(kid for kid in case.parent.kids if kid is not case)
             _remember(case.parent, case, verdict)
+        elif case.record.layer == n.HTTP and case.ending is not None and case.ending.cause is not None:
+            self._strays = (*self._strays[1 - _KEPT :], (case.record.start, case.ending.cause, verdict))
         self._close(case)
 
     def _hand_down(self, kid: Case, verdict: Verdict, at: float) -> None:
@@ -429,6 +447,16 @@ def _hear(parent: Case, kid: Case) -> None:
         parent.record.status = kid.record.status
 
 
+def _taken(case: Case, cause: Cause, verdict: Verdict, same: bool) -> Verdict:
+    """The verdict of the stream whose exception this one carries: the same, or one in which it is but a text."""
+    return verdict._replace(
+        origin=False,
+        cause_type=verdict.cause_type or cause.root,
+        cause_chain=_chain(cause.types, verdict.cause_chain, same),
+        cause_layer=verdict.cause_layer or case.record.layer,
+    )
+
+
 def _remember(parent: Case, kid: Case, verdict: Verdict) -> None:
     if parent.verdict is not None:
         return
@@ -479,9 +507,30 @@ def _limit(case: Case, rule: Rule, ended_by: n.EndedBy) -> Limit | None:
     return Limit(f"http_client.{timer}_timeout", case.record.timeouts.get(timer), n.CONFIGURED)
 
 
+def _seen(record: Record, outcome: n.Outcome, ending: Ending, cancelled_by: n.CancelledBy | None) -> limits.Seen:
+    first = record.first - record.start if record.chunks else None
+    duration = ending.at - record.start
+    silence = ending.at - record.last
+    refused = outcome == n.REJECTED
+    return limits.Seen(
+        outcome,
+        silence=(duration if first is None else first) if refused else silence,
+        duration=duration,
+        first=first,
+        status=record.status if record.layer == n.HTTP else None,
+        intermediary=record.intermediary,
+        cause=ending.cause.root if ending.cause is not None else "",
+        cancelled_by=cancelled_by or "",
+    )
+
+
 def _simple(name: str) -> str:
     return name.rpartition(".")[2]
 
 
-def _chain(own: tuple[str, ...], theirs: tuple[str, ...]) -> tuple[str, ...]:
-    return own if not theirs or theirs[0] in own else own + theirs
+def _chain(own: tuple[str, ...], theirs: tuple[str, ...], same: bool) -> tuple[str, ...]:
+    """What the stream raised, down to what its child raised, and on from there."""
+    if not same or not theirs or theirs[0] not in own:
+        return own + theirs
+    joint = own.index(theirs[0])
+    return own if len(own) - joint >= len(theirs) else own[:joint] + theirs

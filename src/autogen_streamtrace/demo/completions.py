@@ -14,6 +14,8 @@ class Form(Protocol):
 
     content_type: str
     done: bytes
+    torn: bytes
+    """An event that is cut in two."""
 
     def opening(self) -> bytes: ...
 
@@ -24,6 +26,9 @@ class Form(Protocol):
     def finish(self, reason: str, usage: Mapping[str, int] | None = None) -> bytes: ...
 
     def usage(self) -> bytes: ...
+
+    def error(self, message: str) -> bytes:
+        """An error inside a reply that began with 200."""
 
 
 def event(data: Mapping[str, Any]) -> bytes:
@@ -41,6 +46,7 @@ class EventStream:
 
     content_type = "text/event-stream"
     done = DONE
+    torn = b'data: {"id": "chatcmpl-1", "choi\n\n'
 
     def opening(self) -> bytes:
         return self._chunk({"role": "assistant", "content": ""})
@@ -60,6 +66,9 @@ class EventStream:
     def usage(self) -> bytes:
         return event(self._body([], USAGE))
 
+    def error(self, message: str) -> bytes:
+        return event(error(message))
+
     def _chunk(
         self, delta: Mapping[str, Any], reason: str | None = None, usage: Mapping[str, int] | None = None
     ) -> bytes:
@@ -75,6 +84,7 @@ class Document:
 
     content_type = "application/json"
     done = b""
+    torn = EventStream.torn
 
     def __init__(self) -> None:
         self._words: list[str] = []
@@ -102,3 +112,6 @@ class Document:
 
     def usage(self) -> bytes:
         return b""
+
+    def error(self, message: str) -> bytes:
+        return event(error(message))

@@ -5,7 +5,7 @@ import json
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from autogen_streamtrace.demo.completions import USAGE, error, event
+from autogen_streamtrace.demo.completions import USAGE
 from autogen_streamtrace.demo.reply import HALF, TEXT, Reply
 
 Fault = Callable[[Reply], Awaitable[None]]
@@ -114,7 +114,7 @@ async def tool_call(reply: Reply) -> None:
     tool = reply.request.tool
     if tool is None or reply.request.answers_tool:
         return await ok(reply)
-    arguments = dict.fromkeys(tool.get("parameters", {}).get("required", ()), "7")
+    arguments = dict.fromkeys(tool["parameters"].get("required", ()), "7")
     await reply.send(reply.form.tool_call(tool["name"], json.dumps(arguments)))
     return await reply.finish("tool_calls")
 
@@ -198,7 +198,7 @@ async def done_text(reply: Reply) -> None:
 async def error_event(reply: Reply) -> None:
     """The provider reports an error inside a stream that began with 200."""
     await reply.words(HALF)
-    await reply.send(event(error("The server is overloaded")))
+    await reply.send(reply.form.error("The server is overloaded"))
     await reply.end()
 
 
@@ -206,7 +206,7 @@ async def error_event(reply: Reply) -> None:
 async def bad_json(reply: Reply) -> None:
     """An event is cut in two, then the body ends cleanly."""
     await reply.words(HALF)
-    await reply.send(b'data: {"id": "chatcmpl-1", "choi\n\n')
+    await reply.send(reply.form.torn)
     await reply.end()
 
 

@@ -1,22 +1,28 @@
-"""An OpenAI-compatible model server on loopback that does to its streams what the URL says.
+"""A model server on loopback that does to its streams what the URL says, in the words of three providers.
 
 with ModelServer() as server:
     client = AsyncOpenAI(api_key="none", base_url=server.url("stall"))
+    client = AsyncAnthropic(api_key="none", base_url=server.root("stall"))
+    client = ollama.AsyncClient(server.root("stall"))
 """
 
 import asyncio
 import json
+import re
 import threading
 from collections import Counter
 from concurrent.futures import Future
 from types import TracebackType
-from typing import Final
+from typing import Final, cast
 
 from autogen_streamtrace.demo.faults import FAULTS
-from autogen_streamtrace.demo.reply import Reply, Request
+from autogen_streamtrace.demo.reply import Api, Reply, Request
 
 HOST: Final = "127.0.0.1"
-ENDPOINT: Final = "/v1/chat/completions"
+ENDPOINT: Final = re.compile(
+    r"(?:/v1|/openai/deployments/[^/]+)?/chat/(?P<completions>completions)(?:\?.*)?$|/v1/(?P<messages>messages)$|/api/(?P<chat>chat)$"
+)
+"""What follows the fault in a path: OpenAI's and Azure's, Anthropic's, Ollama's."""
 MAX_BODY: Final = 8 * 2**20
 MAX_CONNECTIONS: Final = 2000
 MAX_PATHS: Final = 10_000
@@ -38,11 +44,15 @@ class ModelServer:
         self._requests = 0
 
     def url(self, fault: str, *arguments: object) -> str:
-        """The base URL under which every stream suffers this fault."""
+        """The base URL, as OpenAI's client wants it, under which every stream suffers this fault."""
+        return f"{self.root(fault, *arguments)}/v1"
+
+    def root(self, fault: str, *arguments: object) -> str:
+        """The same as the other clients want it."""
         if fault not in FAULTS:
             raise ValueError(f"unknown fault {fault!r}; known are {', '.join(FAULTS)}")
         path = "/".join([fault, *map(str, arguments)])
-        return f"http://{HOST}:{self.port}/{path}/v1"
+        return f"http://{HOST}:{self.port}/{path}"
 
     def start(self) -> "ModelServer":
         started: Future[None] = Future()
@@ -117,7 +127,7 @@ class ModelServer:
             raise ValueError(f"a body of {size} bytes")
         body = await reader.readexactly(size)
         reply = Reply(self._request(target, body), reader, writer)
-        if method != "POST" or not target.endswith(ENDPOINT) or reply.request.fault not in FAULTS:
+        if method != "POST" or not ENDPOINT.search(target) or reply.request.fault not in FAULTS:
             await reply.refuse(404)
         else:
             await FAULTS[reply.request.fault](reply)
@@ -128,5 +138,8 @@ class ModelServer:
             self._attempts.clear()
         self._attempts[target] += 1
         self._requests += 1
-        fault, *arguments = target.removesuffix(ENDPOINT).strip("/").split("/")
-        return Request(fault, tuple(arguments), self._attempts[target], self._requests, json.loads(body or b"{}"))
+        asked = ENDPOINT.search(target)
+        api = cast(Api, asked.lastgroup) if asked else "completions"
+        fault, *arguments = ENDPOINT.sub("", target).strip("/").split("/")
+        read = json.loads(body or b"{}")
+        return Request(api, fault, tuple(arguments), self._attempts[target], self._requests, read)

@@ -9,9 +9,11 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Literal
 
+from autogen_streamtrace.demo.chat_lines import ChatDocument, ChatLines
 from autogen_streamtrace.demo.completions import Document, EventStream, Form, error
+from autogen_streamtrace.demo.messages import Message, MessageEvents
 
 TEXT: Final = ["Your", "claim", "has", "arrived", "and", "will", "be", "paid", "within", "five", "working", "days."]
 HALF: Final = len(TEXT) // 2
@@ -21,10 +23,22 @@ HOLD_LIMIT: Final = 30.0
 """How long a silent reply waits for its client to go away, in seconds."""
 
 
+Api = Literal["completions", "messages", "chat"]
+"""OpenAI's, Anthropic's, Ollama's."""
+
+FORMS: Final[Mapping[Api, tuple[type[Form], type[Form]]]] = {
+    "completions": (EventStream, Document),
+    "messages": (MessageEvents, Message),
+    "chat": (ChatLines, ChatDocument),
+}
+"""How each writes a reply: streamed, unstreamed."""
+
+
 @dataclass(frozen=True)
 class Request:
-    """A chat-completion request."""
+    """A request for a reply of a model."""
 
+    api: Api
     fault: str
     arguments: tuple[str, ...]
     attempt: int
@@ -42,17 +56,27 @@ class Request:
 
     @property
     def answers_tool(self) -> bool:
-        return any(message.get("role") == "tool" for message in self.body.get("messages", ()))
+        messages = self.body.get("messages", ())
+        return any(message.get("role") == "tool" or _has_result(message) for message in messages)
 
     @property
     def tool(self) -> Mapping[str, Any] | None:
-        """The first tool on offer, as its function schema."""
-        tools = self.body.get("tools") or ()
-        return tools[0]["function"] if tools else None
+        """The first tool on offer: its name and its parameters' schema."""
+        tools = self.body.get("tools")
+        if not tools:
+            return None
+        tool = tools[0].get("function", tools[0])
+        return {"name": tool["name"], "parameters": tool.get("parameters") or tool.get("input_schema") or {}}
 
     def count(self, default: int) -> int:
         """The count that the URL asks for."""
         return int(self.arguments[0]) if self.arguments else default
+
+
+def _has_result(message: Mapping[str, Any]) -> bool:
+    """A tool's result in Anthropic's words."""
+    content = message.get("content")
+    return isinstance(content, list) and any(block.get("type") == "tool_result" for block in content)
 
 
 class Reply:
@@ -60,7 +84,7 @@ class Reply:
 
     def __init__(self, request: Request, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.request = request
-        self.form: Form = EventStream() if request.streaming else Document()
+        self.form: Form = FORMS[request.api][0 if request.streaming else 1]()
         self.ended = False
         self._reader = reader
         self._writer = writer

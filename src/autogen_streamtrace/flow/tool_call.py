@@ -213,8 +213,13 @@ def _of_workbench(workbench: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
     name = getattr(workbench, "_override_name_to_original", {}).get(called, called)
     call_id = kwargs.get("call_id", args[3] if len(args) > 3 else None)
     token = kwargs.get("cancellation_token", args[2] if len(args) > 2 else None)
-    tool = next((tool for tool in getattr(workbench, "_tools", ()) if tool.name == name), None)
-    return _opening(name, call_id, token, getattr(tool, "description", None))
+    return _opening(name, call_id, token, _description(getattr(workbench, "_tools", None), name))
+
+
+def _description(tools: Any, name: str) -> str | None:
+    """Of the tool of that name among a ``StaticWorkbench``'s; another workbench may keep anything in ``tools``."""
+    known = tools if isinstance(tools, list) else ()
+    return next((getattr(tool, "description", None) for tool in known if getattr(tool, "name", None) == name), None)
 
 
 def _opening(name: str, call_id: str | None, token: Any = None, description: str | None = None) -> Opening:

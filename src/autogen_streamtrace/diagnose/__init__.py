@@ -1,0 +1,1 @@
+"""What cuts the streams, and what to change: reads telemetry, groups the early endings, names limits and fixes."""

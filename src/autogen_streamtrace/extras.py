@@ -1,0 +1,33 @@
+"""What the commands share that run on optional packages."""
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from autogen_streamtrace.limits import Attribution, CatalogueError, load
+
+
+def require(*modules: str, what: str) -> None:
+    """Ends with status 2, and says what to install, where a module is missing."""
+    missing = [module for module in modules if find_spec(module) is None]
+    if missing:
+        typer.echo(f"{what} needs {', '.join(missing)}:", err=True)
+        typer.echo("  pip install 'autogen-streamtrace[diagnose]'", err=True)
+        raise typer.Exit(2)
+
+
+def plain_console() -> Console:
+    """Standard output; where it is no terminal, lines are not broken."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=10_000)
+
+
+def known_limits(files: Sequence[Path]) -> Attribution:
+    """The catalogue, with the user's files before it."""
+    try:
+        return Attribution(load(*files))
+    except CatalogueError as error:
+        raise typer.BadParameter(str(error), param_hint="--limits") from None

@@ -1,0 +1,150 @@
+"""Telemetry of streams that never were, as OTLP JSON lines: mixtures of causes in known proportions."""
+
+import json
+import random
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from autogen_streamtrace.core import names as n
+
+BEGINNING: Final = 1_790_000_000_000_000_000
+"""Nanoseconds since the epoch."""
+BATCH: Final = 256
+
+
+@dataclass
+class Turn:
+    """One turn of an agent: its http, model and agent streams, all of which end alike."""
+
+    outcome: str = n.COMPLETED
+    silence: float = 0.02
+    duration: float = 8.0
+    first: float | None = 0.6
+    cause: str = ""
+    ended_by: str = "model"
+    waiting_on: str = n.NONE
+    status: int | None = 200
+    intermediary: str = ""
+    limit: tuple[str, float, str] | None = None
+    cancelled_by: str = ""
+    at: float = 0.0
+    """Seconds after the beginning at which it ended."""
+    host: str = "models.example"
+    layers: Sequence[str] = (n.HTTP, n.MODEL, n.AGENT)
+    origin: str = n.HTTP
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+def cut(silence: float, *, intermediary: str = "", duration: float = 90.0, **more: Any) -> Turn:
+    """A connection lost after so much silence."""
+    known: dict[str, Any] = {
+        "outcome": n.DISCONNECTED,
+        "cause": "httpx2.RemoteProtocolError",
+        "ended_by": n.UPSTREAM,
+        "waiting_on": "http",
+        "duration": max(duration, silence + 0.5),
+    }
+    return Turn(silence=silence, intermediary=intermediary, **{**known, **more})
+
+
+def spans(turn: Turn, number: int) -> Iterator[dict[str, Any]]:
+    """The spans of a turn, the innermost first, as they are exported."""
+    trace = f"{number + 1:032x}"
+    ended = BEGINNING + round(turn.at * 1e9)
+    depth = len(turn.layers)
+    for level, layer in enumerate(turn.layers):
+        name = turn.host if layer == n.HTTP else {n.MODEL: "gpt-4o", n.AGENT: "support_agent"}.get(layer, layer)
+        yield {
+            "traceId": trace,
+            "spanId": f"{(number * 16 + level + 1):016x}",
+            "parentSpanId": f"{(number * 16 + level + 2):016x}" if level + 1 < depth else "",
+            "name": f"{layer} {name}",
+            "kind": 1,
+            "startTimeUnixNano": str(ended - round(turn.duration * 1e9)),
+            "endTimeUnixNano": str(ended),
+            "attributes": [
+                {"key": key, "value": _value(value)} for key, value in _attributes(turn, layer, name).items()
+            ],
+            "status": {"code": 2} if turn.outcome != n.COMPLETED else {},
+            "flags": 257,
+        }
+
+
+def _attributes(turn: Turn, layer: str, name: str) -> dict[str, Any]:
+    early = turn.outcome != n.COMPLETED
+    attributes: dict[str, Any] = {
+        n.A_LAYER: layer,
+        n.A_NAME: name,
+        n.A_OUTCOME: turn.outcome,
+        n.A_ENDED_BY: turn.ended_by,
+        n.A_WAITING_ON_TYPE: turn.waiting_on,
+        n.A_WAITING_ON_NAME: turn.host if turn.waiting_on == "http" else "",
+        n.A_EARLY: early,
+        n.A_FAULT: early and turn.ended_by not in (n.CALLER, n.CLIENT),
+        n.A_ORIGIN: (early and layer == turn.origin) or not early,
+        n.A_OUTERMOST: layer == turn.layers[-1],
+        n.A_SILENCE: turn.silence,
+        n.A_LONGEST_GAP: 0.4,
+        n.A_CALLER_TIME: 0.01,
+        n.A_CHUNKS: 40,
+        n.A_CANCELLED_BY: turn.cancelled_by,
+        n.A_INTERMEDIARY: turn.intermediary,
+        n.A_FIRST_CHUNK: turn.first,
+    }
+    if turn.cause:
+        attributes[n.A_CAUSE_TYPE] = turn.cause
+        attributes[n.A_CAUSE_CHAIN] = ["openai.APIConnectionError", turn.cause]
+        attributes[n.A_CAUSE_LAYER] = turn.origin
+    if turn.limit is not None:
+        attributes[n.A_LIMIT_ID], attributes[n.A_LIMIT_VALUE], attributes[n.A_LIMIT_SOURCE] = turn.limit
+    if layer == n.HTTP:
+        attributes[n.HTTP_STATUS] = turn.status
+        attributes[n.SERVER_ADDRESS] = turn.host
+        attributes[n.HTTP_METHOD] = "POST"
+        attributes[n.A_BYTES] = 8231
+    return {key: value for key, value in {**attributes, **turn.more}.items() if value not in ("", None)}
+
+
+def _value(value: Any) -> dict[str, Any]:
+    if isinstance(value, bool):
+        return {"boolValue": value}
+    if isinstance(value, int):
+        return {"intValue": str(value)}
+    if isinstance(value, float):
+        return {"doubleValue": value}
+    if isinstance(value, (list, tuple)):
+        return {"arrayValue": {"values": [_value(each) for each in value]}}
+    return {"stringValue": str(value)}
+
+
+def lines(turns: Iterable[Turn], service: str = "desk") -> Iterator[str]:
+    """One export request of some spans a line."""
+    batch: list[dict[str, Any]] = []
+    for number, turn in enumerate(turns):
+        batch += spans(turn, number)
+        if len(batch) >= BATCH:
+            yield request(batch, service)
+            batch = []
+    if batch:
+        yield request(batch, service)
+
+
+def request(batch: list[dict[str, Any]], service: str = "desk") -> str:
+    """An export request."""
+    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]}
+    scope = {"scope": {"name": n.SCOPE, "version": "0.1.0"}, "spans": batch}
+    return json.dumps({"resourceSpans": [{"resource": resource, "scopeSpans": [scope]}]}, separators=(",", ":"))
+
+
+def write(path: Path, turns: Iterable[Turn]) -> str:
+    """The turns' telemetry as a file; its path."""
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in lines(turns))
+    return str(path)
+
+
+def whole(count: int, random_: random.Random) -> list[Turn]:
+    """Turns that went well."""
+    return [Turn(duration=random_.lognormvariate(2, 0.6), at=random_.uniform(0, 86_400)) for _ in range(count)]

@@ -1,0 +1,102 @@
+"""`diagnose` on the demo's own output, as the Collector's and as the SDK's file exporter write it."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import collector_file
+import polars as pl
+import pytest
+from opentelemetry.exporter.otlp.json.file import trace_exporter
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from otlp_receiver import OtlpReceiver
+from typer.testing import CliRunner
+
+from autogen_streamtrace.cli import app
+from autogen_streamtrace.core import names as n
+from autogen_streamtrace.demo.model_server import ModelServer
+from autogen_streamtrace.demo.run import Demo, instrumented, quiet
+from autogen_streamtrace.demo.scenarios import SCENARIOS
+from autogen_streamtrace.demo.scenarios.program import TASK, Program, read
+from autogen_streamtrace.diagnose import reading
+from autogen_streamtrace.diagnose.findings import diagnose
+from autogen_streamtrace.limits import Attribution, builtin
+
+pytestmark = pytest.mark.once
+
+CAUSES = {
+    "stall": "http_client.read_timeout of 1 s, set in this process",
+    "refused": "No connection to 127.0.0.1 can be made",
+    "unknown_host": "No connection to no-such-host.invalid can be made",
+    "fin": "127.0.0.1 closes the connection in mid-stream",
+    "rst": "127.0.0.1 closes the connection in mid-stream",
+    "silent": "The reply ends in mid-sentence",
+    "error_event": "The provider reports an error inside the stream",
+    "bad_json": "An event of the stream cannot be parsed",
+    "http_401": "127.0.0.1 refuses the key (401)",
+    "http_429": "127.0.0.1 limits the rate of requests (429)",
+    "http_500": "127.0.0.1 fails (500)",
+    "abort": "The model's engine gives up",
+    "length": "The model stops at its token limit",
+    "content_filter": "The provider's filter stops the reply",
+}
+"""Scenario, and the beginning of what is said of it. Each ends for a cause of its own."""
+
+
+@pytest.fixture(scope="module")
+def played() -> Iterator[OtlpReceiver]:
+    """What the demo sends of these scenarios."""
+
+    async def play(stage: Demo) -> None:
+        for name in CAUSES:
+            row = await stage.play(SCENARIOS[name])
+            assert row.right, row.wrong
+
+    with OtlpReceiver() as receiver, pytest.MonkeyPatch.context() as patch, quiet():
+        for key, value in receiver.env("http/protobuf").items():
+            patch.setenv(key, value)
+        with Demo(send=True) as stage:
+            asyncio.run(play(stage))
+        yield receiver
+
+
+@pytest.mark.parametrize("signal", ["traces", "logs"])
+def test_each_cause_of_the_demo_is_named(played: OtlpReceiver, tmp_path: Path, signal: str) -> None:
+    source = collector_file.write(tmp_path / f"{signal}.jsonl", played.requests(signal))
+    result = CliRunner().invoke(app, ["diagnose", source, "--json"])
+    assert result.exit_code == 1
+    document = json.loads(result.stdout)
+    named = [finding["title"] for finding in document["findings"]]
+    assert [cause for cause in CAUSES.values() if not any(cause in title for title in named)] == []
+    assert [title for title in named if not any(cause in title for cause in CAUSES.values())] == []
+    assert sum(finding["lost"] for finding in document["findings"]) == document["lost"] == len(CAUSES)
+
+
+def test_a_file_of_the_sdks_own_exporter_is_read(tmp_path: Path) -> None:
+    source = tmp_path / "spans.jsonl"
+    provider = TracerProvider(shutdown_on_exit=False)
+    exporter = trace_exporter.FileSpanExporter(source)
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+
+    async def turn(server: ModelServer) -> None:
+        program = Program(server)
+        await read(program.agent(server.url("silent")).run_stream(task=TASK))
+        await program.close()
+
+    logging.getLogger("autogen_core").setLevel(logging.CRITICAL)
+    with (
+        ModelServer() as server,
+        instrumented(provider, MeterProvider(shutdown_on_exit=False), LoggerProvider(shutdown_on_exit=False)),
+    ):
+        asyncio.run(turn(server))
+        provider.force_flush()
+    exporter.shutdown()
+    streams = reading.read([str(source)])
+    assert set(streams.table["layer"].cast(pl.String())) == {n.HTTP, n.MODEL, n.AGENT} and streams.bad == 0
+    (finding,) = diagnose(streams.table, Attribution(builtin())).findings
+    assert finding.outcome == n.TRUNCATED and (finding.streams, finding.lost) == (1, 1)

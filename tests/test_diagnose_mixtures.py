@@ -1,0 +1,203 @@
+"""`diagnose` on mixtures of known causes names these, and no others."""
+
+import random
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+from synthetic import Turn, cut, request, spans, whole, write
+
+from autogen_streamtrace.core import names as n
+from autogen_streamtrace.diagnose import reading
+from autogen_streamtrace.diagnose.clusters import clusters
+from autogen_streamtrace.diagnose.findings import Diagnosis, Finding, diagnose
+from autogen_streamtrace.limits import Attribution, KnownLimit, builtin
+
+pytestmark = pytest.mark.once
+
+SEEDS = range(4)
+NGINX = "nginx.proxy_read_timeout"
+ALB = "aws_alb.idle_timeout"
+CLOUD_RUN = "google_cloud_run.request_timeout"
+
+
+def diagnosis(tmp_path: Path, turns: Iterable[Turn], *own: KnownLimit) -> Diagnosis:
+    source = write(tmp_path / "spans.jsonl", turns)
+    return diagnose(reading.read([source]).table, Attribution((*own, *builtin())))
+
+
+def named(found: Diagnosis) -> dict[str, int]:
+    """Ids of the limits that are named, and how many streams each ended."""
+    return {finding.limit: finding.streams for finding in found.findings if finding.limit}
+
+
+def timed(found: Diagnosis) -> list[Finding]:
+    """The findings that say a time."""
+    return [finding for finding in found.findings if finding.seconds is not None]
+
+
+def late(seconds: float, random_: random.Random) -> float:
+    """What a limit of ``seconds`` is measured as."""
+    return seconds + abs(random_.gauss(0.03, 0.05))
+
+
+def at_nginx(random_: random.Random, count: int) -> list[Turn]:
+    return [
+        cut(late(60, random_), intermediary="nginx", duration=60 + random_.lognormvariate(2, 0.6)) for _ in range(count)
+    ]
+
+
+def at_cloud_run(random_: random.Random, count: int) -> list[Turn]:
+    return [
+        cut(random_.expovariate(4), intermediary="google_front_end", duration=late(300, random_)) for _ in range(count)
+    ]
+
+
+def at_no_header(random_: random.Random, seconds: float, count: int) -> list[Turn]:
+    return [cut(late(seconds, random_), duration=seconds + random_.lognormvariate(2, 0.6)) for _ in range(count)]
+
+
+def noise(random_: random.Random, count: int) -> list[Turn]:
+    """Connections that are lost at any time, after any silence."""
+    return [
+        cut(
+            random_.choice([random_.expovariate(2), random_.uniform(0, 130)]),
+            intermediary=random_.choice(["", "nginx", "google_front_end"]),
+            duration=random_.uniform(1, 400),
+        )
+        for _ in range(count)
+    ]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_three_limits_at_once_are_all_named(tmp_path: Path, seed: int) -> None:
+    random_ = random.Random(seed)
+    turns = [*whole(900, random_), *at_nginx(random_, 60), *at_cloud_run(random_, 30), *at_no_header(random_, 230, 15)]
+    found = diagnosis(tmp_path, turns)
+    assert named(found) == {NGINX: 60, CLOUD_RUN: 30, "azure_app_service.idle_timeout": 15}
+    assert [finding.limit for finding in found.findings] == [NGINX, CLOUD_RUN, "azure_app_service.idle_timeout"]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_noise_alone_is_put_to_no_limit(tmp_path: Path, seed: int) -> None:
+    random_ = random.Random(seed)
+    assert timed(diagnosis(tmp_path, [*whole(500, random_), *noise(random_, 400)])) == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_a_limit_is_found_in_noise_and_nothing_else_is(tmp_path: Path, seed: int) -> None:
+    random_ = random.Random(seed)
+    found = diagnosis(tmp_path, [*whole(500, random_), *noise(random_, 300), *at_nginx(random_, 40)])
+    assert set(named(found)) == {NGINX}
+    assert len(timed(found)) == 1
+    assert 40 <= named(found)[NGINX] <= 46
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.9])
+def test_a_limit_is_named_whether_it_cuts_few_or_most(tmp_path: Path, share: float) -> None:
+    random_ = random.Random(7)
+    count = round(1000 * share)
+    found = diagnosis(tmp_path, [*whole(1000 - count, random_), *at_nginx(random_, count)])
+    assert named(found) == {NGINX: count}
+    assert found.lost == count and found.turns == 1000
+    assert f"({share:.1%})" in found.summary
+
+
+def test_a_cluster_at_no_known_limit_is_told_as_one(tmp_path: Path) -> None:
+    random_ = random.Random(7)
+    found = diagnosis(tmp_path, [*whole(200, random_), *at_no_header(random_, 45, 25)])
+    (finding,) = found.findings
+    assert not finding.limit and finding.seconds == pytest.approx(45, abs=0.3)
+    assert "no limit of the catalogue" in finding.title
+
+
+def test_a_users_own_limit_is_named(tmp_path: Path) -> None:
+    own = KnownLimit(
+        "gateway.idle", "our gateway", "idle", "silence", "idle: 600", "", 45.0, outcomes=(n.DISCONNECTED,)
+    )
+    found = diagnosis(tmp_path, at_no_header(random.Random(7), 45, 25), own)
+    assert named(found) == {"gateway.idle": 25}
+
+
+def test_what_the_headers_name_is_surer_than_what_they_do_not(tmp_path: Path) -> None:
+    random_ = random.Random(7)
+    found = diagnosis(tmp_path, [*at_nginx(random_, 30), *at_no_header(random_, 60, 30)])
+    sure = {finding.limit: finding.sure for finding in found.findings}
+    assert sure == {NGINX: "very likely", ALB: "possible"}
+
+
+def test_a_silence_shared_by_two_vendors_names_both(tmp_path: Path) -> None:
+    (finding,) = diagnosis(tmp_path, at_no_header(random.Random(7), 60, 30)).findings
+    assert finding.others == ("haproxy.timeout_server",)
+
+
+def test_four_streams_are_too_few_to_say(tmp_path: Path) -> None:
+    (finding,) = diagnosis(tmp_path, at_nginx(random.Random(7), 4)).findings
+    assert finding.sure == "too few to say" and not finding.limit
+    assert f"it fits {NGINX}" in finding.evidence
+
+
+def test_a_limit_that_the_process_itself_set_is_certain(tmp_path: Path) -> None:
+    turns = [
+        cut(2.0, outcome=n.TIMEOUT, cause="httpx2.ReadTimeout", limit=("http_client.read_timeout", 2.0, n.CONFIGURED))
+    ]
+    (finding,) = diagnosis(tmp_path, turns * 3).findings
+    assert finding.limit == "http_client.read_timeout" and finding.sure == "certain" and finding.seconds == 2.0
+
+
+def test_a_504_before_the_first_byte_is_the_same_limit(tmp_path: Path) -> None:
+    random_ = random.Random(7)
+    refused = [
+        cut(late(60, random_), outcome=n.REJECTED, status=504, intermediary="nginx", first=None, duration=60.0)
+        for _ in range(20)
+    ]
+    (finding,) = diagnosis(tmp_path, [*refused, *at_nginx(random_, 20)]).findings
+    assert finding.limit == NGINX and finding.streams == 40
+
+
+def test_an_ending_that_a_retry_healed_loses_no_turn(tmp_path: Path) -> None:
+    refused = next(spans(cut(0.1, outcome=n.REJECTED, status=503, more={n.A_OUTERMOST: False}), 0))
+    source = tmp_path / "spans.jsonl"
+    source.write_text(request([{**refused, "spanId": "00000000000000ff"}, *spans(Turn(), 0)]), encoding="utf-8")
+    found = diagnose(reading.read([str(source)]).table, Attribution(builtin()))
+    assert (found.lost, found.healed) == (0, 1)
+    assert [(finding.streams, finding.lost) for finding in found.findings] == [(1, 0)]
+
+
+def test_many_small_causes_are_told_from_a_large_one(tmp_path: Path) -> None:
+    random_ = random.Random(7)
+    small = [
+        cut(0.1, outcome=n.REJECTED, status=status, host=f"{host}.example", ended_by=n.UPSTREAM)
+        for status in (401, 429, 500)
+        for host in "abc"
+        for _ in range(6)
+    ]
+    assert "No single cause: 9 of them" in diagnosis(tmp_path, small).summary
+    assert "One cause makes" in diagnosis(tmp_path, [*small[:10], *at_nginx(random_, 90)]).summary
+
+
+def test_when_nothing_ended_early_all_is_well(tmp_path: Path) -> None:
+    found = diagnosis(tmp_path, whole(50, random.Random(7)))
+    assert not found.findings and found.summary.startswith("All is well")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("spread", ["exponential", "short", "even", "lognormal"])
+def test_a_spread_without_a_peak_is_no_cluster(seed: int, spread: str) -> None:
+    random_ = random.Random(seed)
+    spreads: dict[str, Callable[[], float]] = {
+        "exponential": lambda: random_.expovariate(0.2),
+        "short": lambda: random_.expovariate(3),
+        "even": lambda: random_.uniform(20, 40),
+        "lognormal": lambda: random_.lognormvariate(2, 0.6),
+    }
+    draw = spreads[spread]
+    assert clusters([draw() for _ in range(5000)]) == []
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_limits_of_29_and_30_seconds_are_two_clusters(seed: int) -> None:
+    random_ = random.Random(seed)
+    mixed = [late(29, random_) for _ in range(100)] + [late(30, random_) for _ in range(60)]
+    found = clusters([*mixed, *(random_.expovariate(0.05) for _ in range(300))])
+    assert [round(cluster.median) for cluster in found] == [29, 30]

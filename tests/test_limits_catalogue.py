@@ -1,0 +1,118 @@
+"""The catalogue of limits: what ships, and what a user adds."""
+
+from pathlib import Path
+
+import pytest
+
+from autogen_streamtrace.core import names as n
+from autogen_streamtrace.core.headers import INTERMEDIARIES
+from autogen_streamtrace.limits import CatalogueError, KnownLimit, builtin, load
+
+pytestmark = pytest.mark.once
+
+OWN = """
+[[limit]]
+id = "gateway.idle"
+vendor = "our gateway"
+setting = "idle"
+seconds = 42
+counts = "silence"
+outcomes = ["disconnected"]
+fix = "idle: 600"
+"""
+
+
+def own(tmp_path: Path, text: str) -> Path:
+    file = tmp_path / "limits.toml"
+    file.write_text(text, encoding="utf-8")
+    return file
+
+
+@pytest.mark.parametrize("limit", builtin(), ids=lambda limit: limit.id)
+def test_a_limit_says_how_it_shows_what_to_change_and_where_its_vendor_says_so(limit: KnownLimit) -> None:
+    assert limit.page.startswith("https://")
+    assert limit.fix
+    assert limit.outcomes or limit.status or limit.id == "uvicorn.ws_ping_timeout"
+
+
+def test_an_id_stands_once() -> None:
+    ids = [limit.id for limit in builtin()]
+    assert len(ids) == len(set(ids))
+
+
+def test_intermediaries_and_outcomes_are_those_of_the_telemetry() -> None:
+    for limit in builtin():
+        assert limit.intermediary in ("", *(name for name, _, _ in INTERMEDIARIES)), limit.id
+        assert set(limit.outcomes) <= set(n.OUTCOMES), limit.id
+
+
+@pytest.mark.parametrize(
+    "vendor",
+    [
+        "nginx",
+        "Application Load Balancer",
+        "API Gateway",
+        "Cloudflare",
+        "Envoy",
+        "Istio",
+        "HAProxy",
+        "Traefik",
+        "Caddy",
+        "Azure Front Door",
+        "Azure App Service",
+        "Google Cloud Application",
+        "Cloud Run",
+        "Heroku",
+        "Lambda",
+        "gunicorn",
+        "uvicorn",
+        "httpx",
+        "openai",
+        "aiohttp",
+    ],
+)
+def test_a_vendor_is_there(vendor: str) -> None:
+    assert any(vendor in limit.vendor for limit in builtin())
+
+
+def test_a_users_limit_comes_before_the_built_in_ones(tmp_path: Path) -> None:
+    limits = load(own(tmp_path, OWN))
+    assert limits[0].id == "gateway.idle" and limits[0].seconds == 42.0
+    assert limits[1:] == builtin()
+
+
+def test_a_users_limit_replaces_the_built_in_one_of_its_id(tmp_path: Path) -> None:
+    limits = load(own(tmp_path, OWN.replace("gateway.idle", "nginx.proxy_read_timeout")))
+    assert [limit.seconds for limit in limits if limit.id == "nginx.proxy_read_timeout"] == [42.0]
+
+
+@pytest.mark.parametrize(
+    ("line", "wrong", "told"),
+    [
+        ('counts = "silence"', 'counts = "bytes"', "'bytes' is not allowed; allowed: silence, first_byte, duration"),
+        ("seconds = 42", 'seconds = "a minute"', "'a minute' is not allowed; allowed: a number of seconds"),
+        ("seconds = 42", "seconds = -1", "-1 is not allowed; allowed: a number of seconds"),
+        ("seconds = 42", "seconds = nan", "nan is not allowed; allowed: a number of seconds"),
+        ("seconds = 42", "second = 42", "there is no key 'second'"),
+        ('outcomes = ["disconnected"]', "outcomes = [1]", "a list of texts"),
+        ('fix = "idle: 600"', "", "'fix' is missing"),
+    ],
+)
+def test_a_wrong_limit_is_told_with_its_file_its_id_and_what_is_allowed(
+    tmp_path: Path, line: str, wrong: str, told: str
+) -> None:
+    file = own(tmp_path, OWN.replace(line, wrong))
+    with pytest.raises(CatalogueError) as raised:
+        load(file)
+    assert str(file) in str(raised.value) and "'gateway.idle'" in str(raised.value) and told in str(raised.value)
+
+
+@pytest.mark.parametrize("text", ["limit = 1", "[limit]\nid = 'x'", "no toml", ""])
+def test_a_file_without_limits_is_told(tmp_path: Path, text: str) -> None:
+    with pytest.raises(CatalogueError, match=r"limits\.toml"):
+        load(own(tmp_path, text))
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CatalogueError, match="absent"):
+        load(tmp_path / "absent")

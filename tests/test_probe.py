@@ -1,0 +1,164 @@
+"""`probe` against real servers, through a real nginx."""
+
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import uvicorn
+from harness.nginx import nginx
+from typer.testing import CliRunner, Result
+
+from autogen_streamtrace.cli import app
+from autogen_streamtrace.demo.model_server import ModelServer
+from autogen_streamtrace.probe import echo as echo_app
+
+pytestmark = pytest.mark.once
+
+NO_BUFFERING = "proxy_buffering off;"
+BUFFERING = "proxy_buffering on; proxy_http_version 1.0;"
+"""What comes chunked over HTTP/1.1 nginx passes on at once, buffering or not."""
+
+
+@pytest.fixture(scope="module")
+def echo_port() -> Iterator[int]:
+    """The echo application under uvicorn."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(echo_app.app, log_level="error", timeout_graceful_shutdown=1))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    yield listening.getsockname()[1]
+    server.should_exit = True
+    thread.join(10)
+    listening.close()
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["probe", *arguments])
+
+
+def told(*arguments: str) -> tuple[dict[str, Any], int]:
+    """The JSON document and the exit status."""
+    result = run(*arguments, "--json")
+    return json.loads(result.stdout), result.exit_code
+
+
+def direct(port: int, query: str = "chunks=12&pause=0.1") -> str:
+    return f"http://127.0.0.1:{port}/?{query}"
+
+
+@pytest.mark.parametrize("seconds", [1, 2, 3, 5])
+def test_the_idle_limit_of_nginx_is_found_within_a_tenth(tmp_path: Path, echo_port: int, seconds: int) -> None:
+    with nginx(tmp_path, echo_port, NO_BUFFERING, f"proxy_read_timeout {seconds}s;") as url:
+        document, status = told(url, "--idle", "--most-silence", "8")
+    cuts = [each["silence"] for each in document["exchanges"] if each["end"] == "cut"]
+    assert status == 1
+    assert min(cuts) == pytest.approx(seconds, rel=0.1)
+    assert f"after {min(cuts):.2f} s of silence: nginx's proxy_read_timeout" in document["verdict"]
+    assert document["fix"].startswith("proxy_read_timeout")
+
+
+def test_the_idle_limit_is_found_where_nginx_buffers_too(tmp_path: Path, echo_port: int) -> None:
+    with nginx(tmp_path, echo_port, BUFFERING, "proxy_read_timeout 1s;") as url:
+        document, _ = told(url, "--idle", "--most-silence", "4")
+    assert min(each["silence"] for each in document["exchanges"] if each["end"] == "cut") == pytest.approx(1, rel=0.1)
+
+
+def test_a_path_that_bears_every_silence_asked_for_is_well(echo_port: int) -> None:
+    document, status = told(direct(echo_port, ""), "--idle", "--most-silence", "1")
+    assert status == 0 and document["verdict"] == "The path bears 1 s of silence, the longest that was asked for."
+
+
+def test_a_buffering_path_is_told(tmp_path: Path, echo_port: int) -> None:
+    with nginx(tmp_path, echo_port, BUFFERING) as url:
+        document, status = told(direct(echo_port), "--via", f"{url}/?chunks=12&pause=0.1")
+    assert status == 1 and document["verdict"].startswith("nginx buffers: directly the body comes over 1.")
+    assert "proxy_buffering off;" in document["fix"]
+
+
+def test_a_path_that_does_not_buffer_is_well(tmp_path: Path, echo_port: int) -> None:
+    with nginx(tmp_path, echo_port, NO_BUFFERING) as url:
+        document, status = told(direct(echo_port), "--via", f"{url}/?chunks=12&pause=0.1")
+    assert status == 0 and document["verdict"].startswith("The stream comes through as it is sent")
+    assert [each["events"] for each in document["exchanges"]] == [13, 13]
+
+
+def test_a_cut_on_the_path_is_told_with_its_silence(tmp_path: Path, echo_port: int) -> None:
+    query = "chunks=3&pause=0.1&silence=3"
+    with nginx(tmp_path, echo_port, NO_BUFFERING, "proxy_read_timeout 1s;") as url:
+        document, status = told(direct(echo_port, query), "--via", f"{url}/?{query}")
+    assert status == 1 and "The path does not hold: it is cut after 1 pieces" in document["verdict"]
+
+
+def test_a_refusal_by_the_path_is_told_with_its_status(tmp_path: Path, echo_port: int) -> None:
+    with nginx(tmp_path, echo_port, "proxy_read_timeout 1s;") as url:
+        document, status = told(f"{url}/?first=3")
+    assert status == 1 and "status 504" in document["verdict"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ("ok", "comes through as it is sent"),
+        ("silent", "ends cleanly after"),
+        ("fin", "is cut after"),
+        ("http_429", "status 429"),
+    ],
+)
+def test_a_model_server_is_probed_with_a_body(fault: str, says: str) -> None:
+    body = json.dumps({"model": "gpt-4o", "stream": True, "messages": [{"role": "user", "content": "Hello"}]})
+    with ModelServer() as server:
+        document, _ = told(f"{server.url(fault)}/chat/completions", "--data", body)
+    assert says in document["verdict"]
+
+
+def test_the_same_request_unstreamed_is_compared() -> None:
+    body = json.dumps({"model": "gpt-4o", "stream": True, "messages": [{"role": "user", "content": "Hello"}]})
+    with ModelServer() as server:
+        document, _ = told(f"{server.url('ok')}/chat/completions", "--data", body, "--no-stream")
+    assert [each["name"] for each in document["exchanges"]] == ["direct", "unstreamed"]
+    assert [each["end"] for each in document["exchanges"]] == ["whole", "whole"]
+
+
+def test_the_trace_that_is_printed_was_sent(tmp_path: Path, echo_port: int) -> None:
+    with nginx(tmp_path, echo_port, NO_BUFFERING, "add_header x-seen $http_traceparent;") as url:
+        result = run(f"{url}/?chunks=1")
+        assert httpx.get(f"{url}/?chunks=1", headers={"traceparent": "00-a-b-01"}).headers["x-seen"] == "00-a-b-01"
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("trace ")]
+    assert len(line.split()[1]) == 32
+
+
+def test_a_server_that_is_not_there_is_told() -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        document, status = told(f"http://127.0.0.1:{closed.getsockname()[1]}/")
+    assert status == 1 and "no response (ConnectError)" in document["verdict"]
+
+
+def test_a_stream_without_end_is_given_up(echo_port: int) -> None:
+    document, status = told(direct(echo_port, "chunks=1000&pause=0.1"), "--max-time", "0.5")
+    assert status == 0 and "still open after" in document["verdict"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["ftp://x/"],
+        ["http://x/", "--header", "nonsense"],
+        ["http://x/", "--data", "@/absent"],
+        ["http://x/", "--no-stream"],
+        ["http://x/", "--max-time", "0"],
+    ],
+)
+def test_wrong_use_ends_with_2(arguments: list[str]) -> None:
+    assert run(*arguments).exit_code == 2
+
+
+@pytest.mark.parametrize("query", ["silence=-1", "chunks=many", "pause=nan", "first=1e9"])
+def test_the_echo_application_refuses_what_has_no_bound(echo_port: int, query: str) -> None:
+    response = httpx.get(direct(echo_port, query))
+    assert response.status_code == 400 and "is not allowed; allowed: a number from 0 to" in response.text

@@ -1,0 +1,65 @@
+"""Where the server layer's span stands, whatever was applied first; and what the end user receives with it."""
+
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from otlp_receiver import OtlpReceiver
+from servers import Server, Verdicts, uvicorn, variables
+
+from autogen_streamtrace.demo.model_server import ModelServer
+
+APP = "programs.chats:app"
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[OtlpReceiver]:
+    with OtlpReceiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="module")
+def model() -> Iterator[ModelServer]:
+    with ModelServer() as model:
+        yield model
+
+
+def ask(server: Server, path: str) -> tuple[int, list[tuple[str, str]], bytes]:
+    with urllib.request.urlopen(f"{server.url}/{path}") as response:
+        headers = sorted((name, value) for name, value in response.getheaders() if name != "date")
+        return response.status, headers, response.read()
+
+
+@pytest.mark.parametrize(
+    ("instrument", "official"),
+    [("first", ""), ("last", ""), ("first", "after"), ("last", "before")],
+)
+def test_one_span_below_the_servers_own_and_above_the_agents(
+    receiver: OtlpReceiver, model: ModelServer, instrument: str, official: str
+) -> None:
+    told = {route: Verdicts(receiver) for route in ("response", "mounted/response")}
+    environment = variables(receiver, model, INSTRUMENT=instrument, OFFICIAL=official)
+    with uvicorn(APP, environment) as server:
+        for route, each in told.items():
+            ask(server, f"{route}/{each.agent}/ok")
+            ours, agent = each.span("server"), each.span("agent")
+            assert agent.parent_span_id == ours.span_id
+            assert ours.kind == Span.SPAN_KIND_INTERNAL
+            assert [span.span_id for span in each.spans() if span.name == "send response body"] == [ours.span_id]
+            server_spans = [span for span in each.spans() if span.kind == Span.SPAN_KIND_SERVER]
+            if official:
+                assert len(server_spans) == 1
+            assert ours.parent_span_id == (server_spans[0].span_id if server_spans else b"")
+        assert server.complaints() == []
+
+
+def test_the_user_receives_the_same_with_and_without(receiver: OtlpReceiver, model: ModelServer) -> None:
+    routes = ("response", "sse", "own", "mounted/response", "around/response")
+    paths = [*(f"{route}/writer/{fault}" for route in routes for fault in ("ok", "length", "silent")), "quiet"]
+    received = []
+    for instrument in ("never", "first"):
+        with uvicorn(APP, variables(receiver, model, INSTRUMENT=instrument)) as server:
+            received.append({path: ask(server, path) for path in paths})
+            assert server.complaints() == []
+    assert received[0] == received[1]
