@@ -246,7 +246,7 @@ def silence() -> Panels:
             "Early endings at a known limit",
             "How many streams ended in the narrow bucket around each known limit, in the time range.",
             COUNT,
-            *(ask_now(between(low, high, RANGE), row.partition("◀ ")[2]) for row, low, high in limits.marked()),
+            *(ask_now(between(low, high, RANGE), row) for row, low, high in limits.marked()),
             width=THIRD,
         ).height(16),
     ]

@@ -1,26 +1,16 @@
-"""Limits in seconds that many deployments share, and the rows of the silence heat map that they mark."""
+"""The rows of the silence heat map, and which of them surround a limit of the catalogue."""
 
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
 from autogen_streamtrace.core import names as n
+from autogen_streamtrace.limits import catalogue
 
-KNOWN: Final[dict[float, str]] = {
-    5: "httpx",
-    10: "often set by hand",
-    15: "Envoy route",
-    29: "API Gateway",
-    30: "gunicorn, Google LB, CloudFront, Heroku's first byte",
-    55: "Heroku",
-    60: "nginx, AWS ALB, HAProxy",
-    100: "Cloudflare (older)",
-    120: "Cloudflare",
-    230: "Azure App Service",
-    300: "Envoy idle, Cloud Run",
-    600: "openai SDK",
-    900: "AWS Lambda",
-}
+NARROW: Final = 1.25
+"""How much larger the upper edge of a bucket may be than its lower one, for what is inside to be one limit's doing."""
+VENDORS: Final = 4
+"""As many as a row names: first those whose limit counts silence, and whose default it is."""
 
 
 def rows() -> Iterator[tuple[str, float | None, float | None]]:
@@ -31,20 +21,27 @@ def rows() -> Iterator[tuple[str, float | None, float | None]]:
 
 
 def marked() -> Iterator[tuple[str, float, float]]:
-    """The rows around a known limit."""
-    for row, low, high in rows():
-        if low is not None and high is not None and limit(low, high) is not None:
-            yield row, low, high
+    """The limits, and the edges of the bucket around each."""
+    for low, high in pairwise(n.SILENCE_EDGES):
+        if mark := limits(low, high):
+            yield mark, low, high
 
 
 def name(low: float | None, high: float | None) -> str:
-    """``58.5–61.5 s ◀ 60 s: nginx, AWS ALB``; the mark only where a known limit lies inside."""
+    """``58.5–61.5 s ◀ 60 s: nginx, …``; the mark only where known limits lie inside."""
     if low is None or high is None:
         return f"under {high:g} s" if high is not None else f"over {low:g} s"
-    inside = limit(low, high)
-    return f"{low:g}–{high:g} s" + (f" ◀ {inside:g} s: {KNOWN[inside]}" if inside is not None else "")
+    mark = limits(low, high)
+    return f"{low:g}–{high:g} s" + (f" ◀ {mark}" if mark else "")
 
 
-def limit(low: float, high: float) -> float | None:
-    """The known limit inside a bucket."""
-    return next((each for each in KNOWN if low < each < high), None)
+def limits(low: float, high: float) -> str:
+    """The known limits inside a narrow bucket: their seconds, and whose they are."""
+    if high > NARROW * low:
+        return ""
+    found = [(each, value) for each in catalogue.builtin() for value in each.values if low < value < high]
+    found.sort(key=lambda pair: (pair[0].counts != "silence", pair[0].seconds != pair[1]))
+    seconds = sorted({value for _, value in found})
+    vendors = list(dict.fromkeys(each.vendor for each, _ in found))
+    whose = ", ".join(vendors[:VENDORS]) + (", …" if len(vendors) > VENDORS else "")
+    return f"{'/'.join(f'{value:g}' for value in seconds)} s: {whose}" if found else ""
