@@ -38,6 +38,14 @@ NOT_ONCE = ("-m", "not once")
 """What may differ between Pythons, event loops and openai families."""
 
 
+def install_grafanas_schema(session: nox.Session) -> None:
+    """Against which the dashboards are checked."""
+    if shutil.which("npm"):
+        session.run("npm", "ci", "--prefix=tools/grafana", "--no-audit", "--no-fund", external=True)
+    else:
+        session.warn("npm is not installed (https://nodejs.org): Grafana's schema and grammar check nothing")
+
+
 def run_pytest(session: nox.Session, openai: str, *arguments: str, env: dict[str, str] | None = None) -> None:
     """Installs the package with one openai family beside it and runs the tests."""
     session.install("--editable", ".", "--group", "test", openai)
@@ -52,12 +60,14 @@ def lint(session: nox.Session) -> None:
     session.run("ruff", "format", "--check")
     session.run("lint-imports", "--no-logo", "--no-cache")
     session.run("mypy")
+    session.run("mypy", "--python-version=3.11", "dashboards/boards")
 
 
 @nox.session
 @nox.parametrize("openai", [nox.param(OPENAI_3, id="openai3"), nox.param(OPENAI_1, id="openai1")])
 def tests(session: nox.Session, openai: str) -> None:
     """The tests on the Python that runs nox: all of them with openai 3, what may differ with openai 1."""
+    install_grafanas_schema(session)
     run_pytest(session, openai, *(NOT_ONCE if openai == OPENAI_1 else ()))
 
 
@@ -108,7 +118,7 @@ def semantic_kernel(session: nox.Session) -> None:
 @nox.session
 def stack(session: nox.Session) -> None:
     """The whole way to the Collector, Prometheus and Loki, which are built first where they are not yet."""
-    session.install("--editable", ".", "--group", "test", OPENAI_3)
+    session.install("--editable", ".", "--group", "test", "--group", "stack", OPENAI_3)
     if shutil.which("go"):
         session.run("python", "tools/build.py")
     else:
@@ -121,6 +131,14 @@ def demo(session: nox.Session) -> None:
     """A real agent and a real team against a model server that cuts its streams."""
     session.install("--editable", ".[demo]")
     session.run("autogen-streamtrace", "demo", *session.posargs)
+
+
+@nox.session(python=None if sys.version_info >= (3, 11) else "3.11")
+def dashboards(session: nox.Session) -> None:
+    """Writes dashboards/ anew: the dashboards, the rules and the alerts. `-- --runbooks URL` says where those are."""
+    session.install("--editable", ".", "--group", "dashboards")
+    session.chdir("dashboards")
+    session.run("python", "-m", "boards", *session.posargs)
 
 
 @nox.session

@@ -131,9 +131,12 @@ async def retry(reply: Reply) -> None:
 
 
 def finished(reason: str) -> Fault:
+    """The finish reason, with the usage of what there is of the reply."""
+
     async def finish(reply: Reply) -> None:
         await reply.words(HALF)
-        await reply.finish(reason)
+        await reply.send(reply.form.finish(reason, USAGE), reply.form.done)
+        await reply.end()
 
     return finish
 

