@@ -18,7 +18,7 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from synthetic import Turn, cut, write  # noqa: E402 - the tests' own
+from synthetic import Turn, cut, write
 
 MORE = {f"http.response.header.x-padding-{number}": "0123456789abcdef" * 3 for number in range(4)}
 
@@ -70,7 +70,9 @@ def main() -> None:
         watcher.join()
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         spent = used.ru_utime + used.ru_stime
-        print(f"diagnose: {time.perf_counter() - began:.1f} s, {spent:.1f} s of CPU ({spent / plain:.2f} times orjson's)")
+        print(
+            f"diagnose: {time.perf_counter() - began:.1f} s, {spent:.1f} s of CPU ({spent / plain:.2f} times orjson's)"
+        )
         print(f"memory of all its processes: {peak[0] / 1e9:.2f} GB")
 
 
