@@ -52,6 +52,15 @@ def run_pytest(session: nox.Session, openai: str, *arguments: str, env: dict[str
     session.run("pytest", *PARALLEL, "--ignore=tests/stack", *arguments, *session.posargs, env=env)
 
 
+def install_chromium(session: nox.Session) -> None:
+    """On CI, Debian's Chromium for the page of `diagnose --html`, whose tests are skipped where there is none."""
+    missing = not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+    if missing and os.environ.get("CI") and shutil.which("apt-get") and os.geteuid() == 0:
+        for arguments in (("update",), ("install", "-y", "--no-install-recommends", "chromium")):
+            quiet = {"DEBIAN_FRONTEND": "noninteractive"}
+            session.run("apt-get", "-qq", *arguments, env=quiet, external=True, success_codes=range(256), silent=True)
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Lint, format, which module imports which, strict types."""
@@ -68,6 +77,8 @@ def lint(session: nox.Session) -> None:
 def tests(session: nox.Session, openai: str) -> None:
     """The tests on the Python that runs nox: all of them with openai 3, what may differ with openai 1."""
     install_grafanas_schema(session)
+    if openai == OPENAI_3:
+        install_chromium(session)
     run_pytest(session, openai, *(NOT_ONCE if openai == OPENAI_1 else ()))
 
 

@@ -7,7 +7,8 @@ import textwrap
 
 import pytest
 
-ABSENT = ("autogen_agentchat", "autogen_core", "autogen_ext", "fastapi", "httpx", "httpx2", "openai", "uvicorn")
+WATCHABLE = ("autogen_agentchat", "autogen_core", "autogen_ext", "fastapi", "httpx", "httpx2", "openai", "uvicorn")
+ABSENT = (*WATCHABLE, "jinja2", "orjson", "plotly", "polars")
 
 WITHOUT = f"""
     from importlib.machinery import PathFinder
@@ -99,3 +100,17 @@ def test_the_command_line_answers() -> None:
     done = run("import sys; sys.argv[1:] = ['--help']; from autogen_streamtrace.cli import main; main()")
     assert done.returncode == 0, done.stderr
     assert "demo" in done.stdout
+
+
+@pytest.mark.parametrize("command", [["diagnose", "spans.jsonl"], ["probe", "http://127.0.0.1:9/"], ["echo"]])
+def test_a_command_without_its_packages_says_what_to_install(command: list[str]) -> None:
+    done = run(f"import sys; sys.argv[1:] = {command!r}; from autogen_streamtrace.cli import main; main()")
+    assert done.returncode == 2
+    assert done.stderr.endswith("  pip install 'autogen-streamtrace[diagnose]'\n")
+
+
+def test_an_audit_needs_no_package() -> None:
+    code = "import autogen_streamtrace; print(autogen_streamtrace.audit(server='uvicorn app:app'))"
+    done = run(code)
+    assert done.returncode == 0, done.stderr
+    assert "timeout_graceful_shutdown" in done.stdout

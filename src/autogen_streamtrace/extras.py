@@ -1,5 +1,6 @@
 """What the commands share that run on optional packages."""
 
+import os
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,6 +9,7 @@ import typer
 from rich.console import Console
 
 from autogen_streamtrace.limits import Attribution, CatalogueError, load
+from autogen_streamtrace.settings import variable
 
 
 def require(*modules: str, what: str) -> None:
@@ -26,8 +28,10 @@ def plain_console() -> Console:
 
 
 def known_limits(files: Sequence[Path]) -> Attribution:
-    """The catalogue, with the user's files before it."""
+    """The catalogue, with the user's files before it: these, else the one that the setting ``limits_file`` names."""
+    named = os.environ.get(variable("limits_file"))
+    own = [*files] if files or not named else [Path(named)]
     try:
-        return Attribution(load(*files))
+        return Attribution(load(*own))
     except CatalogueError as error:
         raise typer.BadParameter(str(error), param_hint="--limits") from None

@@ -113,11 +113,12 @@ def _read(seen: Exchange, response: httpx.Response, began: float, longest: float
     found = {name.lower(): value for name, value in response.headers.items()}
     seen.status, seen.intermediary = response.status_code, headers.intermediary(found)
     seen.echo = "x-streamtrace-echo" in found
-    tail = b""
+    head = tail = b""
     for piece in response.iter_raw():
         at = time.perf_counter() - began
         seen.arrivals.append((at, len(piece)))
         seen.events += (tail[-1:] + piece).count(b"\n\n")
+        head = head if len(head) >= _TAIL else (head + piece)[:_TAIL]
         tail = (tail + piece)[-_TAIL:]
         if at > longest or len(seen.arrivals) >= _MOST_READS:
             seen.end = "out of time"
@@ -125,14 +126,13 @@ def _read(seen: Exchange, response: httpx.Response, began: float, longest: float
     if response.status_code >= 400:
         seen.end, seen.problem = "refused", tail[:200].decode("utf-8", "replace").strip()
     else:
-        seen.end = "whole" if _finished(tail, seen.size) else "unfinished"
+        seen.end = "whole" if _finished(tail, head if seen.size > _TAIL else b"") else "unfinished"
 
 
-def _finished(tail: bytes, size: int) -> bool:
+def _finished(tail: bytes, head: bytes) -> bool:
     """A model's stream says that it is finished; of another body nobody knows more than that it ended."""
-    whole = size <= _TAIL
-    of_model = b'"choices"' in tail or b'"delta"' in tail or b'"message_start"' in tail
-    return wire.read(tail, whole).terminator or not of_model
+    of_model = any(mark in tail or mark in head for mark in (b'"choices"', b'"delta"', b'"message_start"'))
+    return not of_model or wire.read(tail, head).terminator
 
 
 def as_json(seen: Exchange) -> dict[str, Any]:
