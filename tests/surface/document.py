@@ -39,7 +39,8 @@ def text() -> str:
 def _section(kind: Kind) -> Iterator[str]:
     patch, modules = PATCHES[kind], {each.name: each.module for each in found() if each.kind == kind}
     methods = ", ".join(f"`{method}`" for method in patch.methods)
-    yield f"## {TITLES[kind]}\n\nPatched: {methods} of `{patch.module}.{patch.base}`.\n"
+    also = f"; {patch.also}" if patch.also else ""
+    yield f"## {TITLES[kind]}\n\nPatched: {methods} of `{patch.module}.{patch.base}`{also}.\n"
     yield "| class | in | since | streams of its program | |\n|---|---|---|---|---|"
     rest: list[str] = []
     for name, row in TABLE[kind].items():

@@ -16,14 +16,31 @@ class Patch:
     module: str
     base: str
     methods: tuple[str, ...]
+    also: str = ""
+    """What else is replaced for the kind."""
 
 
 PATCHES: Final[dict[Kind, Patch]] = {
     "agent": Patch("autogen_agentchat.base", "ChatAgent", ("run_stream", "on_messages_stream", "run", "on_messages")),
-    "team": Patch("autogen_agentchat.base", "Team", ("run_stream",)),
+    "team": Patch(
+        "autogen_agentchat.base",
+        "Team",
+        ("run_stream",),
+        "`SequentialRoutedAgent.on_message_impl`, so that what members and managers do lies beneath their team",
+    ),
     "client": Patch("autogen_core.models", "ChatCompletionClient", ("create_stream", "create")),
-    "tool": Patch("autogen_core.tools", "BaseTool", ("run_json", "run_json_stream")),
-    "workbench": Patch("autogen_core.tools", "Workbench", ("call_tool", "call_tool_stream")),
+    "tool": Patch(
+        "autogen_core.tools",
+        "BaseTool",
+        ("run_json", "run_json_stream"),
+        "`AssistantAgent._execute_tool_call`, for calls that reach no tool: an unknown name, arguments that are no JSON",
+    ),
+    "workbench": Patch(
+        "autogen_core.tools",
+        "Workbench",
+        ("call_tool", "call_tool_stream"),
+        "`_format_errors` of `StaticWorkbench` and `McpWorkbench`, for the exceptions that they turn into a text",
+    ),
 }
 
 
