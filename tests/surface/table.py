@@ -33,7 +33,7 @@ PATCHES: Final[dict[Kind, Patch]] = {
         "autogen_core.tools",
         "BaseTool",
         ("run_json", "run_json_stream"),
-        "`AssistantAgent._execute_tool_call`, for calls that reach no tool: an unknown name, arguments that are no JSON",
+        "`AssistantAgent._execute_tool_call`, for calls that reach no tool: unknown names, arguments that are no JSON",
     ),
     "workbench": Patch(
         "autogen_core.tools",
