@@ -1,5 +1,6 @@
 """A real nginx in between: before the model's server, and before the end user."""
 
+import faulthandler
 import socket
 import time
 import urllib.error
@@ -90,6 +91,7 @@ def test_a_refusal_before_the_headers_names_nginx(
 def test_a_silence_as_long_as_nginxs_default_is_suspected_of_it(
     tmp_path: Path, receiver: OtlpReceiver, model: ModelServer, verdicts: Verdicts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    faulthandler.cancel_dump_traceback_later()  # it takes a minute, and does not hang
     monkeypatch.setattr(reply, "HOLD_LIMIT", 90.0)
     ask_through(tmp_path, receiver, model, verdicts, "stall", "proxy_buffering off")
     for layer in ("http", "model", "agent", "server"):
