@@ -28,6 +28,8 @@ class Settings(BaseSettings):
     events: Literal["turns", "all", "none"] = Field("turns", description="whose start and end are told as log events")
     caller_endings: Literal["unset", "error"] = Field("unset", description="span status of endings the caller chose")
     stall_after: float = Field(10.0, gt=0, description="seconds of silence that count as a stall")
+    recorder: bool = Field(True, description="keep what is known of open streams where it survives the process")
+    recorder_dir: str | None = Field(None, description="directory of the flight recorders; by default the user's own")
     max_names: int = Field(100, ge=1, le=1000, description="values of one metric label before the rest reads _OTHER")
 
 
@@ -82,6 +84,8 @@ def _allowed(name: str) -> str:
         return ", ".join(repr(each) for each in schema["enum"])
     if schema.get("type") == "integer" and {"minimum", "maximum"} <= schema.keys():
         return f"a whole number from {schema['minimum']} to {schema['maximum']}"
+    if schema.get("type") == "boolean":
+        return "true, false"
     if schema.get("type") == "number" and "exclusiveMinimum" in schema:
         return f"a number above {schema['exclusiveMinimum']}"
     return ""

@@ -67,6 +67,7 @@ class Record:
         "parent",
         "request_ids",
         "size",
+        "slot",
         "span",
         "start",
         "start_ns",
@@ -95,6 +96,8 @@ class Record:
         self.chunks = 0
         self.size = 0
         """Bytes on ``http``, characters on ``model``."""
+        self.slot = -1
+        """Its place in the flight recorder; -1 where it has none."""
         self.terminal = False
         """The terminal item was delivered; on ``http``, a finish reason or a terminator was read."""
         self.terminated = False

@@ -20,6 +20,8 @@ from .stalls import Stall, Stalls
 
 _PERIOD: Final = 0.1
 """Seconds between two rounds, at least."""
+_IDLE: Final = 1.0
+"""The same where no stream is open."""
 _SHARE: Final = 0.01
 """Of a core, at most."""
 _UNANSWERED: Final = 1.0
@@ -129,7 +131,7 @@ class Watcher:
                 self._awake.clear()
                 if not self._cases() and not self._recorder.busy and not self._stopped:
                     self._pulses.clear()
-                    self._awake.wait()
+                    self._awake.wait(_IDLE)
                 expected = clock()
                 continue
             pause = max(_PERIOD, (time.thread_time() - before) / _SHARE)
