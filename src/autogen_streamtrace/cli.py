@@ -3,6 +3,8 @@
 import typer
 
 from autogen_streamtrace.demo.command import demo
+from autogen_streamtrace.recorder.recover_command import recover
+from autogen_streamtrace.recorder.top_command import top
 
 app = typer.Typer(name="autogen-streamtrace", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
@@ -13,6 +15,8 @@ def describe() -> None:
 
 
 app.command("demo")(demo)
+app.command("top")(top)
+app.command("recover")(recover)
 
 
 def main() -> None:
