@@ -21,3 +21,7 @@ app.command("recover")(recover)
 
 def main() -> None:
     app()
+
+
+if __name__ == "__main__":
+    main()
