@@ -40,7 +40,8 @@ async def holds(streams: str = "3") -> None:
 
 async def recorded(streams: int, chunks: int) -> None:
     """Returns when the watcher has copied how far so many streams of this process have come."""
-    while sum(each.process == os.getpid() and each.chunks >= chunks for each in open_streams()) < streams:
+    mine = os.getpid()
+    while sum(each.process == mine and each.chunks >= chunks for each in open_streams()) < streams:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
 
 

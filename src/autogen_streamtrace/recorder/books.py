@@ -2,6 +2,7 @@
 
 import logging
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -10,9 +11,12 @@ from typing import Any, Final
 
 from . import counters, directory, layout
 from .counters import Counters
-from .file import lock, opened
+from .file import lock, opened, write_whole
 
 _MOST: Final = layout.row_at(layout.ROWS)
+
+_MAKING: Final = 60.0
+"""Seconds after which nobody can be making a file any more."""
 
 logger = logging.getLogger("autogen_streamtrace")
 
@@ -110,6 +114,11 @@ def alive(path: Path) -> bool:
         return False
 
 
+def replace_counters(path: Path, content: bytes) -> None:
+    """Replaces the counters' file beside a recorder that is held."""
+    write_whole(path.with_suffix(directory.COUNTS_SUFFIX), content)
+
+
 def remove(path: Path) -> None:
     """Removes a recorder whose streams have been recovered."""
     for each in (path, path.with_suffix(directory.COUNTS_SUFFIX)):
@@ -128,14 +137,12 @@ def set_aside(path: Path, why: str) -> Path:
 
 def sweep(chosen: str | None = None) -> None:
     """Removes what processes have left that died while they made a file."""
-    for parent in {path.parent for path in [directory.own(chosen) / "x"]}:
-        for path in parent.glob("*" + directory.NEW_SUFFIX):
-            try:
-                with held(path) as descriptor:
-                    if descriptor is not None:
-                        path.unlink(missing_ok=True)
-            except OSError as error:
-                logger.debug("%s stays: %s", path, error)
+    for path in directory.own(chosen).glob("*" + directory.NEW_SUFFIX):
+        try:
+            if time.time() - path.lstat().st_mtime > _MAKING:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            logger.debug("%s stays: %s", path, error)
 
 
 def _still(path: Path, descriptor: int) -> bool:

@@ -49,6 +49,14 @@ class Departed:
     def __init__(self) -> None:
         self._sums: dict[str, Sums] = {name: {} for name in _TABLES}
 
+    @classmethod
+    def of(cls, counters: Counters) -> "Departed":
+        """What a file says of them."""
+        departed = cls()
+        for name, rows in counters.tables.items():
+            departed._sums[name] = {tuple(labels.items()): value for labels, value, _ in rows if value}
+        return departed
+
     def add(self, counted: Counted, amount: int = 1) -> None:
         """Adds what one stream has counted; ``amount`` -1 takes it back."""
         for name, labels in zip(_TABLES, counted, strict=True):

@@ -78,14 +78,7 @@ class File:
         Raises:
             OSError: it could not be written.
         """
-        new = self.counts.with_suffix(".counts" + NEW_SUFFIX)
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            if os.write(descriptor, data) != len(data):
-                raise OSError(errno.ENOSPC, "no space is left on the device")
-        finally:
-            os.close(descriptor)
-        os.replace(new, self.counts)
+        write_whole(self.counts, data)
 
     def trouble(self, size: int) -> str:
         """What has become of the file, which should have ``size`` bytes at least; empty where all is well."""
@@ -123,6 +116,22 @@ class File:
 
 
 _NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replaces a file: who reads it finds the old content or the new one.
+
+    Raises:
+        OSError: it could not be written; the old one stays.
+    """
+    new = path.with_name(path.name + NEW_SUFFIX)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        if os.write(descriptor, data) != len(data):
+            raise OSError(errno.ENOSPC, "no space is left on the device")
+    finally:
+        os.close(descriptor)
+    os.replace(new, path)
 
 
 def _identity(found: os.stat_result) -> tuple[int, int]:

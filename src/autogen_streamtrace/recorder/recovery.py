@@ -31,6 +31,7 @@ from ..core.lineage import Case, Lineage
 from ..core.telemetry import Telemetry
 from . import books, directory
 from .books import Book
+from .counters import Departed
 from .layout import Row, Unreadable
 from .replay import replay
 
@@ -52,6 +53,8 @@ class Recovered:
     metrics: Sequence[MetricsData]
     killed: int
     """Streams that were open."""
+    counters: bytes
+    """The counters' file as it has to be before ``metrics`` are sent: no series begins at 0 a second time."""
 
     @property
     def streams(self) -> int:
@@ -59,11 +62,16 @@ class Recovered:
         return len(self.book.rows)
 
     def send(self, send: Send) -> bool:
-        """Sends all of it; True if all has arrived."""
+        """Sends all of it; True if all has arrived.
+
+        Raises:
+            OSError: the counters' file cannot be replaced.
+        """
         if self.spans and not send("traces", self.spans):
             return False
         if self.events and not send("logs", self.events):
             return False
+        books.replace_counters(self.book.path, self.counters)
         return all(send("metrics", data) for data in self.metrics)
 
 
@@ -100,7 +108,8 @@ def recover(book: Book) -> Recovered:
             attributes[n.A_LAST_SEEN] = seen
         telemetry.recovered(case.record, attributes, case.record.nanoseconds(case.over_at))
     metrics = [data for data in (_metrics(reader, book), _metrics(reader, book)) if data is not None]
-    return Recovered(book, spans.ended, events.emitted, metrics, open_at_death)
+    counted = Departed.of(book.counters).file(book.counters.state, telemetry.tally)
+    return Recovered(book, spans.ended, events.emitted, metrics, open_at_death, counted)
 
 
 def recover_all(send: Send, chosen: str | None = None) -> Iterator[tuple[Path, Recovered | None]]:
