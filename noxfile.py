@@ -138,6 +138,14 @@ def stack(session: nox.Session) -> None:
 
 
 @nox.session
+def soak(session: nox.Session) -> None:
+    """Two hundred processes that are killed at random moments under load; a few minutes."""
+    session.install("--editable", ".", "--group", "test", OPENAI_3)
+    environment = {"STREAMTRACE_SOAK_ROUNDS": os.environ.get("STREAMTRACE_SOAK_ROUNDS", "200")}
+    session.run("pytest", "tests/test_soak.py", *session.posargs, env=environment)
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """A real agent and a real team against a model server that cuts its streams."""
     session.install("--editable", ".[demo]")

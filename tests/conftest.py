@@ -6,6 +6,7 @@
 import asyncio
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -39,6 +40,13 @@ elif LOOP != "asyncio":
 # A loaded machine is slow, which is no defect.
 hypothesis.settings.register_profile("streams", deadline=None)
 hypothesis.settings.load_profile("streams")
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state directory of the test's own: no process of another one's recovers what it leaves behind."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    return tmp_path / "autogen-streamtrace"
 
 
 @pytest.fixture(autouse=True)

@@ -6,6 +6,8 @@ from autogen_streamtrace.audit_command import audit
 from autogen_streamtrace.demo.command import demo
 from autogen_streamtrace.diagnose.command import diagnose
 from autogen_streamtrace.probe.command import echo, probe
+from autogen_streamtrace.recorder.recover_command import recover
+from autogen_streamtrace.recorder.top_command import top
 
 app = typer.Typer(name="autogen-streamtrace", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 
@@ -20,7 +22,13 @@ app.command("diagnose")(diagnose)
 app.command("audit")(audit)
 app.command("probe")(probe)
 app.command("echo")(echo)
+app.command("top")(top)
+app.command("recover")(recover)
 
 
 def main() -> None:
     app()
+
+
+if __name__ == "__main__":
+    main()

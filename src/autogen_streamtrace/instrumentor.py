@@ -1,6 +1,7 @@
 """``instrument()`` and what stands behind it: an OpenTelemetry ``BaseInstrumentor``."""
 
 import atexit
+import functools
 import importlib.util
 import logging
 import os
@@ -20,6 +21,7 @@ from .core.telemetry import Telemetry
 from .flow import server_response, user_stream
 from .flushing import drain_before_flush
 from .patches import Patches
+from .recorder.recording import Recording
 
 logger = logging.getLogger("autogen_streamtrace")
 
@@ -95,15 +97,18 @@ class _Watch:
             capture=capture,
             baggage=loaded.baggage,
         )
+        self._recording = Recording(loaded, self._providers, telemetry) if loaded.recorder else None
         self.ledger = Ledger(
             telemetry,
             flush=lambda: otlp.flush(self._providers, FLUSH_TIMEOUT),
+            recorder=telemetry.recorder,
             stall_after=loaded.stall_after,
             captures=capture != content.NOWHERE,
             suspect=limits.Attribution(limits.load(*filter(None, [loaded.limits_file]))).suspect,
         )
         telemetry.watch(lambda: self.ledger.waiting, self.ledger.oldest, self.ledger.stalled)
         telemetry.observe(n.M_EXPORT_FAILURES, "{failure}", "Exports that failed.", otlp.export_failures)
+        _begin_anew_after_forks()
         self._patches = Patches(self.ledger)
         self._official = [_apply_official(module, self._providers) for module in official]
         self.ledger.start()
@@ -119,7 +124,11 @@ class _Watch:
             undo()
         self._patches.undo()
         self.ledger.retire()
+        if self._recording is not None:
+            self._recording.stop()
         if self.ledger.idle:
+            if self._recording is not None:
+                self._recording.retire()
             self._stop_draining()
             atexit.unregister(self._exit)
             _watches.remove(self)
@@ -129,6 +138,8 @@ class _Watch:
         self._ended = False
         self.ledger.forget()
         self.ledger.start()
+        if self._recording is not None:
+            self._recording.start()
 
     def _end_with_process(self) -> None:
         """At ``atexit``, which children of ``multiprocessing`` leave out, and at what they do instead."""
@@ -143,8 +154,12 @@ class _Watch:
         self._ended = True
         with contained("ending open streams"):
             self.ledger.finish()
+        failures = otlp.export_failures()
         with contained("ending the process"):
             otlp.shutdown(self._providers, FLUSH_TIMEOUT)
+        with contained("ending the flight recorder"):
+            if self._recording is not None:
+                self._recording.finish(safe=otlp.export_failures() == failures)
 
 
 _watches: list[_Watch] = []
@@ -155,8 +170,11 @@ def _forked() -> None:
         watch.forked()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forked)
+@functools.cache
+def _begin_anew_after_forks() -> None:
+    """Called once there are providers: what is registered first runs first, and theirs gives the child its resource."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_forked)
 
 
 def _apply_official(module: str, providers: otlp.Providers) -> Any:
@@ -185,6 +203,8 @@ def instrument(**keywords: Any) -> None:
         events: which log events are emitted: ``turns`` (start and end of outermost streams, every early
             ending), ``all`` or ``none``.
         caller_endings: ``error`` gives endings that the reader chose the span status ERROR too.
+        recorder: keeps what is known of open streams in a file, so that it survives the process.
+        recorder_dir: where; by default in the user's state directory.
         stall_after: seconds without an item after which an open stream is told as stalled.
         max_names: how many distinct values a metric label may take; the rest reads ``_OTHER``.
         limits_file: a TOML file of limits, in the form of the catalogue that ships, to suspect beside those of it.

@@ -29,6 +29,8 @@ class Settings(BaseSettings):
     events: Literal["turns", "all", "none"] = Field("turns", description="whose start and end are told as log events")
     caller_endings: Literal["unset", "error"] = Field("unset", description="span status of endings the caller chose")
     stall_after: float = Field(10.0, gt=0, description="seconds of silence that count as a stall")
+    recorder: bool = Field(True, description="keep what is known of open streams where it survives the process")
+    recorder_dir: str | None = Field(None, description="directory of the flight recorders; by default the user's own")
     max_names: int = Field(100, ge=1, le=1000, description="values of one metric label before the rest reads _OTHER")
     limits_file: str = Field("", description="a file of limits of your own, beside the catalogue that ships")
     baggage: Annotated[dict[str, tuple[str, ...]], NoDecode, BeforeValidator(lambda given: _entries(given))] = Field(
@@ -99,6 +101,8 @@ def _allowed(name: str) -> str:
         return "names of baggage entries, or each name with the list of values that it may have on metrics"
     if schema.get("type") == "integer" and {"minimum", "maximum"} <= schema.keys():
         return f"a whole number from {schema['minimum']} to {schema['maximum']}"
+    if schema.get("type") == "boolean":
+        return "true, false"
     if schema.get("type") == "number" and "exclusiveMinimum" in schema:
         return f"a number above {schema['exclusiveMinimum']}"
     return ""

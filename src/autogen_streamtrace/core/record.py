@@ -76,6 +76,7 @@ class Record:
         "response_id",
         "response_model",
         "size",
+        "slot",
         "span",
         "start",
         "start_ns",
@@ -106,6 +107,8 @@ class Record:
         self.chunks = 0
         self.size = 0
         """Bytes on ``http`` and ``server``, characters on ``model``."""
+        self.slot = -1
+        """Its place in the flight recorder; -1 where it has none."""
         self.terminal = False
         """The terminal item was delivered; on ``http``, a finish reason or a terminator was read."""
         self.terminated = False

@@ -6,6 +6,8 @@ from typing import Final, NamedTuple
 from . import names as n
 from .lineage import Case, doing
 
+MOST: Final = 100
+"""Silences that one look tells; the others are left to the next one, so that it never takes long."""
 _WARNING: Final = 0.5
 """Share of the patience after which a silent stream's event loop is asked whether it still runs."""
 
@@ -62,11 +64,11 @@ class Stalls:
             since, due = self._told.get(case, (last, self.after))
             if since != last:
                 due = self.after
-            if silence >= due:
+            if silence >= due and len(found) < MOST:
                 found.append((case, Stall(silence, *doing(case), first=due == self.after)))
                 while due <= silence:
                     due *= 2
-            if silence >= self.after:
+            if due > self.after:
                 told[case] = last, due
             soonest = min(soonest, last + due)
         self._told = told

@@ -67,6 +67,11 @@ class Tally:
         self.started.add(self.labels(opening))
         return self._end(opening, attributes, context)
 
+    def known(self, labels: Attributes) -> None:
+        """A set of ``started`` that another process has used: its name is kept here too, and open is 0 for it."""
+        self._name[labels[n.A_LAYER]](labels[n.A_NAME])
+        self.open.add(0, {n.A_LAYER: labels[n.A_LAYER], n.A_NAME: labels[n.A_NAME]})
+
     def clear(self) -> None:
         """Forgets what was counted."""
         for table in (self.started, self.ended, self.cut, self.open, self.stalled):

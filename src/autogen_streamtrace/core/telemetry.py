@@ -37,7 +37,6 @@ class Telemetry:
         max_names: distinct values of one metric label, the rest reads ``_OTHER``.
         capture: where contents are recorded.
         baggage: the entries that are recorded, each with the values that it may have on metrics.
-        recorder: what learns of each verdict before its span ends.
     """
 
     def __init__(
@@ -51,7 +50,6 @@ class Telemetry:
         max_names: int = 100,
         capture: Capture = NOWHERE,
         baggage: Mapping[str, Collection[str]] | None = None,
-        recorder: Recorder = _NOT_RECORDING,
     ) -> None:
         self._tracer: Tracer = tracer_provider.get_tracer(n.SCOPE, VERSION)
         self._logger: Logger = logger_provider.get_logger(n.SCOPE, VERSION)
@@ -60,7 +58,8 @@ class Telemetry:
         self._capture = capture
         self._baggage = Baggage(baggage or {})
         self.tally = Tally(max_names, self._baggage)
-        self._recorder = recorder
+        self.recorder: Recorder = _NOT_RECORDING
+        """Learns of each verdict before its span ends."""
         self._meters = _Meters(meter_provider.get_meter(n.SCOPE, VERSION), self.tally)
 
     def watch(
@@ -129,59 +128,67 @@ class Telemetry:
         """Ends a stream's span with its verdict, counts it and tells it."""
         record, verdict = case.record, case.verdict
         assert verdict is not None and case.over_at is not None
-        attributes = {**_of_verdict(verdict), **_of_case(case), **_of_record(record)}
+        attributes = self.attributes(case)
         contents = _contents(case) if record.content is not None else {}
         end_ns = record.nanoseconds(case.over_at)
         span = self.span(record)
         counted = self.tally.end(record.opening, attributes, set_span_in_context(span))
-        self._recorder.judged(record, span, attributes, counted, end_ns)
+        self.recorder.judged(record, span, attributes, counted, end_ns)
         on_span = {**attributes, **as_text(contents)} if self._capture.spans else attributes
-        self._end_span(record.opening, span, verdict, on_span, end_ns)
+        _end_span(record.opening, span, on_span, end_ns)
         error = self.tally.cause(verdict.error_type) if verdict.fault else ""
         self._meters.measure(case, verdict, attributes, counted.started[n.A_NAME], error)
         if self._capture.events and contents:
             self._tell_contents(record, attributes, contents, end_ns)
             attributes |= {key: contents[key] for key in (n.A_EXCEPTION_MESSAGE,) if key in contents}
-        self._tell(record.opening, verdict, case.outermost, attributes, span, end_ns)
+        self._tell(record.opening, attributes, span, end_ns)
+
+    def recovered(self, record: Record, attributes: Attributes, end_ns: int) -> None:
+        """Ends, counts and tells a stream of a process that has died; ``attributes`` are its span's.
+
+        Its event carries the present time: stores refuse old ones.
+        """
+        span = self.span(record)
+        self.tally.end(record.opening, attributes, set_span_in_context(span))
+        _end_span(record.opening, span, attributes, end_ns)
+        self._tell(record.opening, attributes, span, time.time_ns())
+
+    def attributes(self, case: Case) -> Attributes:
+        """What the span of a judged stream says."""
+        verdict = case.verdict
+        assert verdict is not None
+        return self._explained(verdict, {**_of_verdict(verdict), **_of_case(case), **_of_record(case.record)})
 
     def never_started(self, opening: Opening, parent: Context, outermost: bool) -> None:
         """Counts and tells a stream that was created and never read."""
         verdict = Verdict(n.NEVER_STARTED, "caller", "caller", "", "never read")
         now = time.time_ns()
         span = self._start_span(opening, parent, now)
-        attributes = {**_of_verdict(verdict), n.A_OUTERMOST: outermost, n.A_CHUNKS: 0}
-        self._recorder.never_started(self.tally.never(opening, attributes, set_span_in_context(span)))
-        self._end_span(opening, span, verdict, attributes, now)
-        self._tell(opening, verdict, outermost, attributes, span, now)
+        attributes = self._explained(verdict, {**_of_verdict(verdict), n.A_OUTERMOST: outermost, n.A_CHUNKS: 0})
+        self.recorder.never_started(self.tally.never(opening, attributes, set_span_in_context(span)))
+        _end_span(opening, span, attributes, now)
+        self._tell(opening, attributes, span, now)
 
     def forget(self) -> None:
         """After a fork: what was counted is the parent's."""
         self.tally.clear()
 
-    def _end_span(self, opening: Opening, span: Span, verdict: Verdict, attributes: Attributes, end_ns: int) -> None:
-        if span.is_recording():
-            if self._is_error(verdict):
-                attributes = {**attributes, n.A_ERROR_TYPE: verdict.error_type}
-                span.set_status(Status(StatusCode.ERROR, _sentence(opening, verdict, attributes)))
-            span.set_attributes(attributes)
-        span.end(end_ns)
-
-    def _is_error(self, verdict: Verdict) -> bool:
+    def _explained(self, verdict: Verdict, attributes: Attributes) -> Attributes:
+        """With ``error.type`` where the span's status is ERROR."""
         theirs = verdict.early and verdict.ended_by in (n.CALLER, n.CLIENT)
-        return verdict.fault or (self._callers_count and theirs)
+        if verdict.fault or (self._callers_count and theirs):
+            attributes[n.A_ERROR_TYPE] = verdict.error_type
+        return attributes
 
-    def _tell(
-        self, opening: Opening, verdict: Verdict, outermost: bool, attributes: Attributes, span: Span, end_ns: int
-    ) -> None:
-        if self._events == "none" or not (self._events == "all" or outermost or verdict.early):
+    def _tell(self, opening: Opening, attributes: Attributes, span: Span, time_ns: int) -> None:
+        early = attributes[n.A_EARLY]
+        if self._events == "none" or not (self._events == "all" or attributes[n.A_OUTERMOST] or early):
             return
         severity = SeverityNumber.INFO
-        if verdict.early:
-            severity = SeverityNumber.ERROR if verdict.fault else SeverityNumber.WARN
+        if early:
+            severity = SeverityNumber.ERROR if attributes[n.A_FAULT] else SeverityNumber.WARN
         told = {n.A_LAYER: opening.layer, n.A_NAME: opening.name, **attributes, **self._baggage.attributes(opening)}
-        if self._is_error(verdict):
-            told[n.A_ERROR_TYPE] = verdict.error_type
-        self._emit(n.E_END, severity, _sentence(opening, verdict, attributes), told, span, end_ns)
+        self._emit(n.E_END, severity, _sentence(opening, attributes), told, span, time_ns)
 
     def _tell_contents(self, record: Record, attributes: Attributes, contents: Attributes, end_ns: int) -> None:
         """The conventions have an event for a model's messages; those of agents and tools go on one of the kind."""
@@ -207,6 +214,14 @@ class Telemetry:
 
 
 _NO_SPAN: Final = Context()
+
+
+def _end_span(opening: Opening, span: Span, attributes: Attributes, end_ns: int) -> None:
+    if span.is_recording():
+        if n.A_ERROR_TYPE in attributes:
+            span.set_status(Status(StatusCode.ERROR, _sentence(opening, attributes)))
+        span.set_attributes(attributes)
+    span.end(end_ns)
 
 
 class _Meters:
@@ -437,18 +452,20 @@ def _of_record(record: Record) -> Attributes:
     return attributes
 
 
-def _sentence(opening: Opening, verdict: Verdict, attributes: Attributes) -> str:
+def _sentence(opening: Opening, attributes: Attributes) -> str:
     """One line for a human being, without anything of a message's content."""
-    said = f"{opening.layer} {opening.name} ended: {verdict.outcome}, by {verdict.ended_by}"
-    if not verdict.early:
+    said = f"{opening.layer} {opening.name} ended: {attributes[n.A_OUTCOME]}, by {attributes[n.A_ENDED_BY]}"
+    if not attributes[n.A_EARLY]:
         return said
-    if verdict.waiting_on != n.NONE:
-        said += f", waiting on {verdict.waiting_on} {verdict.waiting_on_name}".rstrip()
+    waiting = attributes[n.A_WAITING_ON_TYPE]
+    if waiting != n.NONE:
+        said += f", waiting on {waiting} {attributes.get(n.A_WAITING_ON_NAME, '')}".rstrip()
     if n.A_SILENCE in attributes:
         said += f", after {attributes[n.A_SILENCE]:.3g} s of silence"
-    if verdict.limit is not None and verdict.limit.value is not None:
-        said += f"; {verdict.limit.source} limit {verdict.limit.id} of {verdict.limit.value:g} s"
-    return f"{said}; {verdict.cause_type}" if verdict.cause_type else said
+    if n.A_LIMIT_VALUE in attributes:
+        source, limit = attributes[n.A_LIMIT_SOURCE], attributes[n.A_LIMIT_ID]
+        said += f"; {source} limit {limit} of {attributes[n.A_LIMIT_VALUE]:g} s"
+    return f"{said}; {attributes[n.A_CAUSE_TYPE]}" if n.A_CAUSE_TYPE in attributes else said
 
 
 def _of_stall(record: Record, stall: Stall) -> str:

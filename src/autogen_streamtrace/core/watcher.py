@@ -20,8 +20,12 @@ from .stalls import Stall, Stalls
 
 _PERIOD: Final = 0.1
 """Seconds between two rounds, at least."""
+_IDLE: Final = 1.0
+"""The same where no stream is open."""
 _SHARE: Final = 0.01
 """Of a core, at most."""
+_WEIGHT: Final = 0.05
+"""Of the last round, in what a round costs: a dear one now and then does not hold up the next."""
 _UNANSWERED: Final = 1.0
 """Seconds without an answer after which an event loop counts as blocked, if the patience is not shorter."""
 _STACK: Final = 8192
@@ -117,22 +121,23 @@ class Watcher:
         return [case for case in self._cases() if self._stalls.stalled(case, now)]
 
     def _work(self) -> None:
-        pause, expected = _PERIOD, clock()
+        cost, expected = 0.0, clock()
         while not self._stopped:
             now, before = clock(), time.thread_time()
             cases = self._cases()
             with contained("copying what is known of open streams"):
                 busy = self._recorder.copy(now)
             with contained("looking for stalled streams"):
-                self._look(cases, now, expected)
+                self._look(cases, clock(), expected)  # each write lets others run, for as long as they like
             if not cases and not busy:
                 self._awake.clear()
                 if not self._cases() and not self._recorder.busy and not self._stopped:
                     self._pulses.clear()
-                    self._awake.wait()
+                    self._awake.wait(_IDLE)
                 expected = clock()
                 continue
-            pause = max(_PERIOD, (time.thread_time() - before) / _SHARE)
+            cost += (time.thread_time() - before - cost) * _WEIGHT
+            pause = max(_PERIOD, cost / _SHARE)
             expected = clock() + pause
             time.sleep(pause)
 

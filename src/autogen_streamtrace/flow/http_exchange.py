@@ -62,14 +62,20 @@ def _begin(ledger: Ledger, request: Any) -> Record | None:
         return None
     with contained("reading a request"):
         url = request.url
-        attributes: tuple[tuple[str, Any], ...] = ((n.SERVER_ADDRESS, url.host), (n.HTTP_METHOD, request.method))
-        if url.port is not None:
-            attributes += ((n.SERVER_PORT, url.port),)
-        record = ledger.begin(Opening(n.HTTP, url.host, span_name="http exchange", attributes=attributes))
+        record = ledger.begin(_opening(url.host, url.port, request.method))
         if record is not None:
             record.timeouts = request.extensions.get("timeout")
         return record
     return None
+
+
+@functools.lru_cache(maxsize=256)
+def _opening(host: str, port: int | None, method: str) -> Opening:
+    """The same for every exchange with a server: an open one then takes no memory of its own for it."""
+    attributes: tuple[tuple[str, Any], ...] = ((n.SERVER_ADDRESS, host), (n.HTTP_METHOD, method))
+    if port is not None:
+        attributes += ((n.SERVER_PORT, port),)
+    return Opening(n.HTTP, host, span_name="http exchange", attributes=attributes)
 
 
 def _watch_body(record: Record, response: Any, body: Callable[[Any, Record], Any]) -> None:

@@ -20,10 +20,23 @@ from autogen_streamtrace.core.contain import contained
 from autogen_streamtrace.otlp import fork
 from autogen_streamtrace.otlp.bounded import Call, Helpers
 from autogen_streamtrace.otlp.environment import Signal, sdk_disabled
+from autogen_streamtrace.otlp.exporters import arrivals
 from autogen_streamtrace.otlp.pipelines import SIGNALS, Pipelines, current
 from autogen_streamtrace.otlp.sdk import TwiceCollectingMeterProvider
 
-__all__ = ["Providers", "export_failures", "flush", "providers", "sdk_disabled", "shutdown"]
+__all__ = [
+    "SIGNALS",
+    "Providers",
+    "Signal",
+    "arrivals",
+    "export_failures",
+    "flush",
+    "providers",
+    "resource",
+    "sdk_disabled",
+    "send",
+    "shutdown",
+]
 
 _LEFT_FOR_CLOSING: Final = 0.1
 """Share of a shutdown's time that is kept for closing the exporters."""
@@ -100,6 +113,19 @@ def shutdown(providers: Providers, timeout: float = 5.0) -> None:
         for signal in SIGNALS:
             if signal in providers.ours:
                 _pipelines.close(signal)
+
+
+def send(signal: Signal, batch: Any) -> bool:
+    """Exports a batch of ready-made spans, log records or metrics through our exporters of ``signal``, if any.
+
+    Returns whether all of them took it. Waits for it.
+    """
+    return _pipelines.send(signal, batch)
+
+
+def resource(providers: Providers) -> Any:
+    """The SDK's resource under which the telemetry goes out; ``None`` where no provider is the SDK's."""
+    return next(filter(None, map(_resource, providers.by_signal().values())), None)
 
 
 def export_failures() -> int:

@@ -56,6 +56,10 @@ class Delivery(Generic[ResultT]):
             self.warn("the exporter failed")
         return result
 
+    def succeeds(self, export: Callable[[Any], ResultT]) -> bool:
+        """``send``, as a truth."""
+        return self.send(export) != self._failure
+
     def probe(self) -> Any:
         """The exporter of this process, made now, or ``None`` where that fails; the failure is told."""
         with _heard_by(self._trouble):

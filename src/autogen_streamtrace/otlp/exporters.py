@@ -1,7 +1,7 @@
 """The SDK's three exporter interfaces over a ``Delivery``."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExporter, LogRecordExportResult
@@ -9,17 +9,30 @@ from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult,
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
+from autogen_streamtrace.core.contain import contained
 from autogen_streamtrace.otlp.delivery import Delivery
+
+Arrived = Callable[[list[int]], object]
+"""Takes the ids of spans that have arrived."""
+
+arrivals: Final[list[Arrived]] = []
+"""Who is told of them."""
 
 
 class Spans(SpanExporter):
-    """Exports spans through ``delivery``."""
+    """Exports spans through ``delivery``, and tells which have arrived."""
 
     def __init__(self, delivery: Delivery[SpanExportResult]) -> None:
         self._delivery = delivery
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        return self._delivery.send(lambda exporter: exporter.export(spans))
+        result = self._delivery.send(lambda exporter: exporter.export(spans))
+        if result is SpanExportResult.SUCCESS:
+            ids = [span.context.span_id for span in spans]
+            for arrived in list(arrivals):
+                with contained("noting which spans have arrived"):
+                    arrived(ids)
+        return result
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         return self._delivery.flush(timeout_millis)

@@ -106,6 +106,13 @@ class Pipelines:
             for delivery in pipeline.deliveries:
                 delivery.close()
 
+    def send(self, signal: Signal, batch: Any) -> bool:
+        """Exports ``batch`` through every exporter of ``signal``; True if all took it."""
+        if signal not in self._open:
+            return False
+        taken = [each.succeeds(lambda exporter: exporter.export(batch)) for each in self._open[signal].deliveries]
+        return all(taken)
+
     def failures(self) -> int:
         """How many exports failed in this process."""
         return self._failures + sum(delivery.failures for delivery in self.deliveries())

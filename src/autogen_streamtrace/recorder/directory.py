@@ -1,0 +1,73 @@
+"""Where recorders lie: a directory of this user's alone."""
+
+import logging
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+ROWS_SUFFIX: Final = ".streams"
+COUNTS_SUFFIX: Final = ".counts"
+NEW_SUFFIX: Final = ".new"
+ASIDE_SUFFIX: Final = ".aside"
+
+logger = logging.getLogger("autogen_streamtrace")
+
+
+class UnusableError(OSError):
+    """A directory that cannot hold recorders; the message says what to do."""
+
+
+def base(chosen: str | None = None) -> Path:
+    """The setting ``recorder_dir``, else the user's state directory.
+
+    Source: https://specifications.freedesktop.org/basedir-spec/latest/
+    """
+    if chosen:
+        return Path(chosen)
+    state = os.environ.get("XDG_STATE_HOME", "")
+    return Path(state if os.path.isabs(state) else Path.home() / ".local" / "state") / "autogen-streamtrace"
+
+
+def own(chosen: str | None = None) -> Path:
+    """This user's directory below ``base``: that one may be a volume that all may write to."""
+    return base(chosen) / f"recorders-{os.geteuid()}"
+
+
+def made(path: Path) -> Path:
+    """Makes the directory, of mode 0700, where it is not there yet.
+
+    Raises:
+        UnusableError: it is another user's, or open to others, or no directory.
+        OSError: it cannot be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(mode=0o700)
+    except FileExistsError:
+        pass
+    check(path)
+    return path
+
+
+def check(path: Path) -> None:
+    """Raises ``UnusableError`` unless it is a directory of this user's alone."""
+    found = path.lstat()
+    if not stat.S_ISDIR(found.st_mode):
+        raise UnusableError(f"{path} is no directory")
+    if found.st_uid != os.geteuid():
+        raise UnusableError(f"{path} belongs to user {found.st_uid}, not to {os.geteuid()}")
+    if found.st_mode & 0o077:
+        raise UnusableError(f"{path} is open to other users (mode {found.st_mode & 0o777:o}); chmod it to 700")
+
+
+def found(chosen: str | None = None) -> list[Path]:
+    """The files of all recorders below a base that this user may read, oldest first."""
+    files: list[tuple[float, Path]] = []
+    for directory in base(chosen).glob("recorders-*"):
+        try:
+            if directory.is_dir() and not directory.is_symlink():
+                files += [(each.lstat().st_mtime, each) for each in directory.iterdir() if each.suffix == ROWS_SUFFIX]
+        except OSError as error:
+            logger.debug("%s cannot be read: %s", directory, error)
+    return [path for _, path in sorted(files)]

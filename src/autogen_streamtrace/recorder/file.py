@@ -1,0 +1,165 @@
+"""A recorder's file: made, locked for as long as its owner lives, written without a buffer."""
+
+import errno
+import os
+import stat
+import sys
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+from .directory import COUNTS_SUFFIX, NEW_SUFFIX, ROWS_SUFFIX, UnusableError, made
+
+if sys.platform == "win32":
+    fcntl = None
+else:
+    import fcntl
+
+_HIGH: Final = (4000, 900, 200, 64)
+"""The descriptor is put up there: a program that closes all it has and opens its own does not get it again soon."""
+
+
+def lock(descriptor: int) -> bool:
+    """Takes the file's lock; False where another process holds it. The kernel releases it when its holder dies.
+
+    Raises:
+        OSError: there are no file locks here.
+    """
+    if fcntl is None:
+        raise OSError(errno.ENOSYS, "this platform has no file locks")
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+class File:
+    """The file of this process.
+
+    Args:
+        directory: where; it is made.
+        header: what it begins with.
+
+    Raises:
+        OSError: it cannot be made, or there are no file locks.
+    """
+
+    def __init__(self, directory: Path, header: bytes) -> None:
+        name = f"{os.getpid()}-{uuid4().hex[:12]}"
+        self.path: Final = made(directory) / (name + ROWS_SUFFIX)
+        self.counts: Final = directory / (name + COUNTS_SUFFIX)
+        new = self.path.with_suffix(NEW_SUFFIX)
+        self._descriptor = _up(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW | os.O_CLOEXEC, 0o600))
+        try:
+            if not lock(self._descriptor):
+                raise OSError(errno.EAGAIN, "a new file is locked")
+            self._header: Final = header[:8]
+            self.write(header, 0)
+            os.rename(new, self.path)  # who sees it sees it locked, and its header whole
+            self._identity = _identity(os.fstat(self._descriptor))
+        except BaseException:
+            os.close(self._descriptor)
+            new.unlink(missing_ok=True)
+            raise
+
+    def write(self, data: bytes, at: int) -> None:
+        """Writes at a place of the file.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        if os.pwrite(self._descriptor, data, at) != len(data):
+            raise OSError(errno.ENOSPC, "no space is left on the device")
+
+    def write_counts(self, data: bytes) -> None:
+        """Replaces the file of the counters as a whole.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        write_whole(self.counts, data)
+
+    def trouble(self, size: int) -> str:
+        """What has become of the file, which should have ``size`` bytes at least; empty where all is well."""
+        try:
+            if _identity(os.fstat(self._descriptor)) != self._identity:
+                return "its descriptor was closed"
+            there = os.stat(self.path, follow_symlinks=False)
+        except FileNotFoundError:
+            return "it was removed"
+        except OSError as error:
+            return str(error)
+        if _identity(there) != self._identity:
+            return "it was replaced"
+        return "" if there.st_size >= size and self._begins() else "it was truncated"
+
+    def _begins(self) -> bool:
+        """Its beginning is there."""
+        return os.pread(self._descriptor, len(self._header), 0) == self._header
+
+    def close(self) -> None:
+        """Closes this process's descriptor; a lock that a parent holds through another one stays."""
+        try:
+            if _identity(os.fstat(self._descriptor)) == self._identity:
+                os.close(self._descriptor)
+        except OSError:
+            pass
+
+    def remove(self) -> None:
+        """Removes the file: nothing in it is missing elsewhere."""
+        for path in (self.path, self.counts):
+            try:
+                path.unlink(missing_ok=True)
+            except OSError:
+                pass
+
+
+_NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replaces a file: who reads it finds the old content or the new one.
+
+    Raises:
+        OSError: it could not be written; the old one stays.
+    """
+    new = path.with_name(path.name + NEW_SUFFIX)
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        if os.write(descriptor, data) != len(data):
+            raise OSError(errno.ENOSPC, "no space is left on the device")
+    finally:
+        os.close(descriptor)
+    os.replace(new, path)
+
+
+def _identity(found: os.stat_result) -> tuple[int, int]:
+    return found.st_dev, found.st_ino
+
+
+def _up(descriptor: int) -> int:
+    if fcntl is not None:
+        for high in _HIGH:
+            try:
+                moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, high)
+            except OSError:
+                continue
+            os.close(descriptor)
+            return int(moved)
+    return descriptor
+
+
+def opened(path: Path) -> int:
+    """Opens a recorder's file of another process.
+
+    Raises:
+        UnusableError: it is no regular file of this user's.
+        OSError: it cannot be opened.
+    """
+    descriptor = os.open(path, os.O_RDWR | _NOFOLLOW | os.O_CLOEXEC)
+    found = os.fstat(descriptor)
+    if not stat.S_ISREG(found.st_mode) or (found.st_uid != os.geteuid() and os.geteuid() != 0):
+        os.close(descriptor)
+        raise UnusableError(f"{path} is no regular file of user {os.geteuid()}")
+    return descriptor

@@ -1,0 +1,378 @@
+"""The recorder of this process: what is known of each stream, written where it survives the process.
+
+The reader of a stream writes its row when it starts and when it ends, one ``pwrite`` each; the thread that judges
+writes its verdict; the watcher copies the progress. A row stays until its span has been exported. What has left is
+counted in a file of its own, so that the counters are the sum of that file and of the rows that it does not count yet.
+"""
+
+import heapq
+import itertools
+import logging
+import os
+import time
+from array import array
+from collections import deque
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from threading import Lock
+from typing import Any, Final
+
+from opentelemetry.trace import Span, get_current_span
+
+from ..core import names as n
+from ..core.contain import contained
+from ..core.counts import Attributes
+from ..core.record import Ending, Record
+from ..core.recording import Counted, Labels
+from ..core.tally import Tally
+from . import layout
+from .counters import Departed
+from .file import File
+
+OFF, RECORDING, FAILING = 0, 1, 2
+
+_LEAVE: Final = 1.0
+"""Seconds between two times at which rows leave."""
+_CHECK: Final = 1.0
+"""Seconds between two looks at what has become of the file."""
+_RENEW: Final = 10.0
+"""Seconds between two attempts to begin a new file."""
+_KEPT: Final = layout.ROWS // 2
+"""Rows at most that wait for an export; the oldest make room."""
+
+logger = logging.getLogger("autogen_streamtrace")
+
+
+class FlightRecorder:
+    """Records the streams of this process.
+
+    Args:
+        directory: where its file is made.
+        describe: the process, as it stands in the header: its resource and its settings.
+        tally: its counters.
+        confirmed: ``exported`` is called for every span, so that a row stays until then.
+    """
+
+    def __init__(
+        self, directory: Path, describe: Callable[[], dict[str, Any]], tally: Tally, *, confirmed: bool
+    ) -> None:
+        self._directory = directory
+        self._describe = describe
+        self._tally = tally
+        self._confirmed = confirmed
+        self._warned = False
+        self._retired = False
+        self.dropped = 0
+        """Streams, or their verdicts, that could not be recorded."""
+        self._file: File | None = None
+        for table in (tally.started, tally.ended, tally.cut):
+            table.about_to_show = self.note_shown
+        self._begin()
+
+    def _begin(self) -> None:
+        self._books = Lock()
+        """Over what has left."""
+        self._records: dict[int, Record] = {}
+        self._free: list[int] = []
+        self._unused = itertools.count()
+        self._serial = itertools.count(1)
+        self._serials = array("Q", bytes(8 * layout.ROWS))
+        self._copied = array("d", bytes(8 * layout.ROWS))
+        self._image = bytearray()
+        self._counted: dict[int, Counted] = {}
+        self._waiting: dict[int, int] = {}
+        self._leaving: deque[int] = deque()
+        self._departed = Departed()
+        self._uncounted = False
+        self._state = 0
+        self._left_at = self._checked_at = self._renewed_at = 0.0
+        self._size = 0
+        self._described: dict[str, Any] = {}
+        self._open_file()
+
+    # -- told by the ledger
+
+    @property
+    def busy(self) -> bool:
+        """Rows wait to leave, or what has no row waits to be counted."""
+        return bool(self._leaving) or self._uncounted
+
+    @property
+    def state(self) -> int:
+        """0: off · 1: recording · 2: what is told now is not recorded."""
+        return OFF if self._retired else RECORDING if self._file is not None and not self._failed else FAILING
+
+    def started(self, record: Record) -> None:
+        """Writes a new row."""
+        slot = self._take()
+        if slot < 0:
+            self._fail("more streams are open than have room in it")
+            return
+        serial = next(self._serial)
+        self._serials[slot] = serial
+        record.slot = slot
+        if self._write(self._birth(record, serial), layout.row_at(slot)):
+            self._copied[slot] = record.asked + record.last
+            self._records[slot] = record
+        else:
+            record.slot = -1
+            heapq.heappush(self._free, slot)
+
+    def ended(self, record: Record, ending: Ending) -> None:
+        """Writes how a stream ended for its reader."""
+        slot = record.slot
+        if slot >= 0 and self._records.get(slot) is record:
+            self._write(layout.ended(self._serials[slot], record, ending), layout.end_at(slot))
+
+    def over(self, record: Record, at: float) -> None:
+        """Writes when it really ended."""
+        slot = record.slot
+        if slot >= 0 and self._records.get(slot) is record:
+            self._write(layout.over(self._serials[slot], at), layout.over_at(slot))
+
+    def judged(self, record: Record, span: Span, attributes: Labels, counted: Counted, end_ns: int) -> None:
+        """Writes a verdict; the row stays until ``exported`` says that its span is safe."""
+        slot = record.slot
+        if slot < 0 or self._records.get(slot) is not record:
+            self.never_started(counted)
+            return
+        context = span.get_span_context()
+        verdict = layout.Judged(context.span_id, end_ns, attributes)
+        self._write(layout.judged(self._serials[slot], record, verdict), layout.end_at(slot))
+        self._counted[slot] = counted
+        del self._records[slot]
+        record.slot = -1
+        if self._confirmed and span.is_recording() and context.trace_flags.sampled:
+            self._waiting[context.span_id] = slot
+        else:
+            self._leaving.append(slot)
+
+    def never_started(self, counted: Counted) -> None:
+        """Counts a stream that never had a row."""
+        with self._books:
+            self._departed.add(counted)
+            self._uncounted = True
+
+    def copy(self, now: float) -> bool:
+        """Copies what has changed since the last time; lets rows leave; looks after the file."""
+        if now - self._checked_at >= _CHECK:
+            self._checked_at = now
+            self._look_after(now)
+        self._copy_progress(now)
+        if self.busy and now - self._left_at >= _LEAVE:
+            self._left_at = now
+            self._leave()
+        return self.busy
+
+    def forked(self) -> None:
+        """In a child: closes the parent's file, whose lock would last as long as this process, and begins its own."""
+        if self._file is not None:
+            self._file.close()
+        self.dropped = 0
+        self._begin()
+
+    # -- told by the exporters
+
+    def exported(self, spans: Iterable[int]) -> None:
+        """Spans with these ids have arrived."""
+        for span in spans:
+            slot = self._waiting.pop(span, None)
+            if slot is not None:
+                self._leaving.append(slot)
+        if self._retired:
+            self._end_if_done()
+
+    def note_shown(self) -> None:
+        """Attribute sets are about to be exported for the first time: who recovers them must not begin at 0 again."""
+        with contained("noting what was exported"), self._books:
+            self._write_counts()
+
+    # -- the end
+
+    def retire(self) -> None:
+        """Removes the file as soon as all that stands in it is safe."""
+        self._retired = True
+        self._end_if_done()
+
+    def finish(self, safe: bool) -> None:
+        """The process ends; ``safe`` if its last metrics have arrived. What has not is left to a later process."""
+        self._leave()
+        file, self._file = self._file, None
+        if file is not None:
+            if safe and not self._waiting and not self._records and not self._leaving:
+                file.remove()
+            file.close()
+
+    def _end_if_done(self) -> None:
+        if not self._waiting and not self._records:
+            self.finish(safe=True)
+
+    # -- rows
+
+    def _take(self) -> int:
+        """The lowest free row, so that the file stays small; -1 where there is none."""
+        try:
+            return heapq.heappop(self._free)
+        except IndexError:
+            slot = next(self._unused)
+            return slot if slot < layout.ROWS else -1
+
+    def _birth(self, record: Record, serial: int) -> bytes:
+        parent = record.parent
+        above = self._serials[parent.slot] if parent is not None and parent.slot >= 0 else 0
+        if above == 0 and parent is not None:
+            above = layout.UNKNOWN
+        return layout.birth(record.opening, serial, above, _ids(record), record.start_ns, record.start)
+
+    def _copy_progress(self, now: float) -> None:
+        copied, serials = self._copied, self._serials
+        records = list(self._records.values())
+        changed = [each for each in records if each.asked + each.last != copied[each.slot]]
+        slots = []
+        for record in changed:
+            slot = record.slot
+            if slot < 0:  # its verdict fell meanwhile
+                continue
+            slots.append(slot)
+            copied[slot] = record.asked + record.last
+            missing = (slot + 1) * layout.PROGRESS_SIZE - len(self._image)
+            if missing > 0:
+                self._image.extend(bytes(missing))
+            layout.write_progress(self._image, slot, serials[slot], record)
+        if slots:
+            first, last = min(slots) * layout.PROGRESS_SIZE, (max(slots) + 1) * layout.PROGRESS_SIZE
+            self._write(bytes(memoryview(self._image)[first:last]), layout.PROGRESS_AT + first, count=False)
+        if records:
+            self._write(layout.pulse(now, time.time_ns()), layout.PULSE_AT, count=False)
+
+    def _leave(self) -> None:
+        with self._books:
+            for _ in range(len(self._waiting) - _KEPT):
+                self._leaving.append(self._waiting.pop(next(iter(self._waiting))))
+                self.dropped += 1
+            batch = [self._leaving.popleft() for _ in range(len(self._leaving))]
+            for slot in batch:
+                self._write(layout.left(self._serials[slot], self._state + 1), layout.left_at(slot), count=False)
+                self._departed.add(self._counted[slot])
+            if self._write_counts():
+                self._uncounted = False
+                for slot in batch:
+                    del self._counted[slot]
+                    heapq.heappush(self._free, slot)
+            else:
+                for slot in batch:
+                    self._departed.add(self._counted[slot], -1)
+                self._leaving.extend(batch)
+
+    # -- the file
+
+    def _open_file(self) -> None:
+        self._failed = False
+        try:
+            self._described = self._describe()
+            self._file = File(self._directory, layout.header(self._described))
+            self._file.write_counts(self._departed.file(self._state, self._tally))
+        except OSError as error:
+            self._file = None
+            self._complain(str(error))
+        self._size = layout.HEADER_SIZE if self._file is None else 0
+
+    def _look_after(self, now: float) -> None:
+        trouble = "there is no file" if self._file is None else self._file.trouble(self._size)
+        if trouble:
+            if now - self._renewed_at >= _RENEW and not self._retired:
+                self._renewed_at = now
+                self._complain(trouble)
+                self._renew()
+            return
+        self._failed = False  # until the next time
+        described = self._describe()
+        if described != self._described:  # a child's resource changes after its fork
+            self._described = described
+            self._write(layout.header(described), 0, count=False)
+
+    def _renew(self) -> None:
+        """Begins a new file with every stream that is open; what waited for its export is counted as left."""
+        with self._books:
+            for slot in [*self._waiting.values(), *self._leaving]:
+                self._departed.add(self._counted.pop(slot))
+                heapq.heappush(self._free, slot)
+                self.dropped += 1
+            self._waiting.clear()
+            self._leaving.clear()
+            file, self._file = self._file, None
+            if file is not None:
+                file.remove()
+                file.close()
+            self._open_file()
+        if self._file is None:
+            return
+        for slot, record in list(self._records.items()):
+            self._write(self._birth(record, self._serials[slot]), layout.row_at(slot))
+            self._copied[slot] = 0.0
+
+    def _write_counts(self) -> bool:
+        if self._file is None:
+            return False
+        try:
+            self._file.write_counts(self._departed.file(self._state + 1, self._tally))
+        except OSError as error:
+            self._failed = True
+            self._complain(str(error))
+            return False
+        self._state += 1
+        return True
+
+    def _write(self, data: bytes, at: int, *, count: bool = True) -> bool:
+        try:
+            if self._file is None:
+                raise OSError("there is no file")
+            self._file.write(data, at)
+        except OSError as error:
+            self._failed = True
+            if count:
+                self._fail(str(error))
+            else:
+                self._complain(str(error))
+            return False
+        if at + len(data) > self._size:
+            self._size = at + len(data)
+        return True
+
+    def _fail(self, why: str) -> None:
+        self.dropped += 1
+        self._complain(why)
+
+    def _complain(self, why: str) -> None:
+        if not self._warned:
+            self._warned = True
+            logger.warning(
+                "The flight recorder in %s cannot record all streams: %s. They go on; those that would be lost with"
+                " this process are counted in %s. Set AUTOGEN_STREAMTRACE_RECORDER_DIR to a directory on a disk with"
+                " room, or AUTOGEN_STREAMTRACE_RECORDER to false. This is said once.",
+                self._directory,
+                why,
+                n.M_DROPPED,
+            )
+
+
+def _ids(record: Record) -> layout.Ids:
+    if record.context is not None:  # its span is started at its end
+        above = get_current_span(record.context).get_span_context()
+        return layout.Ids(above.trace_id, 0, above.span_id, above.trace_flags.sampled)
+    context = record.span.get_span_context()
+    parent = getattr(record.span, "parent", None)
+    return layout.Ids(
+        context.trace_id, context.span_id, parent.span_id if parent is not None else 0, context.trace_flags.sampled
+    )
+
+
+def describe(resource: Any, settings: Attributes) -> dict[str, Any]:
+    """A process as its header says it: whose telemetry it sends, and how it was set."""
+    attributes = getattr(resource, "attributes", None) or {}
+    return {
+        "pid": os.getpid(),
+        "resource": {key: list(value) if isinstance(value, tuple) else value for key, value in attributes.items()},
+        "schema_url": getattr(resource, "schema_url", "") or "",
+        "settings": settings,
+    }

@@ -1,0 +1,393 @@
+"""What lies where in a recorder's file, and how it is read back.
+
+    header    what the process is: its resource and its settings
+    pulse     when it was last seen alive
+    progress  one entry for each row, copied by the watcher
+    rows      what is known of each stream: its birth, its end, whether it has left
+
+No row and no entry crosses a page, so that a process that dies while it writes leaves the old one or the new one. The
+parts of a row carry the serial number of its stream, since rows are used again; a checksum tells what is whole.
+"""
+
+import json
+import struct
+import zlib
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
+
+from ..core import names as n
+from ..core.causes import Cause
+from ..core.endings import How
+from ..core.record import Ending, Opening, Record
+
+MAGIC: Final = b"AGSTREAM"
+VERSION: Final = 1
+ROWS: Final = 16_384
+"""Streams that can stand in a file at the same time."""
+
+_PAGE: Final = 4096
+HEADER_SIZE: Final = 8 * _PAGE
+PULSE_AT: Final = HEADER_SIZE
+PROGRESS_AT: Final = PULSE_AT + _PAGE
+PROGRESS_SIZE: Final = 64
+ROWS_AT: Final = PROGRESS_AT + ROWS * PROGRESS_SIZE
+ROW_SIZE: Final = 2048
+_END_AT: Final = 768
+_OVER_AT: Final = ROW_SIZE - 32
+_LEFT_AT: Final = ROW_SIZE - 16
+
+_HEADER: Final = struct.Struct("<8sHHII")
+_PULSE: Final = struct.Struct("<dQ")
+_PROGRESS: Final = struct.Struct("<QQQddddH")
+_BIRTH: Final = struct.Struct("<HBBQ16s8s8sQQd")
+_END: Final = struct.Struct("<HBBQdIQQddddHIId")
+_CHECKSUM: Final = struct.Struct("<I")
+_OVER: Final = struct.Struct("<Qd")
+_LEFT: Final = struct.Struct("<QQ")
+
+_SAMPLED, _STREAMED = 1, 2
+_HELD, _THROWN_IN, _BY_TOKEN, _OVER_NOW, _TERMINAL, _TERMINATED = 4, 8, 16, 32, 64, 128
+_HOWS: Final[tuple[How, ...]] = ("returned", "raised", "closed", "unread")
+_ENDED: Final = 1
+_JUDGED: Final = 2
+_NOTHING: Final = 0xFFFFFFFF
+UNKNOWN: Final = 2**64 - 1
+"""The serial number of a stream that has no row."""
+_OPTIONAL: Final = (n.A_CAUSE_CHAIN, n.A_LIMIT_VALUE, n.A_LONGEST_GAP, n.A_CALLER_TIME, n.A_WAITING_ON_NAME)
+"""What goes first where a verdict does not fit; headers of the response go before."""
+_PREFIX: Final = "autogen.stream."
+
+
+class Unreadable(Exception):  # noqa: N818 - it is the file that is, which is no error of the program's
+    """A file that is no recorder's, or a damaged one, or one of a newer version."""
+
+
+class Ids(NamedTuple):
+    """Where a stream's span belongs."""
+
+    trace: int
+    span: int
+    """0 where the span is started at its end only."""
+    parent: int
+    sampled: bool
+
+
+class Judged(NamedTuple):
+    """A verdict that has fallen."""
+
+    span: int
+    end_ns: int
+    attributes: dict[str, Any]
+
+
+class Row(NamedTuple):
+    """A stream as it stands in the file."""
+
+    serial: int
+    """Counts the streams of the process in the order in which they started."""
+    parent: int
+    """Serial of the stream around it, 0 if there is none."""
+    ids: Ids
+    record: Record
+    ending: Ending | None
+    over_at: float | None
+    judged: Judged | None
+    left: int
+    """The state of the counters' file that counts it already, 0 if none does."""
+
+
+def header(described: dict[str, Any]) -> bytes:
+    """The header of a process that ``described`` describes; its largest resource attributes go where it is too long."""
+    resource = dict(described["resource"])
+    while True:
+        text = json.dumps({**described, "resource": resource}).encode()
+        if len(text) <= HEADER_SIZE - _HEADER.size:
+            return _HEADER.pack(MAGIC, VERSION, 0, len(text), zlib.crc32(text)) + text
+        del resource[max(resource, key=lambda key: len(str(resource[key])))]
+
+
+def read_header(data: bytes) -> dict[str, Any]:
+    """What a header describes.
+
+    Raises:
+        Unreadable: it is none, or damaged, or of a newer version.
+    """
+    if len(data) < _HEADER.size:
+        raise Unreadable("it is too short")
+    magic, version, _, length, checksum = _HEADER.unpack_from(data)
+    if magic != MAGIC:
+        raise Unreadable("it is no flight recorder's file")
+    if version > VERSION:
+        raise Unreadable(f"it has version {version}, this package reads up to {VERSION}")
+    text = data[_HEADER.size : _HEADER.size + length]
+    if len(text) != length or zlib.crc32(text) != checksum:
+        raise Unreadable("its header is damaged")
+    described: dict[str, Any] = json.loads(text)
+    return described
+
+
+def pulse(now: float, now_ns: int) -> bytes:
+    """When the process was seen alive: on its records' clock, and since the epoch."""
+    return _PULSE.pack(now, now_ns)
+
+
+def read_pulse(data: bytes) -> tuple[float, int]:
+    """What ``pulse`` made; zeros where there was none."""
+    return _PULSE.unpack_from(data, PULSE_AT) if len(data) >= PULSE_AT + _PULSE.size else (0.0, 0)
+
+
+def row_at(slot: int) -> int:
+    """Where a row begins."""
+    return ROWS_AT + slot * ROW_SIZE
+
+
+def end_at(slot: int) -> int:
+    """Where the end of a row's stream stands."""
+    return row_at(slot) + _END_AT
+
+
+def over_at(slot: int) -> int:
+    """Where it stands that a row's stream really ended."""
+    return row_at(slot) + _OVER_AT
+
+
+def left_at(slot: int) -> int:
+    """Where it stands that a row has left."""
+    return row_at(slot) + _LEFT_AT
+
+
+def write_progress(into: bytearray, slot: int, serial: int, record: Record) -> None:
+    """Copies a record's progress into an image of that part of the file."""
+    _PROGRESS.pack_into(
+        into,
+        slot * PROGRESS_SIZE,
+        serial,
+        record.chunks,
+        record.size,
+        record.last,
+        record.asked,
+        record.first,
+        record.longest_gap,
+        record.status or 0,
+    )
+
+
+@lru_cache(maxsize=1024)
+def opening_text(name: str, span_name: str, attributes: tuple[tuple[str, Any], ...]) -> bytes:
+    """What an opening says, as it stands in a row; cut where it is too long. Most streams of a process open alike."""
+    room = _END_AT - _CHECKSUM.size - _BIRTH.size
+    for said in ([name, span_name, attributes], [name, span_name, []], [name[:40], span_name[:60], []]):
+        text = json.dumps(said).encode()
+        if len(text) <= room:
+            break
+    return text
+
+
+def birth(opening: Opening, serial: int, parent: int, ids: Ids, start_ns: int, start: float) -> bytes:
+    """The first part of a row."""
+    text = opening_text(opening.name, opening.span_name, opening.attributes)
+    flags = (_SAMPLED if ids.sampled else 0) | (_STREAMED if opening.streamed else 0)
+    body = (
+        _BIRTH.pack(
+            len(text),
+            n.LAYERS.index(opening.layer),
+            flags,
+            serial,
+            ids.trace.to_bytes(16, "big"),
+            ids.span.to_bytes(8, "big"),
+            ids.parent.to_bytes(8, "big"),
+            parent,
+            start_ns,
+            start,
+        )
+        + text
+    )
+    return _CHECKSUM.pack(zlib.crc32(body)) + body
+
+
+def ended(serial: int, record: Record, ending: Ending) -> bytes:
+    """The second part of a row whose stream has ended for its reader."""
+    cause = ending.cause
+    text = _cause_text(record, cause)
+    flags = (
+        _HOWS.index(ending.how)
+        | (_HELD if ending.held else 0)
+        | (_THROWN_IN if ending.thrown_in else 0)
+        | (_BY_TOKEN if ending.by_token else 0)
+        | (_OVER_NOW if ending.over else 0)
+        | (_TERMINAL if record.terminal else 0)
+        | (_TERMINATED if record.terminated else 0)
+    )
+    return _end(_ENDED, flags, serial, ending.at, ending.parent_chunks, record, text)
+
+
+def judged(serial: int, record: Record, verdict: Judged) -> bytes:
+    """The second part of a row whose stream has its verdict."""
+    room = _OVER_AT - _END_AT - _CHECKSUM.size - _END.size
+    attributes = {key.replace(_PREFIX, ".", 1): value for key, value in verdict.attributes.items()}
+    optional = [key for key in attributes if key.startswith(n.HTTP_RESPONSE_HEADER)]
+    optional += [key.replace(_PREFIX, ".", 1) for key in _OPTIONAL]
+    text = json.dumps([verdict.span, verdict.end_ns, attributes]).encode()
+    while len(text) > room and optional:
+        attributes.pop(optional.pop(0), None)
+        text = json.dumps([verdict.span, verdict.end_ns, attributes]).encode()
+    return _end(_JUDGED, 0, serial, 0.0, 0, record, text)
+
+
+def over(serial: int, at: float) -> bytes:
+    """The part of a row that says when its stream really ended."""
+    return _OVER.pack(serial, at)
+
+
+def left(serial: int, state: int) -> bytes:
+    """The part of a row that says that it is counted by the counters' file from its ``state`` on."""
+    return _LEFT.pack(serial, state)
+
+
+def _end(stage: int, flags: int, serial: int, at: float, delivered: int, record: Record, text: bytes) -> bytes:
+    body = (
+        _END.pack(
+            len(text),
+            stage,
+            flags,
+            serial,
+            at,
+            delivered,
+            record.chunks,
+            record.size,
+            record.last,
+            record.asked,
+            record.first,
+            record.longest_gap,
+            record.status or 0,
+            _NOTHING if record.input_tokens is None else record.input_tokens & _NOTHING,
+            _NOTHING if record.output_tokens is None else record.output_tokens & _NOTHING,
+            record.caller_time,
+        )
+        + text
+    )
+    return _CHECKSUM.pack(zlib.crc32(body)) + body
+
+
+def _cause_text(record: Record, cause: Cause | None) -> bytes:
+    if cause is None and record.finish is None:
+        return b""
+    told = None
+    if cause is not None:
+        told = [
+            cause.types[:8],
+            [list(link) for link in list(cause.links)[:8]],
+            list(cause.raised),
+            cause.root,
+            cause.kind,
+            cause.timer,
+            cause.status,
+            cause.deadline,
+            cause.flattened,
+        ]
+    text = json.dumps([record.finish, told]).encode()
+    return text if len(text) < _OVER_AT - _END_AT - _CHECKSUM.size - _END.size else json.dumps([None, None]).encode()
+
+
+def read_row(data: bytes, slot: int) -> Row | None:
+    """The stream in a row; None where there is none.
+
+    Raises:
+        Unreadable: the row is damaged.
+    """
+    at = row_at(slot)
+    row = data[at : at + ROW_SIZE].ljust(ROW_SIZE, b"\0")
+    if not any(row[: _CHECKSUM.size + _BIRTH.size]):
+        return None
+    (checksum,) = _CHECKSUM.unpack_from(row)
+    length, layer, flags, serial, trace, span, above, parent, start_ns, start = _BIRTH.unpack_from(row, 4)
+    text = row[4 + _BIRTH.size : 4 + _BIRTH.size + length]
+    if zlib.crc32(row[4 : 4 + _BIRTH.size + length]) != checksum or layer >= len(n.LAYERS):
+        raise Unreadable(f"row {slot} is damaged")
+    name, span_name, attributes = json.loads(text)
+    opening = Opening(
+        n.LAYERS[layer],
+        name,
+        span_name=span_name,
+        attributes=tuple((key, value) for key, value in attributes),
+        streamed=bool(flags & _STREAMED),
+    )
+    record = Record(opening, None, 0)
+    record.start_ns = start_ns
+    record.start = record.last = record.asked = start
+    trace_id, span_id, parent_id = (int.from_bytes(each, "big") for each in (trace, span, above))
+    ids = Ids(trace_id, span_id, parent_id, bool(flags & _SAMPLED))
+    _read_progress(data, slot, serial, record)
+    ending, verdict = _read_end(row, serial, record)
+    over_of, over_time = _OVER.unpack_from(row, _OVER_AT)
+    left_of, left_state = _LEFT.unpack_from(row, _LEFT_AT)
+    return Row(
+        serial,
+        parent,
+        ids,
+        record,
+        ending,
+        over_time if over_of == serial else None,
+        verdict,
+        left_state if left_of == serial else 0,
+    )
+
+
+def _read_progress(data: bytes, slot: int, serial: int, record: Record) -> None:
+    at = PROGRESS_AT + slot * PROGRESS_SIZE
+    if len(data) < at + _PROGRESS.size:
+        return
+    of, chunks, size, last, asked, first, gap, status = _PROGRESS.unpack_from(data, at)
+    if of == serial:
+        record.chunks, record.size, record.last, record.asked = chunks, size, last, asked
+        record.first, record.longest_gap, record.status = first, gap, status or None
+
+
+def _read_end(row: bytes, serial: int, record: Record) -> tuple[Ending | None, Judged | None]:
+    (checksum,) = _CHECKSUM.unpack_from(row, _END_AT)
+    length, stage, flags, of, at, delivered, *counts = _END.unpack_from(row, _END_AT + 4)
+    if of != serial:
+        return None, None
+    begin = _END_AT + 4
+    if zlib.crc32(row[begin : begin + _END.size + length]) != checksum:
+        raise Unreadable("an end is damaged")
+    text = row[begin + _END.size : begin + _END.size + length]
+    record.chunks, record.size, record.last, record.asked, record.first, record.longest_gap = counts[:6]
+    status, tokens_in, tokens_out, record.caller_time = counts[6:]
+    record.status = status or None
+    record.input_tokens = None if tokens_in == _NOTHING else tokens_in
+    record.output_tokens = None if tokens_out == _NOTHING else tokens_out
+    if stage == _JUDGED:
+        span, end_ns, attributes = json.loads(text)
+        return None, Judged(span, end_ns, {_long(key): _plain(value) for key, value in attributes.items()})
+    record.terminal, record.terminated = bool(flags & _TERMINAL), bool(flags & _TERMINATED)
+    record.closed = True
+    record.finish, told = json.loads(text) if text else (None, None)
+    return (
+        Ending(
+            _HOWS[flags & 3],
+            at,
+            bool(flags & _HELD),
+            _cause(told),
+            bool(flags & _THROWN_IN),
+            bool(flags & _BY_TOKEN),
+            delivered,
+            bool(flags & _OVER_NOW),
+        ),
+        None,
+    )
+
+
+def _cause(told: Any) -> Cause | None:
+    if told is None:
+        return None
+    types, links, raised, *rest = told
+    return Cause(tuple(types), frozenset((at, name) for at, name in links), (raised[0], raised[1]), *rest)
+
+
+def _long(key: str) -> str:
+    return _PREFIX + key[1:] if key.startswith(".") else key
+
+
+def _plain(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,291 @@
+"""Says how the streams of a process ended that has died: under its own resource, with their own ids and times."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from opentelemetry.context import Context
+from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, ReadableLogRecord, ReadWriteLogRecord
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import (
+    InMemoryMetricReader,
+    Metric,
+    MetricsData,
+    NumberDataPoint,
+    ResourceMetrics,
+    ScopeMetrics,
+    Sum,
+)
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
+
+from ..core import names as n
+from ..core.lineage import Case, Lineage
+from ..core.telemetry import Telemetry
+from . import books, directory
+from .books import Book
+from .counters import Departed
+from .layout import Row, Unreadable
+from .replay import replay
+
+_METRICS: Final = (n.M_STARTED, n.M_ENDED, n.M_CUT, n.M_OPEN, n.M_STALLED, n.M_OLDEST)
+
+logger = logging.getLogger("autogen_streamtrace")
+
+Send = Callable[[Literal["traces", "metrics", "logs"], Any], bool]
+"""Exports a batch of that signal; True if it has arrived."""
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """What one recorder had to tell."""
+
+    book: Book
+    spans: Sequence[ReadableSpan]
+    events: Sequence[ReadableLogRecord]
+    metrics: Sequence[MetricsData]
+    killed: int
+    """Streams that were open."""
+    counters: bytes
+    """The counters' file as it has to be before ``metrics`` are sent: no series begins at 0 a second time."""
+
+    @property
+    def streams(self) -> int:
+        """Streams that had not been reported as a whole."""
+        return len(self.book.rows)
+
+    def send(self, send: Send) -> bool:
+        """Sends all of it; True if all has arrived.
+
+        Raises:
+            OSError: the counters' file cannot be replaced.
+        """
+        if self.spans and not send("traces", self.spans):
+            return False
+        if self.events and not send("logs", self.events):
+            return False
+        books.replace_counters(self.book.path, self.counters)
+        return all(send("metrics", data) for data in self.metrics)
+
+
+def recover(book: Book) -> Recovered:
+    """What is to be told of a recorder. The same each time, but for the time of its events and metrics."""
+    spans, events, reader, ids = _Spans(), _Events(), InMemoryMetricReader(), _Ids()
+    resource = Resource(book.described.get("resource", {}), book.described.get("schema_url") or None)
+    settings = book.settings
+    telemetry = Telemetry(
+        _tracer_provider(resource, ids, spans),
+        MeterProvider([reader], resource, shutdown_on_exit=False),
+        _logger_provider(resource, events),
+        events=settings.get("events", "turns"),
+        caller_endings=settings.get("caller_endings", "unset"),
+        max_names=settings.get("max_names", 100),
+    )
+    book.counters.load(telemetry.tally)
+    layers: set[str] = {row.record.layer for row in book.rows} | {each[n.A_LAYER] for each in book.counters.started}
+    telemetry.watch(lambda: 0, lambda: dict.fromkeys(layers, 0.0), list)
+    settled: list[Case] = []
+    replayed = replay(book, Lineage(settled.append))
+    open_at_death = len([case for case in replayed.lineage.open if case.ending is None])
+    replayed.lineage.killed(replayed.now)
+    seen = _iso(book.seen[1]) if book.seen[1] else ""
+    for row in book.rows:
+        telemetry.tally.start(row.record.opening)
+        _place(telemetry, ids, book, row)
+        if row.judged is not None:
+            telemetry.recovered(row.record, row.judged.attributes, row.judged.end_ns)
+    for case in settled:
+        assert case.over_at is not None
+        attributes = telemetry.attributes(case)
+        if attributes[n.A_OUTCOME] == n.KILLED and seen:
+            attributes[n.A_LAST_SEEN] = seen
+        telemetry.recovered(case.record, attributes, case.record.nanoseconds(case.over_at))
+    metrics = [data for data in (_metrics(reader, book), _metrics(reader, book)) if data is not None]
+    counted = Departed.of(book.counters).file(book.counters.state, telemetry.tally)
+    return Recovered(book, spans.ended, events.emitted, metrics, open_at_death, counted)
+
+
+def recover_all(send: Send, chosen: str | None = None) -> Iterator[tuple[Path, Recovered | None]]:
+    """Recovers every recorder whose owner has died: sends what it has to tell, then removes it.
+
+    Args:
+        send: exports; what does not arrive is left for the next time.
+        chosen: the setting ``recorder_dir``.
+
+    Yields:
+        Each file with what was recovered from it; None where that did not arrive, or the file could not be read.
+    """
+    books.sweep(chosen)
+    for path in directory.found(chosen):
+        try:
+            with books.held(path) as descriptor:
+                if descriptor is None:
+                    continue
+                yield path, _recover_one(path, descriptor, send)
+        except OSError as error:
+            logger.debug("%s cannot be recovered: %s", path, error)
+
+
+def dead(chosen: str | None = None) -> Iterator[tuple[Path, Recovered | None]]:
+    """Every recorder whose owner has died, with what it has to tell; nothing is sent or removed."""
+    for path in directory.found(chosen):
+        try:
+            with books.held(path) as descriptor:
+                if descriptor is not None:
+                    yield path, recover(books.read(path, descriptor))
+        except (OSError, Unreadable) as error:
+            logger.warning("The flight recorder %s cannot be read: %s", path, error)
+            yield path, None
+
+
+def _recover_one(path: Path, descriptor: int, send: Send) -> Recovered | None:
+    try:
+        book = books.read(path, descriptor)
+        found = recover(book)
+    except Unreadable as error:
+        books.set_aside(path, str(error))
+        return None
+    except Exception as error:  # whatever stands there, the files beside it are to be recovered
+        logger.debug("%s cannot be recovered", path, exc_info=True)
+        books.set_aside(path, f"{type(error).__name__}: {error}")
+        return None
+    if not found.send(send):
+        return None
+    if book.damaged:
+        books.set_aside(path, "; ".join(book.damaged[:5]))
+    books.remove(path)
+    return found
+
+
+def _place(telemetry: Telemetry, ids: "_Ids", book: Book, row: Row) -> None:
+    """Starts the row's span with its own ids, under its own parent."""
+    record, own = row.record, row.ids
+    span = row.judged.span if row.judged is not None else own.span
+    if own.trace and not span:
+        span = int.from_bytes(blake2b(f"{book.path.stem}:{row.serial}".encode(), digest_size=8).digest(), "big")
+    flags = TraceFlags(TraceFlags.SAMPLED if own.sampled else TraceFlags.DEFAULT)
+    if not own.trace or not own.sampled:
+        record.span = NonRecordingSpan(SpanContext(own.trace, span, False, flags))
+        return
+    ids.trace, ids.span = own.trace, span
+    above = NonRecordingSpan(SpanContext(own.trace, own.parent, False, flags))
+    record.context = set_span_in_context(above, Context()) if own.parent else Context()
+    telemetry.span(record)
+
+
+class _Ids(IdGenerator):
+    """Gives the next span the ids that it had."""
+
+    trace = span = 0
+
+    def generate_span_id(self) -> int:
+        return self.span
+
+    def generate_trace_id(self) -> int:
+        return self.trace
+
+
+@dataclass
+class _Spans(SpanProcessor):
+    ended: list[ReadableSpan] = field(default_factory=list)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self.ended.append(span)
+
+
+@dataclass
+class _Events(LogRecordProcessor):
+    emitted: list[ReadableLogRecord] = field(default_factory=list)
+
+    def on_emit(self, log_record: ReadWriteLogRecord) -> None:
+        self.emitted.append(
+            ReadableLogRecord(
+                log_record.log_record,
+                log_record.resource or Resource({}),
+                log_record.instrumentation_scope,
+                log_record.limits,
+            )
+        )
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return True
+
+    def shutdown(self) -> None:
+        pass
+
+
+def _metrics(reader: InMemoryMetricReader, book: Book) -> MetricsData | None:
+    """The dead process's own series, one collection on."""
+    data = reader.get_metrics_data()
+    if data is None:
+        return None
+    began = {
+        (name, tuple(labels.items())): shown_ns
+        for name, table in (
+            (n.M_STARTED, "started"),
+            (n.M_ENDED, "ended"),
+            (n.M_CUT, "cut"),
+        )
+        for labels, _, shown_ns in book.counters.tables.get(table, ())
+        if shown_ns
+    }
+    return MetricsData(
+        [
+            ResourceMetrics(
+                resource.resource,
+                [
+                    ScopeMetrics(
+                        scope.scope,
+                        [_since(metric, began) for metric in scope.metrics if metric.name in _METRICS],
+                        scope.schema_url,
+                    )
+                    for scope in resource.scope_metrics
+                ],
+                resource.schema_url,
+            )
+            for resource in data.resource_metrics
+        ]
+    )
+
+
+def _since(metric: Metric, began: dict[tuple[str, tuple[tuple[str, Any], ...]], int]) -> Metric:
+    """A counter whose series began when the dead process first exported them."""
+    if not isinstance(metric.data, Sum) or not metric.data.is_monotonic:
+        return metric
+    points = [
+        NumberDataPoint(
+            attributes=point.attributes,
+            start_time_unix_nano=began.get(
+                (metric.name, tuple((point.attributes or {}).items())), point.start_time_unix_nano
+            ),
+            time_unix_nano=point.time_unix_nano,
+            value=point.value,
+            exemplars=point.exemplars,
+        )
+        for point in metric.data.data_points
+    ]
+    data = Sum(points, metric.data.aggregation_temporality, metric.data.is_monotonic)
+    return Metric(metric.name, metric.description, metric.unit, data)
+
+
+def _tracer_provider(resource: Resource, ids: _Ids, spans: _Spans) -> TracerProvider:
+    provider = TracerProvider(ALWAYS_ON, resource, shutdown_on_exit=False, id_generator=ids)
+    provider.add_span_processor(spans)
+    return provider
+
+
+def _logger_provider(resource: Resource, events: _Events) -> LoggerProvider:
+    provider = LoggerProvider(resource, shutdown_on_exit=False)
+    provider.add_log_record_processor(events)
+    return provider
+
+
+def _iso(at_ns: int) -> str:
+    return datetime.fromtimestamp(at_ns / 1e9, timezone.utc).isoformat(timespec="milliseconds")

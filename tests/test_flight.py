@@ -1,0 +1,237 @@
+"""The recorder's file, and what happens to streams where it cannot be written: they go on, and it is said once."""
+
+import asyncio
+import logging
+import os
+import shutil
+import stat
+import subprocess
+import sys
+import textwrap
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from programs.watching import Watching, watching
+
+import autogen_streamtrace
+from autogen_streamtrace import trace_stream
+from autogen_streamtrace.recorder import books, layout
+from autogen_streamtrace.recorder import file as file_module
+from autogen_streamtrace.recorder.flight import FAILING, RECORDING, FlightRecorder
+from autogen_streamtrace.recorder.top import open_streams
+
+pytestmark = pytest.mark.once
+
+
+async def words(end: asyncio.Event) -> AsyncGenerator[str, None]:
+    yield "one"
+    await end.wait()
+    yield "two"
+
+
+def recorder() -> FlightRecorder:
+    watch = autogen_streamtrace.Instrumentor().watch
+    assert watch is not None and watch._recording is not None
+    return watch._recording.recorder
+
+
+def hold(meanwhile: Callable[[], object], streams: int = 1, **settings: Any) -> tuple[Watching, list[str]]:
+    """Holds streams open while something happens; returns how they ended."""
+    with watching(**settings) as told:
+
+        async def main() -> None:
+            end = asyncio.Event()
+            held = [trace_stream(words(end), f"stream {index}") for index in range(streams)]
+            for each in held:
+                assert await each.__aiter__().__anext__() == "one"
+            told.ledger.drain()
+            meanwhile()
+            end.set()
+            for each in held:
+                assert [word async for word in each] == ["two"]
+
+        asyncio.run(main())
+        return told, [str((span.attributes or {})["autogen.stream.outcome"]) for span in told.spans()]
+
+
+def copied() -> None:
+    """Lets the watcher's work be done, with its look at the file."""
+    recorder()._checked_at = recorder()._renewed_at = 0.0
+    recorder().copy(10_000.0)
+
+
+def test_file_and_directory_are_the_users_alone(state: Path) -> None:
+    def look() -> None:
+        (path,) = state.rglob("*.streams")
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+    assert hold(look)[1] == ["completed"]
+    assert not list(state.rglob("*.streams"))
+
+
+def test_a_directory_that_is_open_to_others_is_refused_by_name(state: Path, caplog: pytest.LogCaptureFixture) -> None:
+    directory = state / f"recorders-{os.geteuid()}"
+    directory.mkdir(parents=True)
+    directory.chmod(0o755)
+
+    def look() -> None:
+        assert recorder().state == FAILING and recorder().dropped == 1
+
+    assert hold(look)[1] == ["completed"]
+    assert f"{directory} is open to other users (mode 755); chmod it to 700" in caplog.text
+    assert not list(directory.iterdir())
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_a_directory_of_another_user_is_refused(state: Path, caplog: pytest.LogCaptureFixture) -> None:
+    directory = state / "recorders-0"
+    directory.mkdir(parents=True, mode=0o700)
+    os.chown(directory, 12345, 12345)
+    assert hold(lambda: None)[1] == ["completed"]
+    assert "belongs to user 12345, not to 0" in caplog.text
+
+
+def test_a_directory_that_cannot_be_made_is_said_once_and_streams_are_counted(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def look() -> None:
+        assert (recorder().state, recorder().dropped) == (FAILING, 3)
+        copied()
+
+    assert hold(look, 3, recorder_dir="/proc/none")[1] == ["completed"] * 3
+    lines = [each for each in caplog.records if each.levelno >= logging.WARNING and "flight recorder" in each.message]
+    assert len(lines) == 1 and "/proc/none" in lines[0].message
+
+
+def test_a_platform_without_file_locks_records_nothing(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, state: Path
+) -> None:
+    monkeypatch.setattr(file_module, "fcntl", None)
+    assert hold(lambda: None)[1] == ["completed"]
+    assert "no file locks" in caplog.text
+    assert not [path for path in state.rglob("*") if path.is_file()]
+
+
+def test_more_streams_than_rows_are_counted(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setattr(layout, "ROWS", 2)
+
+    def look() -> None:
+        assert recorder().dropped == 3
+        assert len(open_streams()) == 2
+
+    assert hold(look, 5)[1] == ["completed"] * 5
+    assert "more streams are open than have room" in caplog.text
+
+
+def test_after_a_vanished_directory_open_streams_stand_in_a_new_file(
+    state: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def vanish() -> None:
+        shutil.rmtree(state)
+        copied()
+        assert recorder().state == RECORDING
+        assert sorted(each.name for each in open_streams()) == ["stream 0", "stream 1"]
+
+    assert hold(vanish, 2)[1] == ["completed"] * 2
+    assert "it was removed" in caplog.text
+
+
+def test_after_a_truncation_open_streams_stand_in_a_new_file(state: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def truncate() -> None:
+        (path,) = state.rglob("*.streams")
+        os.truncate(path, 0)
+        copied()
+        assert {(each.name, each.chunks) for each in open_streams()} == {("stream 0", 1), ("stream 1", 1)}
+
+    assert hold(truncate, 2)[1] == ["completed"] * 2
+    assert "it was truncated" in caplog.text
+
+
+def test_a_program_that_closes_all_its_files_keeps_the_ones_it_opens_then(state: Path, tmp_path: Path) -> None:
+    """A descriptor of ours that is somebody else's now is neither written to nor closed."""
+    theirs: list[int] = []
+
+    def close_and_open() -> None:
+        file = recorder()._file
+        assert file is not None
+        os.close(file._descriptor)
+        other = os.open(tmp_path / "theirs", os.O_RDWR | os.O_CREAT)
+        os.dup2(other, file._descriptor)
+        theirs.extend((other, file._descriptor))
+        copied()
+
+    assert hold(close_and_open)[1] == ["completed"]
+    for descriptor in theirs:
+        os.close(descriptor)
+    assert (tmp_path / "theirs").read_bytes() == b""
+
+
+def test_with_recorder_false_there_is_no_file(state: Path) -> None:
+    assert hold(lambda: None, recorder=False)[1] == ["completed"]
+    assert not state.exists()
+
+
+def test_a_row_holds_no_word_of_a_message(state: Path) -> None:
+    def look() -> None:
+        (path,) = state.rglob("*.streams")
+        content = path.read_bytes()
+        assert b"stream 0" in content and b'"one"' not in content
+
+    hold(look)
+
+
+def test_a_full_disk_is_said_once_and_streams_go_on(tmp_path: Path) -> None:
+    """The file may not grow beyond where the rows begin: the kernel refuses each of them."""
+    program = f"""
+        import asyncio, resource
+        import autogen_streamtrace
+        from autogen_streamtrace.recorder import layout
+
+        async def words():
+            yield "one"
+
+        async def main():
+            for _ in range(3):
+                assert [word async for word in autogen_streamtrace.trace_stream(words(), "s")] == ["one"]
+
+        autogen_streamtrace.instrument(recorder_dir={str(tmp_path)!r})
+        resource.setrlimit(resource.RLIMIT_FSIZE, (layout.ROWS_AT, resource.RLIM_INFINITY))
+        asyncio.run(main())
+        watch = autogen_streamtrace.Instrumentor().watch
+        assert watch._recording.recorder.dropped == 3, watch._recording.recorder.dropped
+        assert watch._recording.recorder.state == 2
+    """
+    exporters = {f"OTEL_{signal}_EXPORTER": "none" for signal in ("TRACES", "METRICS", "LOGS")}
+    run = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program)],
+        env={**os.environ, **exporters},
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stderr.count("cannot record all streams: [Errno 27] File too large") == 1, run.stderr
+
+
+def test_a_child_of_a_fork_does_not_hold_its_parents_lock(state: Path) -> None:
+    def fork() -> None:
+        (parent,) = state.rglob("*.streams")
+        reads, writes = os.pipe()
+        child = os.fork()
+        if child == 0:
+            file = recorder()._file
+            os.write(writes, f"{file.path if file else ''}\n".encode())
+            os.read(reads, 0)
+            os._exit(0)
+        own = Path(os.read(reads, 1000).decode().strip())
+        assert own != parent and own.suffix == ".streams"
+        os.waitpid(child, 0)
+        os.close(writes)
+        os.close(reads)
+        assert books.alive(parent) and not books.alive(own)
+        own.unlink()
+
+    assert hold(fork)[1] == ["completed"]

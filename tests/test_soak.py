@@ -1,0 +1,139 @@
+"""Processes that are killed at random moments under load: nothing that had started is missing, counters are exact.
+
+``STREAMTRACE_SOAK_ROUNDS`` is how many; ``nox -s soak`` takes 200.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from otlp_receiver import OtlpReceiver, attributes
+from processes import PREFIX, PROGRAMS, Sender, environment, left_behind, streams
+
+from autogen_streamtrace.recorder.recovery import recover_all
+
+ROUNDS = int(os.environ.get("STREAMTRACE_SOAK_ROUNDS", "12"))
+AT_ONCE = 3
+RECOVERERS = 20
+LIFE = 1.2
+"""Seconds that a process lives at most."""
+
+Truth = dict[str, dict[str, str]]
+"""Of each kind of line, what it says of each stream of a process."""
+
+
+@pytest.mark.once
+@pytest.mark.timeout(60 + 15 * ROUNDS)
+def test_every_stream_of_every_killed_process_is_told_and_counted_once(tmp_path: Path, state: Path) -> None:
+    paths = [tmp_path / f"truth-{index}" for index in range(ROUNDS)]
+    with OtlpReceiver() as receiver:
+        _play(receiver, paths)
+        with ThreadPoolExecutor(RECOVERERS) as recoverers:
+            list(recoverers.map(lambda _: list(recover_all(Sender(receiver))), range(RECOVERERS)))
+        assert left_behind(state) == []
+        told = _told(receiver)
+        counted = {metric: _counted(receiver, metric) for metric in ("started", "ended", "cut", "open")}
+    truths = [truth for truth in map(_truth, paths) if truth["I"]]
+    assert len(told) == len(truths) > 0.9 * ROUNDS
+    for truth in truths:
+        mine = [(process, found) for process, found in told.items() if _belongs(found, truth)]
+        assert mine, f"nobody tells of a process in which {len(truth['S'])} streams had started"
+    processes = {process: _of(found, truths) for process, found in told.items()}
+    assert len({id(truth) for truth in processes.values()}) == len(truths)
+    for process, found in told.items():
+        _agree(found, processes[process])
+        started = Counter(dict.fromkeys(found, 1))
+        assert counted["started"][process] == started
+        assert counted["ended"][process] == started
+        assert set(counted["open"][process].values()) <= {0}
+
+
+def _play(receiver: OtlpReceiver, paths: list[Path]) -> None:
+    often = {"OTEL_BSP_SCHEDULE_DELAY": "150", "OTEL_METRIC_EXPORT_INTERVAL": "200"}
+    nursery = subprocess.Popen(
+        [sys.executable, str(PROGRAMS / "soak.py")],
+        env=environment(receiver, **often),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert nursery.stdin is not None and nursery.stdout is not None
+    dice = random.Random(len(paths))
+    try:
+        for first in range(0, len(paths), AT_ONCE):
+            ends = []
+            for path in paths[first : first + AT_ONCE]:
+                print(path, file=nursery.stdin, flush=True)
+                pid = int(nursery.stdout.readline())
+                while not path.exists() or not path.stat().st_size:
+                    time.sleep(0.01)
+                ends.append((time.monotonic() + dice.random() * LIFE, pid))
+            for end, pid in sorted(ends):
+                time.sleep(max(0.0, end - time.monotonic()))
+                os.kill(pid, signal.SIGKILL)
+    finally:
+        nursery.kill()
+        nursery.communicate()
+
+
+def _truth(path: Path) -> Truth:
+    truth: Truth = {"I": {}, "S": {}, "E": {}}
+    if path.exists():
+        for line in path.read_text().splitlines():
+            kind, name, *how = line.split()
+            truth[kind][name] = how[0] if how else ""
+    return truth
+
+
+def _told(receiver: OtlpReceiver) -> dict[str, dict[str, str]]:
+    """By process, how each stream ended."""
+    found: dict[str, dict[str, str]] = {}
+    for span in streams(receiver):
+        process = found.setdefault(str(span.resource["service.instance.id"]), {})
+        name = str(span.attributes[PREFIX + "name"])
+        assert name not in process, f"{name} has two spans"
+        process[name] = str(span.attributes[PREFIX + "outcome"])
+    return found
+
+
+def _counted(receiver: OtlpReceiver, metric: str) -> dict[str, Counter[str]]:
+    """By process, the last values of a counter by name."""
+    series: dict[tuple[str, Any], int] = {}
+    for each in receiver.metrics():
+        if each.data.name == PREFIX + metric:
+            for point in each.data.sum.data_points:
+                key = str(each.resource["service.instance.id"]), frozenset(attributes(point.attributes).items())
+                value = int(point.as_int)
+                assert metric == "open" or value >= series.get(key, 0), f"{metric} goes back"
+                series[key] = value
+    found: dict[str, Counter[str]] = {}
+    for (process, labels), value in series.items():
+        found.setdefault(process, Counter())[str(dict(labels)[PREFIX + "name"])] += value
+    return found
+
+
+def _belongs(found: dict[str, str], truth: Truth) -> bool:
+    return truth["S"].keys() <= found.keys() <= truth["I"].keys() and all(
+        found[name] == how for name, how in truth["E"].items()
+    )
+
+
+def _of(found: dict[str, str], truths: list[Truth]) -> Truth:
+    fitting = [truth for truth in truths if _belongs(found, truth)]
+    assert fitting, f"no process has streams like these: {found}"
+    return fitting[0]
+
+
+def _agree(found: dict[str, str], truth: Truth) -> None:
+    """What had ended has its own verdict; what had not is told as killed, or has ended since its last line."""
+    for name in found.keys() - truth["E"].keys():
+        assert found[name] in ("killed", "completed", "failed", "abandoned")
+    assert found.get("hanging") in (None, "killed")
