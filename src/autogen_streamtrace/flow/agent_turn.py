@@ -66,11 +66,18 @@ def _inside(agent: Any) -> bool:
 
 def _opening(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opening:
     name = str(getattr(agent, "name", type(agent).__name__))
+    span_name, attributes = _said(name)
     return Opening(
         n.AGENT,
         name,
         subject=id(agent),
         token=weakly(kwargs.get("cancellation_token", args[1] if len(args) > 1 else None)),
-        span_name=f"invoke_agent {name}",
-        attributes=((n.GEN_AI_OPERATION, "invoke_agent"), (n.GEN_AI_AGENT_NAME, name)),
+        span_name=span_name,
+        attributes=attributes,
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _said(name: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """The span's name and attributes: the same objects for every turn of an agent."""
+    return f"invoke_agent {name}", ((n.GEN_AI_OPERATION, "invoke_agent"), (n.GEN_AI_AGENT_NAME, name))
