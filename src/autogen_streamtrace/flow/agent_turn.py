@@ -66,20 +66,32 @@ def _inside(agent: Any) -> bool:
 
 def _opening(ledger: Ledger, agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opening:
     name = str(getattr(agent, "name", type(agent).__name__))
-    attributes: tuple[tuple[str, Any], ...] = ((n.GEN_AI_OPERATION, "invoke_agent"), (n.GEN_AI_AGENT_NAME, name))
-    for key, value in (
-        (n.GEN_AI_AGENT_DESCRIPTION, getattr(agent, "description", None)),
-        (n.GEN_AI_CONVERSATION_ID, getattr(getattr(agent, "_thread", None), "id", None)),
-    ):
-        if isinstance(value, str) and value:
-            attributes += ((key, value),)
+    span_name, attributes = _said(
+        name,
+        _text(getattr(agent, "description", None)),
+        _text(getattr(getattr(agent, "_thread", None), "id", None)),
+    )
     task = args[0] if args else kwargs.get("task", kwargs.get("messages"))
     return Opening(
         n.AGENT,
         name,
         subject=id(agent),
         token=weakly(kwargs.get("cancellation_token", args[1] if len(args) > 1 else None)),
-        span_name=f"invoke_agent {name}",
+        span_name=span_name,
         attributes=attributes,
         content=content.of_task(task) if ledger.captures else None,
     )
+
+
+@functools.lru_cache(maxsize=256)
+def _said(name: str, description: str, conversation: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """The span's name and attributes: the same objects for every turn of an agent."""
+    attributes = [(n.GEN_AI_OPERATION, "invoke_agent"), (n.GEN_AI_AGENT_NAME, name)]
+    for key, value in ((n.GEN_AI_AGENT_DESCRIPTION, description), (n.GEN_AI_CONVERSATION_ID, conversation)):
+        if value:
+            attributes.append((key, value))
+    return f"invoke_agent {name}", tuple(attributes)
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -71,19 +71,15 @@ def _outer() -> Record | None:
 
 def _opening(client: Any, kwargs: dict[str, Any], *, streamed: bool) -> Opening:
     model = _model(client)
-    attributes: tuple[tuple[str, Any], ...] = ((n.GEN_AI_OPERATION, "chat"), (n.GEN_AI_REQUEST_MODEL, model))
     provider = next((_PROVIDERS[c.__name__] for c in type(client).__mro__ if c.__name__ in _PROVIDERS), None)
-    if provider is not None:
-        attributes += ((n.GEN_AI_PROVIDER, provider),)
-    if streamed:
-        attributes += ((n.GEN_AI_REQUEST_STREAM, True),)
+    span_name, attributes = _said(model, provider, streamed)
     attributes += _parameters(client, kwargs)
     return Opening(
         n.MODEL,
         model,
         subject=id(client),
         token=weakly(kwargs.get("cancellation_token")),
-        span_name=f"chat {model}",
+        span_name=span_name,
         attributes=attributes,
         streamed=streamed,
     )
@@ -105,6 +101,17 @@ def _parameters(client: Any, kwargs: dict[str, Any]) -> tuple[tuple[str, Any], .
 def _plain(value: Any) -> Any:
     """A sequence, as of stop sequences, as a tuple."""
     return tuple(map(str, value)) if isinstance(value, list | tuple) else value
+
+
+@functools.lru_cache(maxsize=256)
+def _said(model: str, provider: str | None, streamed: bool) -> tuple[str, tuple[tuple[str, Any], ...]]:
+    """The span's name and attributes: the same objects for every stream of a model."""
+    attributes: tuple[tuple[str, Any], ...] = ((n.GEN_AI_OPERATION, "chat"), (n.GEN_AI_REQUEST_MODEL, model))
+    if provider is not None:
+        attributes += ((n.GEN_AI_PROVIDER, provider),)
+    if streamed:
+        attributes += ((n.GEN_AI_REQUEST_STREAM, True),)
+    return f"chat {model}", attributes
 
 
 def _model(client: Any) -> str:
