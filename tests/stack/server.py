@@ -1,8 +1,10 @@
 """A real server as a child process: started on loopback, awaited, and stopped by its own process."""
 
+import contextlib
 import ctypes
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -20,6 +22,8 @@ POLL: Final = 0.05
 START_LIMIT: Final = 40.0
 STOP_LIMIT: Final = 20.0
 
+PORTS: Final = (20_000, 32_000)
+_random: Final = random.SystemRandom()  # workers of one run must not choose alike
 _PR_SET_PDEATHSIG: Final = 1  # https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
 _prctl: Final = getattr(ctypes.CDLL(None), "prctl", None)
 
@@ -150,8 +154,12 @@ def get_json(url: str) -> Any:
 
 
 def free_port() -> int:
-    """A loopback port that nobody uses at this moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-    return port
+    """A loopback port that nobody listens on at this moment.
+
+    From below the range from which the kernel takes ports for outgoing connections: none of those can come in between.
+    """
+    while True:
+        port = _random.randrange(*PORTS)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind((HOST, port))
+            return port

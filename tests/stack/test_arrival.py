@@ -17,7 +17,7 @@ from .prometheus import Prometheus
 from .runs import Given, demo
 from .server import eventually
 
-pytestmark = pytest.mark.timeout(170)
+pytestmark = pytest.mark.timeout(240)
 
 KEEP_ALL = {"SAMPLING_EARLY_PERCENT": "100", "SAMPLING_REST_PERCENT": "100"}
 TOKEN = "a-token-of-the-tests"

@@ -42,7 +42,7 @@ def test_it_starts_without_a_warning(config: Path, tmp_path: Path, store: OtlpRe
     }
     with Collector(tmp_path, config, **stores) as running:
         store.wait_for(lambda arrived: arrived.metrics())
-    said = [line for line in running.log.read_text().splitlines() if "\tinfo\t" not in line]
+        said = [line for line in running.log.read_text().splitlines() if "\tinfo\t" not in line]
     assert said == []
 
 
