@@ -3,6 +3,9 @@
 import asyncio
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,8 +23,7 @@ from typer.testing import CliRunner
 from autogen_streamtrace.cli import app
 from autogen_streamtrace.core import names as n
 from autogen_streamtrace.demo.model_server import ModelServer
-from autogen_streamtrace.demo.run import Demo, instrumented, quiet
-from autogen_streamtrace.demo.scenarios import SCENARIOS
+from autogen_streamtrace.demo.run import instrumented
 from autogen_streamtrace.demo.scenarios.program import TASK, Program, read
 from autogen_streamtrace.diagnose import reading
 from autogen_streamtrace.diagnose.findings import diagnose
@@ -52,16 +54,12 @@ CAUSES = {
 def played() -> Iterator[OtlpReceiver]:
     """What the demo sends of these scenarios."""
 
-    async def play(stage: Demo) -> None:
-        for name in CAUSES:
-            row = await stage.play(SCENARIOS[name])
-            assert row.right, row.wrong
-
-    with OtlpReceiver() as receiver, pytest.MonkeyPatch.context() as patch, quiet():
-        for key, value in receiver.env("http/protobuf").items():
-            patch.setenv(key, value)
-        with Demo(send=True) as stage:
-            asyncio.run(play(stage))
+    only = [word for name in CAUSES for word in ("--only", name)]
+    code = "from autogen_streamtrace.cli import main; main()"
+    with OtlpReceiver() as receiver:
+        env = {**os.environ, **receiver.env("http/protobuf")}
+        command = [sys.executable, "-c", code, "demo", "--otlp", *only]
+        subprocess.run(command, env=env, check=True, timeout=55, stdout=subprocess.DEVNULL)
         yield receiver
 
 

@@ -2,6 +2,8 @@
 
 import json
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
-from harness.nginx import nginx
+from harness.nginx import nginx, wait_for
 from typer.testing import CliRunner, Result
 
 from autogen_streamtrace.cli import app
@@ -35,6 +37,26 @@ def echo_port() -> Iterator[int]:
     server.should_exit = True
     thread.join(10)
     listening.close()
+
+
+@pytest.fixture(scope="module")
+def gunicorn_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """The echo application under gunicorn."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    command = [sys.executable, "-m", "gunicorn", "-k", "uvicorn_worker.UvicornWorker", "-b", f"127.0.0.1:{port}"]
+    folder = tmp_path_factory.mktemp("gunicorn")
+    process = subprocess.Popen(
+        [*command, "--no-control-socket", "--log-level", "error", "autogen_streamtrace.probe.echo:app"], cwd=folder
+    )
+    try:
+        wait_for(port, process)  # its master listens before there is a worker
+        httpx.get(direct(port, "chunks=1"), timeout=40)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(20)
 
 
 def run(*arguments: str) -> Result:
@@ -66,6 +88,12 @@ def test_the_idle_limit_is_found_where_nginx_buffers_too(tmp_path: Path, echo_po
     with nginx(tmp_path, echo_port, BUFFERING, "proxy_read_timeout 1s;") as url:
         document, _ = told(url, "--idle", "--most-silence", "4")
     assert min(each["silence"] for each in document["exchanges"] if each["end"] == "cut") == pytest.approx(1, rel=0.1)
+
+
+def test_the_idle_limit_is_found_before_gunicorn_too(tmp_path: Path, gunicorn_port: int) -> None:
+    with nginx(tmp_path, gunicorn_port, NO_BUFFERING, "proxy_read_timeout 2s;") as url:
+        document, _ = told(url, "--idle", "--most-silence", "4")
+    assert min(each["silence"] for each in document["exchanges"] if each["end"] == "cut") == pytest.approx(2, rel=0.1)
 
 
 def test_a_path_that_bears_every_silence_asked_for_is_well(echo_port: int) -> None:

@@ -51,18 +51,19 @@ def nginx(folder: Path, upstream: int, *lines: str) -> Iterator[str]:
         [str(binary), "-p", str(folder), "-c", str(configuration), "-e", str(folder / "error.log")]
     )
     try:
-        _wait_for(port, process)
+        wait_for(port, process)
         yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(10)
 
 
-def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
-    give_up = time.monotonic() + 20
+def wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
+    """Returns once the process listens on the port."""
+    give_up = time.monotonic() + 40
     while time.monotonic() < give_up:
-        assert process.poll() is None, "nginx has ended; its error.log says why"
+        assert process.poll() is None, "the server has ended"
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         time.sleep(0.02)
-    raise TimeoutError(f"nginx does not listen on port {port}")
+    raise TimeoutError(f"nothing listens on port {port}")

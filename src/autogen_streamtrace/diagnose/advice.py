@@ -78,6 +78,11 @@ ADVICE: Final = (
         "The request itself is wrong for this model: its parameters, its length, its tools.",
     ),
     Advice(
+        {"outcome": n.REJECTED, "layer": n.HTTP},
+        "{host} answers with an error status",
+        "The spans and the log events have it: http.response.status_code.",
+    ),
+    Advice(
         {"outcome": n.REJECTED, "cause": "?*"},
         "The provider reports an error inside the stream",
         "Treat an error event like an HTTP error: retry where nothing was shown yet; see the provider's status page.",

@@ -1,7 +1,7 @@
 """From a table of streams to what cuts them: groups, clusters, limits, ranked by turns lost. No I/O."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import polars as pl
@@ -61,7 +61,6 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     summary: str
     services: tuple[str, ...] = ()
-    notes: tuple[str, ...] = field(default=())
 
 
 def diagnose(table: pl.DataFrame, attribution: Attribution) -> Diagnosis:

@@ -38,6 +38,8 @@ class Streams:
     """Lines, or files, that could not be used, wholly or in part."""
     told: list[str] = field(default_factory=list)
     """The first of them: where, and what is wrong."""
+    remark: str = ""
+    """What the source cannot tell."""
 
     def note(self, where: str, problem: str) -> None:
         """Counts something that could not be used."""

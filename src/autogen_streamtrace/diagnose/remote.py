@@ -173,8 +173,11 @@ def _prometheus(client: httpx.Client, base: str, seconds: float, selector: str) 
         for at in range(round(count * share)):
             rows.append(_row(labels, early=True, silence=waiting[at % len(waiting)] if waiting else None))
     streams.lines = len(ended) + len(cut)
+    streams.remark = (
+        "From Prometheus: silences are known by their bucket alone, durations, statuses and traces not at all."
+    )
     if share < 1:
-        streams.note("Prometheus", f"counts are shown scaled down by {share:.2g}")
+        streams.remark += f" Counts are scaled by {share:.2g}."
     streams.table = columns.whole([columns.frame(rows)], {})
     return streams
 

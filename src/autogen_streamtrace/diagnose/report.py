@@ -28,6 +28,9 @@ def show(console: Console, diagnosis: Diagnosis, streams: Streams) -> None:
     for rank, finding in enumerate(diagnosis.findings, 1):
         console.print()
         console.print(_lines(rank, finding))
+    if streams.remark:
+        console.print()
+        console.print(Text(streams.remark, "dim"))
     if streams.bad:
         console.print()
         console.print(Text(f"{streams.bad:,} lines could not be used; the rest was:", "yellow"))
@@ -61,5 +64,6 @@ def as_json(diagnosis: Diagnosis, streams: Streams) -> dict[str, Any]:
     """One document for other programs."""
     return {
         **dataclasses.asdict(diagnosis),
+        "remark": streams.remark,
         "input": {"lines": streams.lines, "other": streams.others, "bad": streams.bad, "told": streams.told},
     }
