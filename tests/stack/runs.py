@@ -5,7 +5,8 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -50,3 +51,26 @@ def given(entries: Sequence[Sequence[Any]]) -> Given:
         Counter((layer, outcome) for _, _, layer, outcome in spans if layer),
         Counter((trace_id, name) for kind, trace_id, name, *_ in entries if kind == "log"),
     )
+
+
+@contextmanager
+def holding(streams: int, env: Mapping[str, str]) -> Iterator["subprocess.Popen[str]"]:
+    """A process with so many streams open, until it is killed, at the latest in the end."""
+    process = subprocess.Popen(
+        [sys.executable, str(PROGRAMS / "victim.py"), "holds", str(streams)],
+        env={**os.environ, **env},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None and process.stdout.readline()
+        yield process
+    finally:
+        process.kill()
+        process.communicate(timeout=20)
+
+
+def recover(env: Mapping[str, str]) -> None:
+    """Tell of the processes that died, on the command line."""
+    command = [sys.executable, "-m", "autogen_streamtrace.cli", "recover"]
+    subprocess.run(command, env={**os.environ, **env}, check=True, timeout=60)

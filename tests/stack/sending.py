@@ -112,18 +112,11 @@ class Sender:
 
     def count(self, name: str, value: int, told: Mapping[str, Any], *, ago: float = 0.0) -> bool:
         """Send the value that a counter had ``ago`` seconds ago; whether it was accepted."""
-        return self._sum(name, value, told, ago, monotonic=True)
-
-    def level(self, name: str, value: int, told: Mapping[str, Any]) -> bool:
-        """Send the value of an up-down counter; whether it was accepted."""
-        return self._sum(name, value, told, 0.0, monotonic=False)
-
-    def _sum(self, name: str, value: int, told: Mapping[str, Any], ago: float, *, monotonic: bool) -> bool:
         now = time.time_ns() - int(ago * 1e9)
         start = min(self._began, now)
         point = NumberDataPoint(start_time_unix_nano=start, time_unix_nano=now, as_int=value, attributes=pairs(told))
         temporality = AGGREGATION_TEMPORALITY_CUMULATIVE
-        total = Sum(data_points=[point], is_monotonic=monotonic, aggregation_temporality=temporality)
+        total = Sum(data_points=[point], is_monotonic=True, aggregation_temporality=temporality)
         scope = ScopeMetrics(scope=SCOPE, metrics=[Metric(name=name, unit="{stream}", sum=total)])
         group = ResourceMetrics(resource=self.resource, scope_metrics=[scope])
         return self._send("metrics", ExportMetricsServiceRequest(resource_metrics=[group]))

@@ -1,6 +1,6 @@
 """What a dead process left behind, sent by another one hours later, under the dead process's own resource.
 
-Here as the recorder sends it: killed streams with their own ids and times, the counters raised, `open` at 0.
+Hours old by hand, since no test can wait that long; at once with a real process that is killed, and `recover`.
 """
 
 import contextlib
@@ -14,6 +14,7 @@ from autogen_streamtrace.core import names
 from .collector import CONFIG, FILES, Collector
 from .loki import Loki
 from .prometheus import Prometheus
+from .runs import holding, recover
 from .sending import COMPLETED, KILLED, Ids, Sender, event, span
 from .server import eventually
 from .test_counting import NEW
@@ -76,12 +77,20 @@ def test_samples_of_three_hours_ago_are_found_behind_newer_ones(dead: Sender, pr
     assert eventually(lambda: prometheus.query(series, at=then), what="the late sample")[0][1] == 3
 
 
-def test_fifty_streams_that_died_open_are_counted_as_fifty(dead: Sender, prometheus: Prometheus) -> None:
-    layer = {names.A_LAYER: names.STREAM, names.A_NAME: "died"}
-    assert dead.count(names.M_STARTED, OPEN, layer) and dead.level(names.M_OPEN, OPEN, layer)
-    eventually(lambda: prometheus.total(f"autogen_stream_open{STREAMS}") == OPEN, what="the open streams")
-    assert dead.count(names.M_ENDED, OPEN, {**layer, names.A_OUTCOME: names.KILLED})
-    assert dead.level(names.M_OPEN, 0, layer)
-    ended = 'autogen_stream_ended_total{service_name="died", autogen_stream_outcome="killed"}'
-    eventually(lambda: prometheus.total(NEW.format(x=ended)) == OPEN, what="the killed streams")
-    eventually(lambda: prometheus.query(f"autogen_stream_open{STREAMS} == 0"), what="none to be open")
+def test_fifty_streams_of_a_killed_process_are_counted_told_and_no_longer_open(
+    collector: Collector, prometheus: Prometheus, loki: Loki
+) -> None:
+    env = {**collector.sdk("http/protobuf"), "OTEL_SERVICE_NAME": "killed"}
+    still_open = 'sum(autogen_stream_open{service_name="killed"})'
+    with holding(OPEN, {**env, "OTEL_METRIC_EXPORT_INTERVAL": "300"}) as process:
+        eventually(lambda: prometheus.total(still_open) == OPEN, what="the open streams")
+        process.kill()
+        process.wait()
+    recover(env)
+    ended = 'autogen_stream_ended_total{service_name="killed", autogen_stream_outcome="killed"}'
+    eventually(lambda: prometheus.total(NEW.format(x=ended)) == OPEN, what="the killed streams to be counted")
+    eventually(lambda: prometheus.query(f"{still_open} == 0"), what="none to be open")
+    told = '{service_name="killed"} | event_name="autogen.stream.end" | autogen_stream_outcome="killed"'
+    eventually(lambda: len(loki.lines(told)) == OPEN, what="the events")
+    spans = [each for each in collector.spans() if each.resource["service.name"] == "killed"]
+    assert [each.attributes[names.A_OUTCOME] for each in spans].count(names.KILLED) == OPEN
