@@ -82,7 +82,7 @@ async def unbounded() -> AsyncIterator[str]:
         words.extend([word async for word in spoken(with_tool(look_up))])
 
     try:
-        await asyncio.wait_for(read(), 1.0)
+        await asyncio.wait_for(read(), 3.0)
     except asyncio.TimeoutError:
         yield "".join(words)
 
@@ -97,7 +97,7 @@ async def deadline() -> AsyncIterator[str]:
             words.append(word)
 
     try:
-        await asyncio.wait_for(read(), 0.5)
+        await asyncio.wait_for(read(), 3.0)
     except asyncio.TimeoutError:
         yield "".join(words)
 
