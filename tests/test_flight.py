@@ -17,6 +17,8 @@ from programs.watching import Watching, watching
 
 import autogen_streamtrace
 from autogen_streamtrace import trace_stream
+from autogen_streamtrace.core import names as n
+from autogen_streamtrace.core.record import Opening, Record
 from autogen_streamtrace.recorder import books, layout
 from autogen_streamtrace.recorder import file as file_module
 from autogen_streamtrace.recorder.flight import FAILING, RECORDING, FlightRecorder
@@ -172,6 +174,14 @@ def test_a_program_that_closes_all_its_files_keeps_the_ones_it_opens_then(state:
 def test_with_recorder_false_there_is_no_file(state: Path) -> None:
     assert hold(lambda: None, recorder=False)[1] == ["completed"]
     assert not state.exists()
+
+
+def test_a_verdict_that_is_too_long_stays_within_its_row() -> None:
+    record = Record(Opening(n.TOOL, "t"), None, 0)
+    said = {n.A_OUTCOME: n.FAILED, n.A_CAUSE_CHAIN: ["m.Error"] * 500, "gen_ai.output.messages": "long " * 2000}
+    written = layout.judged(7, record, layout.Judged(1, 2, said))
+    assert len(written) < layout.over_at(0) - layout.end_at(0)
+    assert b"failed" in written
 
 
 def test_a_row_holds_no_word_of_a_message(state: Path) -> None:

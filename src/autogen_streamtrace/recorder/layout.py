@@ -228,8 +228,9 @@ def judged(serial: int, record: Record, verdict: Judged) -> bytes:
     optional = [key for key in attributes if key.startswith(n.HTTP_RESPONSE_HEADER)]
     optional += [key.replace(_PREFIX, ".", 1) for key in _OPTIONAL]
     text = json.dumps([verdict.span, verdict.end_ns, attributes]).encode()
-    while len(text) > room and optional:
-        attributes.pop(optional.pop(0), None)
+    while len(text) > room:
+        longest = max(attributes, key=lambda key: len(json.dumps(attributes[key])))
+        attributes.pop(optional.pop(0) if optional else longest, None)
         text = json.dumps([verdict.span, verdict.end_ns, attributes]).encode()
     return _end(_JUDGED, 0, serial, 0.0, 0, record, text)
 
