@@ -45,7 +45,9 @@ def test_every_stream_of_every_killed_process_is_told_and_counted_once(tmp_path:
     assert len(told) == len(truths) > 0.9 * ROUNDS
     for truth in truths:
         mine = [(process, found) for process, found in told.items() if _belongs(found, truth)]
-        assert mine, f"nobody tells of a process in which {len(truth['S'])} streams had started"
+        assert mine, (
+            f"nobody tells of a process in which {len(truth['S'])} streams had started; {_nearest(told, truth)}"
+        )
     processes = {process: _of(found, truths) for process, found in told.items()}
     assert len({id(truth) for truth in processes.values()}) == len(truths)
     for process, found in told.items():
@@ -124,6 +126,18 @@ def _belongs(found: dict[str, str], truth: Truth) -> bool:
     return truth["S"].keys() <= found.keys() <= truth["I"].keys() and all(
         found[name] == how for name, how in truth["E"].items()
     )
+
+
+def _nearest(told: dict[str, dict[str, str]], truth: Truth) -> str:
+    """What is wrong with the process that is most like it."""
+
+    def wrong(found: dict[str, str]) -> list[str]:
+        missing = [f"{name} is missing" for name in truth["S"].keys() - found.keys()]
+        unknown = [f"{name} never was" for name in found.keys() - truth["I"].keys()]
+        other = [f"{name}: {found[name]}, was {how}" for name, how in truth["E"].items() if found.get(name, how) != how]
+        return missing + unknown + other
+
+    return min((wrong(found) for found in told.values()), key=len).__repr__()[:500]
 
 
 def _of(found: dict[str, str], truths: list[Truth]) -> Truth:

@@ -40,13 +40,13 @@ _HEADER: Final = struct.Struct("<8sHHII")
 _PULSE: Final = struct.Struct("<dQ")
 _PROGRESS: Final = struct.Struct("<QQQddddH")
 _BIRTH: Final = struct.Struct("<HBBQ16s8s8sQQd")
-_END: Final = struct.Struct("<HBBQdIQQddddHIId")
+_END: Final = struct.Struct("<HBHQdIQQddddHIId")
 _CHECKSUM: Final = struct.Struct("<I")
 _OVER: Final = struct.Struct("<Qd")
 _LEFT: Final = struct.Struct("<QQ")
 
 _SAMPLED, _STREAMED = 1, 2
-_HELD, _THROWN_IN, _BY_TOKEN, _OVER_NOW, _TERMINAL, _TERMINATED = 4, 8, 16, 32, 64, 128
+_HELD, _THROWN_IN, _BY_TOKEN, _OVER_NOW, _TERMINAL, _TERMINATED, _GONE, _SHUTDOWN = (1 << bit for bit in range(2, 10))
 _HOWS: Final[tuple[How, ...]] = ("returned", "raised", "closed", "unread")
 _ENDED: Final = 1
 _JUDGED: Final = 2
@@ -214,6 +214,8 @@ def ended(serial: int, record: Record, ending: Ending) -> bytes:
         | (_HELD if ending.held else 0)
         | (_THROWN_IN if ending.thrown_in else 0)
         | (_BY_TOKEN if ending.by_token else 0)
+        | (_GONE if ending.gone else 0)
+        | (_SHUTDOWN if ending.shutdown else 0)
         | (_OVER_NOW if ending.over else 0)
         | (_TERMINAL if record.terminal else 0)
         | (_TERMINATED if record.terminated else 0)
@@ -366,14 +368,16 @@ def _read_end(row: bytes, serial: int, record: Record) -> tuple[Ending | None, J
     record.finish, told = json.loads(text) if text else (None, None)
     return (
         Ending(
-            _HOWS[flags & 3],
-            at,
-            bool(flags & _HELD),
-            _cause(told),
-            bool(flags & _THROWN_IN),
-            bool(flags & _BY_TOKEN),
-            delivered,
-            bool(flags & _OVER_NOW),
+            how=_HOWS[flags & 3],
+            at=at,
+            held=bool(flags & _HELD),
+            cause=_cause(told),
+            thrown_in=bool(flags & _THROWN_IN),
+            by_token=bool(flags & _BY_TOKEN),
+            gone=bool(flags & _GONE),
+            shutdown=bool(flags & _SHUTDOWN),
+            parent_chunks=delivered,
+            over=bool(flags & _OVER_NOW),
         ),
         None,
     )
