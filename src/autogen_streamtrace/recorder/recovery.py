@@ -1,6 +1,7 @@
 """Says how the streams of a process ended that has died: under its own resource, with their own ids and times."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -35,6 +36,8 @@ from .counters import Departed
 from .layout import Row, Unreadable
 from .replay import replay
 
+_TICK: Final = 0.005
+"""Seconds between the export of 0 and that of the count: Prometheus keeps one sample a millisecond, the first."""
 _METRICS: Final = (n.M_STARTED, n.M_ENDED, n.M_CUT, n.M_OPEN, n.M_STALLED, n.M_OLDEST)
 
 logger = logging.getLogger("autogen_streamtrace")
@@ -107,7 +110,9 @@ def recover(book: Book) -> Recovered:
         if attributes[n.A_OUTCOME] == n.KILLED and seen:
             attributes[n.A_LAST_SEEN] = seen
         telemetry.recovered(case.record, attributes, case.record.nanoseconds(case.over_at))
-    metrics = [data for data in (_metrics(reader, book), _metrics(reader, book)) if data is not None]
+    first = _metrics(reader, book)
+    time.sleep(_TICK)
+    metrics = [data for data in (first, _metrics(reader, book)) if data is not None]
     counted = Departed.of(book.counters).file(book.counters.state, telemetry.tally)
     return Recovered(book, spans.ended, events.emitted, metrics, open_at_death, counted)
 
