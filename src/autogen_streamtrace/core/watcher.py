@@ -18,7 +18,7 @@ from .record import clock
 from .recording import Recorder
 from .stalls import Stall, Stalls
 
-_PERIOD: Final = 0.1
+_PERIOD: Final = 0.2
 """Seconds between two rounds, at least."""
 _IDLE: Final = 1.0
 """The same where no stream is open."""
