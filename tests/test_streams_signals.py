@@ -311,4 +311,7 @@ def test_our_own_health_is_exported() -> None:
         "autogen.streamtrace.errors": before,
         "autogen.streamtrace.queue.size": 0,
         "autogen.streamtrace.export.failures": 0,
+        "autogen.streamtrace.records.dropped": 0,
+        "autogen.streamtrace.streams.recovered": 0,
+        "autogen.streamtrace.recorder.state": 1,
     }
