@@ -121,7 +121,7 @@ def test_many_streams_leave_nothing_behind(told: Watching, traced_memory: None) 
 
         await some(200)
         before = await some(2000)
-        # 75 bytes of each of 8000: tables keep the size of the most that were open at once; a record has several hundred
+        # 75 bytes of each of 8000: tables keep the size of the most that were open; a record has several hundred
         assert await some(4000) - before < 600_000
 
     asyncio.run(main())
