@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import nox
+from nox.command import CommandFailed
 
 nox.needs_version = ">=2026.10.20"
 nox.options.default_venv_backend = "uv|virtualenv"
@@ -49,7 +50,16 @@ def install_grafanas_schema(session: nox.Session) -> None:
 def run_pytest(session: nox.Session, openai: str, *arguments: str, env: dict[str, str] | None = None) -> None:
     """Installs the package with one openai family beside it and runs the tests."""
     session.install("--editable", ".", "--group", "test", openai)
-    session.run("pytest", *PARALLEL, "--ignore=tests/stack", *arguments, *session.posargs, env=env)
+    pytest(session, "--ignore=tests/stack", *arguments, env=env)
+
+
+def pytest(session: nox.Session, *arguments: str, env: dict[str, str] | None = None) -> None:
+    """Runs tests beside each other; what failed so, once more alone: real processes race on a machine that is busy."""
+    try:
+        session.run("pytest", *PARALLEL, *arguments, *session.posargs, env=env)
+    except CommandFailed:
+        session.warn("What failed is tried once more, alone")
+        session.run("pytest", "--last-failed", "--numprocesses=0", *arguments, *session.posargs, env=env)
 
 
 def install_chromium(session: nox.Session) -> None:
@@ -134,7 +144,7 @@ def stack(session: nox.Session) -> None:
         session.run("python", "tools/build.py")
     else:
         session.warn("Go is not installed (https://go.dev/dl): the Collector, Prometheus and Loki cannot be built")
-    session.run("pytest", *PARALLEL, "tests/stack", *session.posargs)
+    pytest(session, "tests/stack")
 
 
 @nox.session
