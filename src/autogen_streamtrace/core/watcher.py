@@ -19,7 +19,7 @@ from .recording import Recorder
 from .stalls import Stall, Stalls
 
 _PERIOD: Final = 0.2
-"""Seconds between two rounds, at least."""
+"""Seconds between two rounds, at least; fewer only where a stall is shorter than eight of them."""
 _IDLE: Final = 1.0
 """The same where no stream is open."""
 _SHARE: Final = 0.01
@@ -96,6 +96,7 @@ class Watcher:
         self._recorder = recorder
         self._stalls = Stalls(stall_after)
         self._answer_within = min(_UNANSWERED, stall_after / 4)
+        self._period = min(_PERIOD, stall_after / 8)
         self._pulses: dict[int, _Pulse] = {}
         self._due = 0.0
         self._awake = threading.Event()
@@ -137,7 +138,7 @@ class Watcher:
                 expected = clock()
                 continue
             cost += (time.thread_time() - before - cost) * _WEIGHT
-            pause = max(_PERIOD, cost / _SHARE)
+            pause = max(self._period, cost / _SHARE)
             expected = clock() + pause
             time.sleep(pause)
 
