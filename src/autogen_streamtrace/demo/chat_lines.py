@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from .completions import Whole
+
 MODEL: Final = "llama3.1"
 COUNTS: Final = {"prompt_eval_count": 3, "eval_count": 12, "total_duration": 1, "eval_duration": 1}
 
@@ -51,23 +53,10 @@ class ChatLines:
         return json.dumps({"error": message}).encode() + b"\n"
 
 
-class ChatDocument:
+class ChatDocument(Whole):
     """A reply for ``"stream": false``."""
 
-    content_type = "application/json"
-    done = b""
     torn = ChatLines.torn
-
-    def __init__(self) -> None:
-        self._words: list[str] = []
-        self._calls: list[dict[str, Any]] = []
-
-    def opening(self) -> bytes:
-        return b""
-
-    def text(self, word: str) -> bytes:
-        self._words.append(word)
-        return b"\n"
 
     def tool_call(self, name: str, arguments: str) -> bytes:
         self._calls.append(_call(name, arguments))
@@ -76,9 +65,6 @@ class ChatDocument:
     def finish(self, reason: str, usage: Mapping[str, int] | None = None) -> bytes:
         calls = {"tool_calls": self._calls} if self._calls else {}
         return _line({"content": "".join(self._words), **calls}, done=True, done_reason=_reason(reason), **COUNTS)
-
-    def usage(self) -> bytes:
-        return b""
 
     def error(self, message: str) -> bytes:
         return json.dumps({"error": message}).encode()

@@ -79,16 +79,15 @@ class EventStream:
         return body | {"usage": usage} if usage else body
 
 
-class Document:
-    """A completion without `"stream"`: blank lines while the model works, as some providers send, then the whole."""
+class Whole:
+    """A reply in one piece: blank lines while the model works, as some providers send, then one JSON document."""
 
     content_type = "application/json"
     done = b""
-    torn = EventStream.torn
 
     def __init__(self) -> None:
         self._words: list[str] = []
-        self._tool_calls: list[dict[str, Any]] = []
+        self._calls: list[dict[str, Any]] = []
 
     def opening(self) -> bytes:
         return b""
@@ -97,21 +96,27 @@ class Document:
         self._words.append(word)
         return b"\n"
 
+    def usage(self) -> bytes:
+        return b""
+
+
+class Document(Whole):
+    """A completion without `"stream"`."""
+
+    torn = EventStream.torn
+
     def tool_call(self, name: str, arguments: str) -> bytes:
         function = {"name": name, "arguments": arguments}
-        self._tool_calls.append({"id": "call_1", "type": "function", "function": function})
+        self._calls.append({"id": "call_1", "type": "function", "function": function})
         return b"\n"
 
     def finish(self, reason: str, usage: Mapping[str, int] | None = None) -> bytes:
         message: dict[str, Any] = {"role": "assistant", "content": "".join(self._words)}
-        if self._tool_calls:
-            message |= {"content": None, "tool_calls": self._tool_calls}
+        if self._calls:
+            message |= {"content": None, "tool_calls": self._calls}
         choice = {"index": 0, "message": message, "finish_reason": reason}
         body = {"id": "chatcmpl-1", "object": "chat.completion", "created": 1, "model": MODEL, "choices": [choice]}
         return json.dumps(body | {"usage": usage or USAGE}).encode()
-
-    def usage(self) -> bytes:
-        return b""
 
     def error(self, message: str) -> bytes:
         return event(error(message))

@@ -7,6 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from .completions import Whole
+
 MODEL: Final = "claude-3-5-sonnet-20241022"
 REASONS: Final = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
 """Finish reasons in Anthropic's words; others stay as they are."""
@@ -64,23 +66,10 @@ class MessageEvents:
         return _event("content_block_stop", index=self._block)
 
 
-class Message:
+class Message(Whole):
     """A reply without ``"stream"``."""
 
-    content_type = "application/json"
-    done = b""
     torn = b'{"id": "msg_1", "typ'
-
-    def __init__(self) -> None:
-        self._words: list[str] = []
-        self._calls: list[dict[str, Any]] = []
-
-    def opening(self) -> bytes:
-        return b""
-
-    def text(self, word: str) -> bytes:
-        self._words.append(word)
-        return b"\n"
 
     def tool_call(self, name: str, arguments: str) -> bytes:
         self._calls.append({"type": "tool_use", "id": "toolu_1", "name": name, "input": json.loads(arguments)})
@@ -90,9 +79,6 @@ class Message:
         text = [{"type": "text", "text": "".join(self._words)}] if self._words else []
         said = {"content": [*text, *self._calls], "stop_reason": REASONS.get(reason, reason)}
         return json.dumps({**_HEAD, **said, "usage": {"input_tokens": 3, "output_tokens": 12}}).encode()
-
-    def usage(self) -> bytes:
-        return b""
 
     def error(self, message: str) -> bytes:
         return json.dumps({"type": "error", "error": {"type": "overloaded_error", "message": message}}).encode()
