@@ -1,12 +1,14 @@
 """The only wrappers around a stream or a call: the same items, exceptions, cancellation; and a record of them."""
 
+import contextlib
 import inspect
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
 import wrapt
 from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN, Span
 
 from . import scope
 from .contain import contained
@@ -236,6 +238,13 @@ class Entered:
             return
         scope.leave(self._inside, self._base)
         self._ledger.end(self._record, "returned" if error is None else "raised", error)
+
+
+@contextlib.contextmanager
+def no_span(*args: Any, **kwargs: Any) -> Iterator[Span]:
+    """In place of a span of AutoGen's own, which would double ours: the span of the stream that is current."""
+    record = scope.current()
+    yield record.span if record is not None else INVALID_SPAN
 
 
 def opened(opening: Callable[[], Opening]) -> Opening | None:

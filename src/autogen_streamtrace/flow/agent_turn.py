@@ -1,12 +1,9 @@
 """Layer ``agent``: one turn of an agent, whichever of its four methods began it."""
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import ModuleType
 from typing import Any
-
-from opentelemetry.trace import INVALID_SPAN, Span
 
 from ..core import content, tap
 from ..core import names as n
@@ -27,13 +24,7 @@ def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
 
 def replace_span(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
     """Replaces AutoGen's own ``invoke_agent`` span, which would double ours."""
-    patcher.attribute(module, "trace_invoke_agent_span", lambda original: _no_span)
-
-
-@contextlib.contextmanager
-def _no_span(*args: Any, **kwargs: Any) -> Iterator[Span]:
-    record = current()
-    yield record.span if record is not None else INVALID_SPAN
+    patcher.attribute(module, "trace_invoke_agent_span", lambda original: tap.no_span)
 
 
 def _streamed(ledger: Ledger, original: Callable[..., Any], terminal: type) -> Callable[..., Any]:

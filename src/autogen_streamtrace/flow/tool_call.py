@@ -4,15 +4,12 @@ A call goes through a workbench and the tool's ``run_json``, and either may be t
 has the record; the others belong to the same call, and tell it what the workbench turns into a text.
 """
 
-import contextlib
 import functools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, Final
-
-from opentelemetry.trace import INVALID_SPAN, Span
 
 from ..core import causes, tap
 from ..core import names as n
@@ -62,7 +59,7 @@ def mcp(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
 
 def replace_span(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
     """Replaces AutoGen's own ``execute_tool`` span, which would double ours."""
-    patcher.attribute(module, "trace_tool_span", lambda original: _no_span)
+    patcher.attribute(module, "trace_tool_span", lambda original: tap.no_span)
 
 
 def refused(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
@@ -85,12 +82,6 @@ def refused(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
         return staticmethod(_execute_tool_call)
 
     patcher.attribute(module.AssistantAgent, "_execute_tool_call", watched)
-
-
-@contextlib.contextmanager
-def _no_span(*args: Any, **kwargs: Any) -> Iterator[Span]:
-    record = current()
-    yield record.span if record is not None else INVALID_SPAN
 
 
 def _awaited(
