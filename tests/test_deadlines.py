@@ -1,7 +1,6 @@
 """Deadlines of the program's, told from other cancellations."""
 
 import asyncio
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
 
@@ -11,6 +10,7 @@ from autogen_core import CancellationToken
 from harness import (
     AGENT_NAME,
     CANCELLED_ERROR,
+    TIMEOUT_ERROR,
     TOOL_NAME,
     Program,
     cancelled,
@@ -26,7 +26,6 @@ SOON: Final = 0.6
 """Seconds, in which a stream that stalls has begun to."""
 LATER: Final = 30.0
 """Seconds, in which nothing strikes."""
-TIMEOUT_ERROR: Final = "TimeoutError" if sys.version_info >= (3, 11) else "asyncio.exceptions.TimeoutError"
 TURN: Final = ("agent", "model", "http")
 
 timeout: Any = getattr(asyncio, "timeout", None)

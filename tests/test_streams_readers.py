@@ -1,7 +1,6 @@
 """Streams whose reader leaves, is cancelled, or reads them in an unusual way."""
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, cast
 
@@ -14,6 +13,7 @@ from harness import (
     MODEL_NAME,
     NEVER,
     TASK,
+    TIMEOUT_ERROR,
     Program,
     Seen,
     Told,
@@ -33,7 +33,6 @@ from openai import DefaultAsyncHttpxClient
 TURN: Final = ["agent", "http", "model"]
 SOON: Final = 0.6
 """Seconds, in which a stream that stalls has begun to."""
-TIMEOUT_ERROR: Final = "TimeoutError" if sys.version_info >= (3, 11) else "asyncio.exceptions.TimeoutError"
 
 
 class ReaderError(Exception):

@@ -1,7 +1,6 @@
 """Streams that are read in an unusual way, and streams of the user's own."""
 
 import asyncio
-import sys
 import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -14,6 +13,7 @@ from autogen_ext.models.replay import ReplayChatCompletionClient
 from harness import (
     HTTPX,
     TASK,
+    TIMEOUT_ERROR,
     Program,
     Told,
     disconnected,
@@ -30,7 +30,6 @@ from autogen_streamtrace import open_streams, trace_stream
 
 SOON: Final = 0.6
 """Seconds, in which a stream that stalls has begun to."""
-TIMEOUT_ERROR: Final = "TimeoutError" if sys.version_info >= (3, 11) else "asyncio.exceptions.TimeoutError"
 
 
 CLIENT: Final[Any] = import_module(HTTPX)

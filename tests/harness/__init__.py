@@ -27,7 +27,18 @@ import autogen_streamtrace
 from autogen_streamtrace.demo.model_server import HOST, ModelServer
 
 from .checks import wrongs
-from .expected import CANCELLED_ERROR, TRUNCATED, cancelled, disconnected, done, left, origin, struck, timed_out
+from .expected import (
+    CANCELLED_ERROR,
+    TIMEOUT_ERROR,
+    TRUNCATED,
+    cancelled,
+    disconnected,
+    done,
+    left,
+    origin,
+    struck,
+    timed_out,
+)
 from .program import (
     AGENT_NAME,
     API_KEY,
@@ -63,6 +74,7 @@ __all__ = [
     "READ_TIMEOUT",
     "TASK",
     "TEAM_NAME",
+    "TIMEOUT_ERROR",
     "TOOL_NAME",
     "TRUNCATED",
     "Body",

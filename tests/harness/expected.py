@@ -1,5 +1,6 @@
 """Verdicts that many tests expect."""
 
+import sys
 from dataclasses import replace
 from typing import Final
 
@@ -9,6 +10,7 @@ from .program import HTTPX, READ_TIMEOUT
 from .seen import Told
 
 CANCELLED_ERROR: Final = "asyncio.exceptions.CancelledError"
+TIMEOUT_ERROR: Final = "TimeoutError" if sys.version_info >= (3, 11) else "asyncio.exceptions.TimeoutError"
 
 
 def done(by: str = "model") -> Told:
