@@ -21,6 +21,10 @@ TRACES = 900
 """Of each kind."""
 TOLERANCE = 0.05
 CHILDREN = 3
+SLOW = 120.0
+"""Seconds; of such traces all are kept."""
+LAST = 60
+"""Traces that are decided after all others; enough for each shard of each gateway to have some."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,12 @@ class Tier:
 
 @pytest.fixture(scope="module")
 def tier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tier]:
-    shares = {"SAMPLING_EARLY_PERCENT": str(EARLY), "SAMPLING_REST_PERCENT": str(REST), "SAMPLING_SHARDS": "2"}
+    shares = {
+        "SAMPLING_EARLY_PERCENT": str(EARLY),
+        "SAMPLING_SLOW_PERCENT": "100",
+        "SAMPLING_REST_PERCENT": str(REST),
+        "SAMPLING_SHARDS": "2",
+    }
     with ExitStack() as stack:
         gateways = [
             stack.enter_context(Collector(tmp_path_factory.mktemp(f"gateway{number}"), CONFIG, FILES, **shares))
@@ -66,9 +75,11 @@ def sent(tier: Tier) -> dict[str, list[list[Span]]]:
     for position in (*range(1, CHILDREN + 1), 0):  # the roots last
         for batch in batches((trace[position] for trace in everything), 150):
             assert sender.spans(*batch)
+    last = [span(ids, ids.trace(), COMPLETED, seconds=SLOW) for _ in range(LAST)]
+    assert sender.spans(*last)
     sender.close()
     faults = {each for trace in traces["fault"] for each in hex_ids(trace)}
-    eventually(lambda: faults <= tier.where().keys(), limit=60, what="every trace with a fault")
+    eventually(lambda: faults | hex_ids(last) <= tier.where().keys(), limit=60, what="what is always kept")
     return traces
 
 

@@ -134,11 +134,12 @@ def test_the_program_does_not_notice(collector: Collector, store: Collector) -> 
     assert program.returncode == 0 and told["longest"] < HOLD_UP
 
     def ended() -> int:
-        return max(
+        values = (
             int(point["asInt"])
             for each in store.metrics()
             if each.data["name"] == names.M_ENDED
             for point in each.data["sum"]["dataPoints"]
         )
+        return max(values, default=0)
 
     eventually(lambda: ended() == told["streams"], limit=40, what=f"{told['streams']} streams to be counted")

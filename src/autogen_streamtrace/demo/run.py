@@ -30,7 +30,7 @@ from autogen_streamtrace.settings import SettingError
 SERVICE: Final = "autogen-streamtrace-demo"
 SCENARIO_LIMIT: Final = 15.0
 """Seconds after which a scenario that hangs is given up."""
-SETTLE_LIMIT: Final = 3.0
+SETTLE_LIMIT: Final = 15.0
 """Seconds that spans are waited for after their scenario has ended."""
 COLLECT_EVERY: Final = 0.05
 FLUSH_LIMIT: Final = 5.0
