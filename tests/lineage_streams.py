@@ -5,9 +5,10 @@ from typing import Any, Final
 
 from autogen_streamtrace.core import causes, limits
 from autogen_streamtrace.core import names as n
+from autogen_streamtrace.core.case import Case
 from autogen_streamtrace.core.causes import Cause
 from autogen_streamtrace.core.endings import Verdict
-from autogen_streamtrace.core.lineage import Case, Lineage
+from autogen_streamtrace.core.lineage import Lineage
 from autogen_streamtrace.core.record import Ending, Opening, Record
 from autogen_streamtrace.core.wire import Tail
 

@@ -18,10 +18,11 @@ from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, Span, get_current_span, set_span_in_context
 
 from . import causes, deadlines, limits
+from .case import Case, doing
 from .contain import contained, report
 from .content import Content
 from .endings import How
-from .lineage import Case, Lineage, doing
+from .lineage import Lineage
 from .names import HTTP, MODEL, NONE, SERVER
 from .record import Ending, Opening, Record, clock
 from .recording import NotRecording, Recorder

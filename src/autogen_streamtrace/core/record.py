@@ -16,7 +16,7 @@ from .endings import How
 from .wire import Tail
 
 if TYPE_CHECKING:
-    from .lineage import Case
+    from .case import Case
 
 clock: Final = time.perf_counter
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from . import names as n
-from .lineage import Case, doing
+from .case import Case, doing
 
 MOST: Final = 100
 """Silences that one look tells; the others are left to the next one, so that it never takes long."""

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable
 from types import FrameType
 from typing import Final, NamedTuple
 
+from .case import Case
 from .contain import contained
-from .lineage import Case
 from .record import clock
 from .recording import Recorder
 from .stalls import Stall, Stalls

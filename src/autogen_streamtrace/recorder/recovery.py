@@ -28,7 +28,8 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 from ..core import names as n
-from ..core.lineage import Case, Lineage
+from ..core.case import Case
+from ..core.lineage import Lineage
 from ..core.telemetry import Telemetry
 from . import books, directory
 from .books import Book

@@ -3,8 +3,9 @@
 from dataclasses import dataclass, field
 
 from ..core import names as n
+from ..core.case import Case
 from ..core.endings import Verdict
-from ..core.lineage import Case, Lineage
+from ..core.lineage import Lineage
 from ..core.record import Opening, Record
 from .books import Book
 from .layout import Row

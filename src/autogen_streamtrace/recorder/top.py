@@ -4,7 +4,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..core.lineage import Lineage, doing
+from ..core.case import doing
+from ..core.lineage import Lineage
 from . import books, directory
 from .books import Book
 from .layout import Unreadable
