@@ -5,13 +5,18 @@
 
 import asyncio
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 
 from autogen_streamtrace.core import contain
+
+if TYPE_CHECKING:
+    from otlp_receiver import OtlpReceiver
 
 LOOP = os.environ.get("STREAMTRACE_TEST_LOOP", "asyncio")  # stays there for the workers of xdist
 FOREIGN_PREFIXES = ("AUTOGEN_STREAMTRACE_", "OPENAI_", "OTEL_")
@@ -47,6 +52,30 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state directory of the test's own: no process of another one's recovers what it leaves behind."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     return tmp_path / "autogen-streamtrace"
+
+
+@pytest.fixture
+def receiver() -> Iterator["OtlpReceiver"]:
+    """Takes OTLP on loopback."""
+    from otlp_receiver import OtlpReceiver  # not needed where nothing is installed to watch
+
+    with OtlpReceiver() as running:
+        yield running
+
+
+@pytest.fixture
+def refusing() -> Iterator[str]:
+    """The URL of a port on which nobody listens."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{held.getsockname()[1]}"
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The URL of a port that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as held:
+        yield f"http://127.0.0.1:{held.getsockname()[1]}"
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import asyncio
 import os
 import re
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
@@ -16,12 +16,6 @@ from autogen_streamtrace import trace_stream
 from autogen_streamtrace.demo.model_server import ModelServer
 
 pytestmark = pytest.mark.once
-
-
-@pytest.fixture
-def receiver() -> Iterator[OtlpReceiver]:
-    with OtlpReceiver() as receiver:
-        yield receiver
 
 
 def test_a_parent_is_recovered_while_its_child_lives(receiver: OtlpReceiver, state: Path) -> None:

@@ -21,12 +21,6 @@ OUTCOME, NAME = "autogen.stream.outcome", "autogen.stream.name"
 PROTOCOLS = ["grpc", "http/protobuf"]
 
 
-@pytest.fixture
-def receiver() -> Iterator[OtlpReceiver]:
-    with OtlpReceiver() as receiver:
-        yield receiver
-
-
 def environment(receiver: OtlpReceiver, protocol: str) -> dict[str, str]:
     # Nothing arrives on a timer: what is there was sent at the end.
     later = {"OTEL_BSP_SCHEDULE_DELAY": "60000", "OTEL_BLRP_SCHEDULE_DELAY": "60000"}
