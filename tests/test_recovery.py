@@ -15,6 +15,9 @@ from otlp_receiver import OtlpReceiver
 from processes import LATE, PREFIX, command, environment, kill, left_behind, recover, streams, sums, told, victim
 
 from autogen_streamtrace.demo.model_server import ModelServer
+from autogen_streamtrace.recorder import books
+from autogen_streamtrace.recorder.recovery import recover_all
+from autogen_streamtrace.recorder.top import Open, open_streams
 
 pytestmark = pytest.mark.once
 
@@ -109,6 +112,60 @@ def test_of_twenty_recoverers_one_tells(receiver: OtlpReceiver, state: Path) -> 
     assert len(found) == 1
     assert len(receiver.spans()) == 7
     assert sums(receiver, "ended", "outcome") == {("completed",): 3, ("killed",): 4}
+    assert left_behind(state) == []
+
+
+def test_who_only_looks_keeps_nobody_from_recovering(receiver: OtlpReceiver, state: Path) -> None:
+    with victim(receiver, "holds", "2", **LATE) as process:
+        kill(process)
+    (path,) = state.rglob("*.streams")
+    with books.orphaned(path), books.orphaned(path) as looking:
+        assert looking is not None and not books.alive(path)
+        assert [found.killed for found in recover(receiver) if found] == [2]
+
+
+def test_nothing_of_a_process_that_is_being_recovered_is_open(receiver: OtlpReceiver) -> None:
+    with victim(receiver, "holds", "2", **LATE) as process:
+        kill(process)
+    meanwhile: list[list[Open]] = []
+
+    def send(what: str, batch: object) -> bool:
+        meanwhile.append(open_streams())
+        return True
+
+    assert len(list(recover_all(send))) == 1
+    assert meanwhile and not any(meanwhile)
+
+
+def test_a_child_that_is_forked_meanwhile_does_not_hold_what_its_parent_recovers(
+    receiver: OtlpReceiver, state: Path
+) -> None:
+    with victim(receiver, "holds", "2", **LATE) as process:
+        kill(process)
+    (path,) = state.rglob("*.streams")
+    with books.held(path) as descriptor:
+        assert descriptor is not None
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if books._descriptors == set() and not _is_open(descriptor) else 1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert _is_open(descriptor)
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def test_a_recoverer_that_dies_leaves_its_claim_to_the_next(receiver: OtlpReceiver, state: Path) -> None:
+    with victim(receiver, "holds", "2", **LATE) as process:
+        kill(process)
+    (path,) = state.rglob("*.streams")
+    path.with_suffix(".claim").touch()
+    assert [found.killed for found in recover(receiver) if found] == [2]
     assert left_behind(state) == []
 
 

@@ -8,6 +8,7 @@ that, or ``after`` it.
 import asyncio
 import gc
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, ClassVar
 
@@ -33,8 +34,8 @@ mounted = FastAPI()
 around = FastAPI()
 
 
-def agent(name: str, fault: str) -> tuple[AssistantAgent, Callable[[], Awaitable[None]]]:
-    return model_agent(os.environ["MODEL_URL"].replace("FAULT", fault), name, timeout=90)
+def agent(name: str, fault: str, *tools: Any) -> tuple[AssistantAgent, Callable[[], Awaitable[None]]]:
+    return model_agent(os.environ["MODEL_URL"].replace("FAULT", fault), name, timeout=90, tools=tools)
 
 
 async def words(name: str, fault: str) -> AsyncIterator[str]:
@@ -56,7 +57,8 @@ async def events(name: str, fault: str) -> AsyncIterator[str]:
 @mounted.get("/response/{name}/{fault}")
 @around.get("/response/{name}/{fault}")
 async def response(name: str, fault: str) -> StreamingResponse:
-    return StreamingResponse(events(name, fault), media_type="text/event-stream")
+    served_by = {"x-process": str(os.getpid())}
+    return StreamingResponse(events(name, fault), headers=served_by, media_type="text/event-stream")
 
 
 @app.get("/sse/{name}/{fault}")
@@ -159,6 +161,27 @@ async def flood(name: str) -> StreamingResponse:
 
     source = autogen_streamtrace.trace_stream(pieces(), name)
     return StreamingResponse(source, media_type="application/octet-stream")
+
+
+@app.get("/blocked/{name}")
+async def blocked(name: str) -> StreamingResponse:
+    """A tool blocks the event loop, and all that it serves."""
+    writer, close = agent(name, "tool_call", block)
+
+    async def types() -> AsyncIterator[str]:
+        try:
+            async for message in writer.run_stream(task="hello"):
+                yield f"data: {type(message).__name__}\n\n"
+        finally:
+            await close()
+
+    return StreamingResponse(types(), media_type="text/event-stream")
+
+
+async def block(claim_id: str) -> str:
+    """Fetches a claim."""
+    time.sleep(60)  # noqa: ASYNC251 - that is the fault
+    return "none"
 
 
 @app.get("/quiet")

@@ -125,6 +125,7 @@ def uvicorn(app: str, variables: dict[str, str], *options: str) -> Iterator[Serv
     """``uvicorn APP OPTIONS`` on a port of its own choice."""
     with _started([sys.executable, "-m", "uvicorn", app, "--port", "0", *options], variables) as server:
         server.port = int(server.says(r"running on http://127\.0\.0\.1:(\d+)")[1])
+        _listens(server)
         yield server
 
 
@@ -192,7 +193,7 @@ def _free_port() -> int:
 
 
 def _listens(server: Server) -> None:
-    """nginx says nothing when it is ready."""
+    """nginx says nothing when it is ready, uvicorn with several workers too early."""
     deadline = time.monotonic() + START
     while time.monotonic() < deadline:
         try:
@@ -202,4 +203,4 @@ def _listens(server: Server) -> None:
             time.sleep(0.02)
         else:
             return
-    raise AssertionError(f"nginx does not listen:\n{server.log}")
+    raise AssertionError(f"nobody listens:\n{server.log}")

@@ -11,12 +11,12 @@ from typing import Any, Final
 
 from . import counters, directory, layout
 from .counters import Counters
-from .file import lock, opened, write_whole
+from .file import claim, lock, opened, release, write_whole
 
 _MOST: Final = layout.row_at(layout.ROWS)
 
 _MAKING: Final = 60.0
-"""Seconds after which nobody can be making a file any more."""
+"""Seconds after which nobody can be making or removing a file any more."""
 
 logger = logging.getLogger("autogen_streamtrace")
 
@@ -86,8 +86,8 @@ def _content(path: Path, descriptor: int | None) -> bytes:
 
 
 @contextmanager
-def held(path: Path) -> Iterator[int | None]:
-    """Holds a recorder whose owner has died, so that nobody else recovers it; None where there is nothing to hold.
+def orphaned(path: Path) -> Iterator[int | None]:
+    """Opens a recorder whose owner has died; None where it lives, or there is none. It keeps nobody from the same.
 
     Raises:
         OSError: it cannot be opened, or there are no file locks.
@@ -97,18 +97,72 @@ def held(path: Path) -> Iterator[int | None]:
     except FileNotFoundError:
         yield None
         return
+    with _kept(descriptor):
+        # Who recovered it may have removed it between our opening and our lock.
+        yield descriptor if lock(descriptor, shared=True) and _still(path, descriptor) else None
+
+
+@contextmanager
+def held(path: Path) -> Iterator[int | None]:
+    """Holds a recorder whose owner has died, so that nobody else recovers it; None where there is nothing to hold.
+
+    Its own lock says that the owner lives, to whoever looks. Who recovers it is told by another one.
+
+    Raises:
+        OSError: it cannot be opened or claimed, or there are no file locks.
+    """
+    with orphaned(path) as descriptor:
+        if descriptor is None:
+            yield None
+            return
+        with _claimed(path) as mine:
+            yield descriptor if mine and _still(path, descriptor) else None
+
+
+@contextmanager
+def _claimed(path: Path) -> Iterator[bool]:
+    """Whether nobody else recovers it."""
+    descriptor = claim(path)
+    name = path.with_suffix(directory.CLAIM_SUFFIX)
+    with _kept(descriptor):
+        mine = lock(descriptor) and _still(name, descriptor)
+        try:
+            yield mine
+        finally:
+            if mine:
+                name.unlink(missing_ok=True)
+
+
+_descriptors: Final[set[int]] = set()
+"""Those with a lock, of which a forked child gets copies."""
+
+
+@contextmanager
+def _kept(descriptor: int) -> Iterator[None]:
+    _descriptors.add(descriptor)
     try:
-        # Who had it before may have removed it between our opening and our lock.
-        mine = lock(descriptor) and _still(path, descriptor)
-        yield descriptor if mine else None
+        yield
     finally:
-        os.close(descriptor)
+        if descriptor in _descriptors:
+            _descriptors.remove(descriptor)
+            release(descriptor)
+
+
+def _forked() -> None:
+    """In a child: what its parent holds must not stay held for as long as the child lives."""
+    for each in _descriptors:
+        os.close(each)
+    _descriptors.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forked)
 
 
 def alive(path: Path) -> bool:
     """Its owner lives: it holds the lock."""
     try:
-        with held(path) as descriptor:
+        with orphaned(path) as descriptor:
             return descriptor is None and path.exists()
     except OSError:
         return False
@@ -136,8 +190,11 @@ def set_aside(path: Path, why: str) -> Path:
 
 
 def sweep(chosen: str | None = None) -> None:
-    """Removes what processes have left that died while they made a file."""
-    for path in directory.own(chosen).glob("*" + directory.NEW_SUFFIX):
+    """Removes what processes have left that died while they made a file, or removed one."""
+    own = directory.own(chosen)
+    for path in [*own.glob("*" + directory.NEW_SUFFIX), *own.glob("*" + directory.CLAIM_SUFFIX)]:
+        if path.with_suffix(directory.ROWS_SUFFIX).exists():
+            continue  # somebody recovers it, or is to
         try:
             if time.time() - path.lstat().st_mtime > _MAKING:
                 path.unlink(missing_ok=True)

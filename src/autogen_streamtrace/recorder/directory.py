@@ -10,6 +10,7 @@ ROWS_SUFFIX: Final = ".streams"
 COUNTS_SUFFIX: Final = ".counts"
 NEW_SUFFIX: Final = ".new"
 ASIDE_SUFFIX: Final = ".aside"
+CLAIM_SUFFIX: Final = ".claim"
 
 logger = logging.getLogger("autogen_streamtrace")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from .directory import COUNTS_SUFFIX, NEW_SUFFIX, ROWS_SUFFIX, UnusableError, made
+from .directory import CLAIM_SUFFIX, COUNTS_SUFFIX, NEW_SUFFIX, ROWS_SUFFIX, UnusableError, made
 
 if sys.platform == "win32":
     fcntl = None
@@ -19,8 +19,10 @@ _HIGH: Final = (4000, 900, 200, 64)
 """The descriptor is put up there: a program that closes all it has and opens its own does not get it again soon."""
 
 
-def lock(descriptor: int) -> bool:
+def lock(descriptor: int, *, shared: bool = False) -> bool:
     """Takes the file's lock; False where another process holds it. The kernel releases it when its holder dies.
+
+    Several may share it, as long as nobody has it alone.
 
     Raises:
         OSError: there are no file locks here.
@@ -28,10 +30,17 @@ def lock(descriptor: int) -> bool:
     if fcntl is None:
         raise OSError(errno.ENOSYS, "this platform has no file locks")
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True
+
+
+def release(descriptor: int) -> None:
+    """Gives a lock back and closes the descriptor; a child that was forked meanwhile has a copy of it, not the lock."""
+    if fcntl is not None:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
 
 
 class File:
@@ -162,4 +171,21 @@ def opened(path: Path) -> int:
     if not stat.S_ISREG(found.st_mode) or (found.st_uid != os.geteuid() and os.geteuid() != 0):
         os.close(descriptor)
         raise UnusableError(f"{path} is no regular file of user {os.geteuid()}")
+    return descriptor
+
+
+def claim(path: Path) -> int:
+    """Opens, and makes where it is not there, the file whose lock is the right to recover the recorder ``path``.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    owner = path.stat()
+    descriptor = os.open(path.with_suffix(CLAIM_SUFFIX), os.O_RDWR | os.O_CREAT | _NOFOLLOW | os.O_CLOEXEC, 0o600)
+    if os.geteuid() == 0:  # the recorder's user is to recover it too, should this process die meanwhile
+        try:
+            os.fchown(descriptor, owner.st_uid, owner.st_gid)
+        except OSError:
+            os.close(descriptor)
+            raise
     return descriptor

@@ -143,7 +143,7 @@ def dead(chosen: str | None = None) -> Iterator[tuple[Path, Recovered | None]]:
     """Every recorder whose owner has died, with what it has to tell; nothing is sent or removed."""
     for path in directory.found(chosen):
         try:
-            with books.held(path) as descriptor:
+            with books.orphaned(path) as descriptor:
                 if descriptor is not None:
                     yield path, recover(books.read(path, descriptor))
         except (OSError, Unreadable) as error:
