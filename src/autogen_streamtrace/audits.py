@@ -267,7 +267,7 @@ def _tool(thing: Any, inside: Path, seen: set[int]) -> list[Timeout] | None:
     return [Timeout("tool", whose, "timeout", None, "none"), *found]
 
 
-# Servers. Sources: https://www.uvicorn.org/settings/#timeouts, https://gunicorn.org/reference/settings/
+# Servers. Sources: https://uvicorn.dev/settings/#timeouts, https://gunicorn.org/reference/settings/
 
 _UVICORN: Final[dict[str, tuple[float | None, bool]]] = {
     "timeout_keep_alive": (5.0, False),
