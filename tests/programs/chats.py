@@ -8,6 +8,7 @@ that, or ``after`` it.
 import asyncio
 import gc
 import os
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, ClassVar
 
@@ -159,6 +160,12 @@ async def flood(name: str) -> StreamingResponse:
 
     source = autogen_streamtrace.trace_stream(pieces(), name)
     return StreamingResponse(source, media_type="application/octet-stream")
+
+
+@app.get("/blocks/{seconds}")
+async def blocks(seconds: float) -> None:
+    """Stops its event loop."""
+    time.sleep(seconds)  # noqa: ASYNC251
 
 
 @app.get("/quiet")
