@@ -47,6 +47,15 @@ hypothesis.settings.register_profile("streams", deadline=None)
 hypothesis.settings.load_profile("streams")
 
 
+@pytest.fixture(scope="module", autouse=True)
+def module_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The same for what a module starts once, before the first of its tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        directory = tmp_path_factory.mktemp("state")
+        patch.setenv("XDG_STATE_HOME", str(directory))
+        yield directory / "autogen-streamtrace"
+
+
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A state directory of the test's own: no process of another one's recovers what it leaves behind."""

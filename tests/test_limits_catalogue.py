@@ -2,7 +2,11 @@
 
 from pathlib import Path
 
+import gunicorn.config  # type: ignore[import-untyped]
+import httpx
+import openai
 import pytest
+import uvicorn
 
 from autogen_streamtrace.core import names as n
 from autogen_streamtrace.core.headers import INTERMEDIARIES
@@ -73,6 +77,24 @@ def test_intermediaries_and_outcomes_are_those_of_the_telemetry() -> None:
 )
 def test_a_vendor_is_there(vendor: str) -> None:
     assert any(vendor in limit.vendor for limit in builtin())
+
+
+@pytest.mark.parametrize(
+    ("limit", "default"),
+    [
+        ("gunicorn.timeout", gunicorn.config.Timeout.default),
+        ("gunicorn.graceful_timeout", gunicorn.config.GracefulTimeout.default),
+        ("uvicorn.timeout_graceful_shutdown", uvicorn.Config("app").timeout_graceful_shutdown),
+        ("uvicorn.ws_ping_timeout", uvicorn.Config("app").ws_ping_timeout),
+        ("http_client.read_timeout", httpx.Client().timeout.read),
+        ("http_client.connect_timeout", httpx.Client().timeout.connect),
+        ("http_client.write_timeout", httpx.Client().timeout.write),
+        ("http_client.pool_timeout", httpx.Client().timeout.pool),
+        ("openai.read_timeout", openai.DEFAULT_TIMEOUT.read),
+    ],
+)
+def test_a_default_is_that_of_the_installed_package(limit: str, default: float | None) -> None:
+    assert {known.id: known.seconds for known in builtin()}[limit] == default
 
 
 def test_a_users_limit_comes_before_the_built_in_ones(tmp_path: Path) -> None:

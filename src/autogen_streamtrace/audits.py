@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
+from .core.supervision import process as supervision
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -88,13 +90,14 @@ def audit(*objects: Any, server: str = "") -> Audit:
 
     Args:
         objects: agents, teams, model clients, HTTP clients, tools, workbenches, uvicorn's and gunicorn's configs.
-        server: the command line that the server is started with: ``gunicorn -t 60 …`` or ``uvicorn …``.
+        server: the command line that the server is started with: ``gunicorn -t 60 …`` or ``uvicorn …``. Without it,
+            the server that runs this process, where it is instrumented.
 
     Raises:
         ValueError: the command line is of another server, or a value in it is no number.
     """
     found = list(_of_command(server)) if server else []
-    for each in objects:
+    for each in (*objects, *(() if server else supervision.servers)):
         found += _of(each, (), set())
     timeouts = tuple(dict.fromkeys(found))
     bounding = [each for each in timeouts if each.bounds and each.seconds is not None and each.layer != "server"]
@@ -267,7 +270,7 @@ def _tool(thing: Any, inside: Path, seen: set[int]) -> list[Timeout] | None:
     return [Timeout("tool", whose, "timeout", None, "none"), *found]
 
 
-# Servers. Sources: https://www.uvicorn.org/settings/#timeouts, https://gunicorn.org/reference/settings/
+# Servers. Sources: https://uvicorn.dev/settings/#timeouts, https://gunicorn.org/reference/settings/
 
 _UVICORN: Final[dict[str, tuple[float | None, bool]]] = {
     "timeout_keep_alive": (5.0, False),

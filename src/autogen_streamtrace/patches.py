@@ -55,6 +55,7 @@ TABLE: Final = (
     Patch("asyncio.tasks", deadline.apply_wait_for),
     Patch("starlette.applications", server_response.apply),
     Patch("uvicorn.server", server_shutdown.apply),
+    Patch("gunicorn.workers.base", server_shutdown.apply_worker),
     Patch("gunicorn.workers.gasgi", server_shutdown.apply_gunicorn),
 )
 

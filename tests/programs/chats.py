@@ -184,6 +184,12 @@ async def block(claim_id: str) -> str:
     return "none"
 
 
+@app.get("/blocks/{seconds}")
+async def blocks(seconds: float) -> None:
+    """Stops its event loop."""
+    time.sleep(seconds)  # noqa: ASYNC251
+
+
 @app.get("/quiet")
 async def quiet() -> Response:
     return PlainTextResponse("quiet")

@@ -28,6 +28,8 @@ from .record import Ending, Opening, Record, clock
 from .recording import NotRecording, Recorder
 from .scope import current, enclosing, get, parent_context
 from .stalls import Stall
+from .supervision import Timer
+from .supervision import process as supervision
 from .watcher import Loop, Watcher
 
 _GATHER: Final = 0.02
@@ -115,7 +117,7 @@ class Ledger:
         self._stall_after = stall_after
         self.captures = captures
         self._loops: dict[int, tuple[Loop, AsyncGenerator[None, None]]] = {}
-        self._servers: dict[int, Callable[[], bool]] = {}
+        self._servers: dict[int, tuple[Callable[[], bool], Timer | None]] = {}
         self._inherited: list[object] = []
         self._begin_anew()
 
@@ -203,6 +205,7 @@ class Ledger:
                 how, cause = "raised", record.failure
             cancelled = cause is not None and cause.kind == "cancelled"
             stopped = cancelled or how == "closed"
+            shutdown = (cancelled or record.layer == SERVER) and self.shutting_down(record.loop)
             ending = Ending(
                 how,
                 at,
@@ -210,9 +213,10 @@ class Ledger:
                 cause=cause,
                 thrown_in=thrown_in,
                 by_token=cancelled and _by_token(record),
-                shutdown=(cancelled or record.layer == SERVER) and self.shutting_down(record.loop),
+                shutdown=shutdown,
                 parent_chunks=_delivered(record),
                 deadline=deadlines.striking(error) if stopped else None,
+                grace=self._grace(record.loop, at) if shutdown else None,
                 over=over,
             )
         except Exception as defect:
@@ -227,13 +231,15 @@ class Ledger:
         Only the first counts. It ends for its reader now, and really when ``end`` is told. Where ``idle``, only if
         some stream in it is open: a connection that may stay open between two answers is not cut between them.
         """
+        at = clock()
         closed = Ending(
             "closed",
-            clock(),
+            at,
             held=record.held,
             cause=causes.CLOSED,
             gone=True,
             shutdown=shutdown,
+            grace=self._grace(record.loop, at) if shutdown else None,
             over=False,
         )
         self._tell(("left", record, (closed, idle)))
@@ -254,9 +260,15 @@ class Ledger:
 
     # -- told by servers
 
-    def serves(self, loop: int, stopping: Callable[[], bool]) -> None:
-        """A server runs on this event loop; ``stopping`` says whether it shuts down."""
-        self._servers[loop] = stopping
+    def serves(self, loop: int, stopping: Callable[[], bool], grace: Timer | None = None) -> None:
+        """A server runs on this event loop.
+
+        Args:
+            loop: the event loop.
+            stopping: says whether the server shuts down.
+            grace: since when it does, and for how long it lets its streams go on.
+        """
+        self._servers[loop] = stopping, grace
 
     def served(self, loop: int) -> None:
         """No server runs on this event loop any more."""
@@ -264,8 +276,12 @@ class Ledger:
 
     def shutting_down(self, loop: int) -> bool:
         """The server that runs on this event loop shuts down."""
-        stopping = self._servers.get(loop)
-        return stopping is not None and stopping()
+        server = self._servers.get(loop)
+        return server is not None and server[0]()
+
+    def _grace(self, loop: int, at: float) -> deadlines.Deadline | None:
+        _, grace = self._servers.get(loop, (None, None))
+        return grace.struck(at) if grace is not None else None
 
     # -- judged and exported
 
@@ -322,6 +338,7 @@ class Ledger:
         """After a fork: the parent's streams are not this process's."""
         self._inherited.append(self._loops)  # dropped, its generators would be closed by loops that never run here
         self._loops = {}
+        supervision.forget()
         self._telemetry.forget()
         self._recorder.forked()
         self._begin_anew()

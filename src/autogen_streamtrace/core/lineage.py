@@ -106,12 +106,12 @@ class Lineage:
             self.ended(case, ending)
             self.over(case, ending.at)
 
-    def killed(self, now: float) -> None:
-        """The interpreter ends with these streams open."""
+    def killed(self, now: float, limit: Limit | None = None) -> None:
+        """The process ended with these streams open, for this limit."""
         for case in list(self.open):
             if case.verdict is None:
-                waiting, name = doing(case)
-                self._fix(case, Verdict(n.KILLED, "process", waiting, name, "interpreter ended", case.outermost), now)
+                killed = Verdict(n.KILLED, "process", *doing(case), "interpreter ended", case.outermost, limit=limit)
+                self._fix(case, killed, now)
             self.ended(case, Ending("closed", now))
             self.over(case, now)
 
@@ -410,6 +410,8 @@ def _deadline(case: Case, rule: Rule, ended_by: n.EndedBy) -> Deadline | None:
 def _limit(case: Case, rule: Rule, ended_by: n.EndedBy) -> Limit | None:
     """The limit that this process set and that struck."""
     deadline = _deadline(case, rule, ended_by)
+    if deadline is None and ended_by == n.PROCESS and case.ending is not None:
+        deadline = case.ending.grace
     if deadline is not None:
         return Limit(deadline.limit, deadline.seconds, n.CONFIGURED)
     timer = case.ending.cause.timer if case.ending is not None and case.ending.cause is not None else ""

@@ -200,5 +200,7 @@ class Ending(NamedTuple):
     """Items that its parent had delivered by then."""
     deadline: Deadline | None = None
     """The program's deadline by which its task was being cancelled."""
+    grace: Deadline | None = None
+    """How long the server that shuts down lets its streams go on, where that was over by then."""
     over: bool = True
     """It has also really ended; else that is told later."""

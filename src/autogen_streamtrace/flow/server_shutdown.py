@@ -1,5 +1,7 @@
 """A server that shuts down: who stopped its streams, and that what was told leaves before the process does.
 
+And what else it ends streams for: gunicorn kills a worker that shows no sign of life, or does not end in time.
+
 uvicorn imports the application when it already runs, so only what it calls later can be watched: ``Server.startup``
 and ``Server.shutdown``. It ends by raising its signal again, so that ``atexit`` never runs.
 """
@@ -14,7 +16,12 @@ from typing import Any, Final
 from ..core.contain import contained
 from ..core.ledger import Ledger
 from ..core.patcher import Patcher
+from ..core.record import clock
+from ..core.supervision import HEARTBEAT, Timer
+from ..core.supervision import process as supervision
 
+_UVICORN_GRACE: Final = "uvicorn.timeout_graceful_shutdown"
+_GUNICORN_GRACE: Final = "gunicorn.graceful_timeout"
 _UNWINDING: Final = 1.0
 """Seconds that cancelled streams have to end."""
 _CANCELLING: Final = 0.1
@@ -29,6 +36,7 @@ def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
         async def startup(self: Any, *args: Any, **kwargs: Any) -> Any:
             with contained("meeting a server"):
                 ledger.serves(id(asyncio.get_running_loop()), lambda: self.should_exit)
+                supervision.runs_under(self.config)
             return await original(self, *args, **kwargs)
 
         return startup
@@ -37,7 +45,9 @@ def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
         @functools.wraps(original)
         async def shutdown(self: Any, *args: Any, **kwargs: Any) -> Any:
             loop = id(asyncio.get_running_loop())
-            ledger.serves(loop, _stopping)
+            with contained("meeting a server that shuts down"):
+                seconds = self.config.timeout_graceful_shutdown
+                _shuts_down(ledger, None if seconds is None else Timer(_UVICORN_GRACE, seconds, clock()))
             try:
                 return await original(self, *args, **kwargs)
             finally:
@@ -58,12 +68,38 @@ def apply_gunicorn(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None
     def stopping(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         async def _shutdown(self: Any, *args: Any, **kwargs: Any) -> Any:
-            ledger.serves(id(asyncio.get_running_loop()), _stopping)
+            with contained("meeting a server that shuts down"):
+                _shuts_down(ledger, Timer(_GUNICORN_GRACE, self.cfg.graceful_timeout, clock()))
             return await original(self, *args, **kwargs)
 
         return _shutdown
 
     patcher.attribute(module.ASGIWorker, "_shutdown", stopping)
+
+
+def apply_worker(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
+    """Watches the signs of life of a worker of gunicorn's, of whatever class: without them it is killed."""
+
+    def beating(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def notify(self: Any, *args: Any, **kwargs: Any) -> Any:
+            with contained("meeting a worker"):
+                supervision.begins(Timer(HEARTBEAT, self.cfg.timeout, clock()))
+                supervision.runs_under(self.cfg)
+            return original(self, *args, **kwargs)
+
+        return notify
+
+    patcher.attribute(module.Worker, "notify", beating)
+
+
+def _shuts_down(ledger: Ledger, grace: Timer | None) -> None:
+    """The server on this event loop shuts down; gunicorn counts from the same moment."""
+    ledger.serves(id(asyncio.get_running_loop()), _stopping, grace)
+    for configuration in supervision.servers:
+        seconds = getattr(configuration, "graceful_timeout", None)
+        if isinstance(seconds, (int, float)):
+            supervision.begins(Timer(_GUNICORN_GRACE, seconds, clock()))
 
 
 def _stopping() -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from ..core.supervision import Timer
 from . import counters, directory, layout
 from .counters import Counters
 from .file import claim, lock, opened, release, write_whole
@@ -34,6 +35,8 @@ class Book:
     counters: Counters
     damaged: list[str] = field(default_factory=list)
     """What could not be read."""
+    timers: tuple[Timer, ...] = ()
+    """What its server would have ended its process for, as they ran when it was last seen."""
 
     @property
     def pid(self) -> int:
@@ -73,7 +76,7 @@ def read(path: Path, descriptor: int | None = None) -> Book:
         damaged.append(f"its counters: {error}")
     rows = [row for row in rows if not row.left or row.left > counted.state]
     rows.sort(key=lambda row: row.serial)
-    return Book(path, described, layout.read_pulse(data), rows, counted, damaged)
+    return Book(path, described, layout.read_pulse(data), rows, counted, damaged, layout.read_timers(data))
 
 
 def _content(path: Path, descriptor: int | None) -> bytes:

@@ -24,6 +24,7 @@ from ..core.contain import contained
 from ..core.counts import Attributes
 from ..core.record import Ending, Record
 from ..core.recording import Counted, Labels
+from ..core.supervision import process as supervision
 from ..core.tally import Tally
 from . import layout
 from .counters import Departed
@@ -243,7 +244,7 @@ class FlightRecorder:
             first, last = min(slots) * layout.PROGRESS_SIZE, (max(slots) + 1) * layout.PROGRESS_SIZE
             self._write(bytes(memoryview(self._image)[first:last]), layout.PROGRESS_AT + first, count=False)
         if records:
-            self._write(layout.pulse(now, time.time_ns()), layout.PULSE_AT, count=False)
+            self._write(layout.pulse(now, time.time_ns(), supervision.timers), layout.PULSE_AT, count=False)
 
     def _leave(self) -> None:
         with self._books:

@@ -1,7 +1,7 @@
 """What lies where in a recorder's file, and how it is read back.
 
     header    what the process is: its resource and its settings
-    pulse     when it was last seen alive
+    pulse     when it was last seen alive, and which of its server's timers ran
     progress  one entry for each row, copied by the watcher
     rows      what is known of each stream: its birth, its end, whether it has left
 
@@ -12,6 +12,7 @@ parts of a row carry the serial number of its stream, since rows are used again;
 import json
 import struct
 import zlib
+from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -19,6 +20,7 @@ from ..core import names as n
 from ..core.causes import Cause
 from ..core.endings import How
 from ..core.record import Ending, Opening, Record
+from ..core.supervision import Timer
 
 MAGIC: Final = b"AGSTREAM"
 VERSION: Final = 1
@@ -38,6 +40,7 @@ _LEFT_AT: Final = ROW_SIZE - 16
 
 _HEADER: Final = struct.Struct("<8sHHII")
 _PULSE: Final = struct.Struct("<dQ")
+_TIMERS: Final = struct.Struct("<II")
 _PROGRESS: Final = struct.Struct("<QQQddddH")
 _BIRTH: Final = struct.Struct("<HBBQ16s8s8sQQd")
 _END: Final = struct.Struct("<HBHQdIQQddddHIId")
@@ -126,14 +129,27 @@ def read_header(data: bytes) -> dict[str, Any]:
     return described
 
 
-def pulse(now: float, now_ns: int) -> bytes:
-    """When the process was seen alive: on its records' clock, and since the epoch."""
-    return _PULSE.pack(now, now_ns)
+def pulse(now: float, now_ns: int, timers: Iterable[Timer] = ()) -> bytes:
+    """When the process was seen alive, on its records' clock and since the epoch; what its server would end it for."""
+    text = json.dumps([*timers]).encode()
+    return _PULSE.pack(now, now_ns) + _TIMERS.pack(len(text), zlib.crc32(text)) + text
 
 
 def read_pulse(data: bytes) -> tuple[float, int]:
     """What ``pulse`` made; zeros where there was none."""
     return _PULSE.unpack_from(data, PULSE_AT) if len(data) >= PULSE_AT + _PULSE.size else (0.0, 0)
+
+
+def read_timers(data: bytes) -> tuple[Timer, ...]:
+    """The timers that ``pulse`` was given; none where they are damaged, or were never written."""
+    at = PULSE_AT + _PULSE.size
+    if len(data) < at + _TIMERS.size:
+        return ()
+    length, checksum = _TIMERS.unpack_from(data, at)
+    text = data[at + _TIMERS.size : at + _TIMERS.size + length]
+    if not length or len(text) != length or zlib.crc32(text) != checksum:
+        return ()
+    return tuple(Timer(*each) for each in json.loads(text))
 
 
 def row_at(slot: int) -> int:

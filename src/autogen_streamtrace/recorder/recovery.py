@@ -28,6 +28,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 from ..core import names as n
+from ..core import supervision
 from ..core.case import Case
 from ..core.lineage import Lineage
 from ..core.telemetry import Telemetry
@@ -98,7 +99,7 @@ def recover(book: Book) -> Recovered:
     settled: list[Case] = []
     replayed = replay(book, Lineage(settled.append))
     open_at_death = len([case for case in replayed.lineage.open if case.ending is None])
-    replayed.lineage.killed(replayed.now)
+    replayed.lineage.killed(replayed.now, supervision.explains(book.timers, book.seen[0]))
     seen = _iso(book.seen[1]) if book.seen[1] else ""
     for row in book.rows:
         telemetry.tally.start(row.record.opening)
