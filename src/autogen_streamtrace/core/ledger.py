@@ -4,12 +4,10 @@ A reader, or a finaliser in the middle of a garbage collection, only puts a fact
 that the metrics SDK may hold. The queue's order is the order in which things happened.
 """
 
-import asyncio
 import contextlib
-import sys
 import threading
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Protocol
@@ -17,20 +15,20 @@ from typing import Any, Final, Protocol
 from opentelemetry.context import Context
 from opentelemetry.trace import NonRecordingSpan, Span, get_current_span, set_span_in_context
 
-from . import causes, deadlines, limits
+from . import causes, deadlines, limits, loops
 from .case import Case, doing
 from .contain import contained, report
 from .content import Content
 from .endings import How
 from .lineage import Lineage
+from .loops import Loops
 from .names import HTTP, MODEL, NONE, SERVER
 from .record import Ending, Opening, Record, clock
 from .recording import NotRecording, Recorder
 from .scope import current, enclosing, get, parent_context
 from .stalls import Stall
-from .supervision import Timer
 from .supervision import process as supervision
-from .watcher import Loop, Watcher
+from .watcher import Watcher
 
 _GATHER: Final = 0.02
 """Seconds in which the thread lets facts gather after a quiet time, so that a turn wakes it once."""
@@ -40,8 +38,6 @@ _QUIET: Final = 0.5
 """Seconds without a fact that make a quiet time."""
 _TICK: Final = 0.25
 """Seconds between two looks at the streams that wait."""
-_LOOP_CHECK: Final = 1.0
-"""Seconds between two looks for event loops that were closed without a word."""
 STALL_AFTER: Final = 10.0
 """Seconds of silence that count as a stall."""
 _NOT_RECORDING: Final = NotRecording()
@@ -116,9 +112,7 @@ class Ledger:
         self._recorder = recorder
         self._stall_after = stall_after
         self.captures = captures
-        self._loops: dict[int, tuple[Loop, AsyncGenerator[None, None]]] = {}
-        self._servers: dict[int, tuple[Callable[[], bool], Timer | None]] = {}
-        self._inherited: list[object] = []
+        self.loops = Loops(self._loop_closed)
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -126,7 +120,7 @@ class Ledger:
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._lineage = lineage = Lineage(self._settled, self._suspect)
         self._watcher = Watcher(
-            lambda: list(lineage.open), self._loop_of, self._stalled, self._recorder, self._stall_after
+            lambda: list(lineage.open), self.loops.find, self._stalled, self._recorder, self._stall_after
         )
         self._judging = threading.RLock()
         self._thread: threading.Thread | None = None
@@ -156,7 +150,7 @@ class Ledger:
             above = parent()
             if above is not None and _same(above, opening):
                 return None
-            record = Record(self._telemetry.carried(opening, get()), above, self._loop())
+            record = Record(self._telemetry.carried(opening, get()), above, self.loops.running())
             if self.captures and record.content is None:
                 record.content = Content()
             if start:
@@ -205,7 +199,7 @@ class Ledger:
                 how, cause = "raised", record.failure
             cancelled = cause is not None and cause.kind == "cancelled"
             stopped = cancelled or how == "closed"
-            shutdown = (cancelled or record.layer == SERVER) and self.shutting_down(record.loop)
+            shutdown = (cancelled or record.layer == SERVER) and self.loops.shutting_down(record.loop)
             ending = Ending(
                 how,
                 at,
@@ -216,7 +210,7 @@ class Ledger:
                 shutdown=shutdown,
                 parent_chunks=_delivered(record),
                 deadline=deadlines.striking(error) if stopped else None,
-                grace=self._grace(record.loop, at) if shutdown else None,
+                grace=self.loops.grace(record.loop, at) if shutdown else None,
                 over=over,
             )
         except Exception as defect:
@@ -239,7 +233,7 @@ class Ledger:
             cause=causes.CLOSED,
             gone=True,
             shutdown=shutdown,
-            grace=self._grace(record.loop, at) if shutdown else None,
+            grace=self.loops.grace(record.loop, at) if shutdown else None,
             over=False,
         )
         self._tell(("left", record, (closed, idle)))
@@ -257,31 +251,6 @@ class Ledger:
             now = clock()
             open_now = [case for case in self._lineage.open if case.ending is None]
             return [_open_stream(case, self._telemetry.span(case.record), now) for case in open_now]
-
-    # -- told by servers
-
-    def serves(self, loop: int, stopping: Callable[[], bool], grace: Timer | None = None) -> None:
-        """A server runs on this event loop.
-
-        Args:
-            loop: the event loop.
-            stopping: says whether the server shuts down.
-            grace: since when it does, and for how long it lets its streams go on.
-        """
-        self._servers[loop] = stopping, grace
-
-    def served(self, loop: int) -> None:
-        """No server runs on this event loop any more."""
-        self._servers.pop(loop, None)
-
-    def shutting_down(self, loop: int) -> bool:
-        """The server that runs on this event loop shuts down."""
-        server = self._servers.get(loop)
-        return server is not None and server[0]()
-
-    def _grace(self, loop: int, at: float) -> deadlines.Deadline | None:
-        _, grace = self._servers.get(loop, (None, None))
-        return grace.struck(at) if grace is not None else None
 
     # -- judged and exported
 
@@ -331,13 +300,15 @@ class Ledger:
         """The streams that are stalled now."""
         return self._watcher.stalled()
 
+    def _loop_closed(self, loop: int, at: float) -> None:
+        self._tell(("loop closed", loop, at))
+
     def _stalled(self, case: Case, stall: Stall) -> None:
         self._tell(("stalled", case, stall))
 
     def forget(self) -> None:
         """After a fork: the parent's streams are not this process's."""
-        self._inherited.append(self._loops)  # dropped, its generators would be closed by loops that never run here
-        self._loops = {}
+        self.loops.forget()
         supervision.forget()
         self._telemetry.forget()
         self._recorder.forked()
@@ -363,7 +334,7 @@ class Ledger:
         facts, wake, watcher = self._facts, self._wake, self._watcher
         checked = woken = clock()
         while not self._retired or self._lineage.open or facts.qsize():
-            pause = _TICK if self._lineage.impatient else _LOOP_CHECK if self._lineage.open else None
+            pause = _TICK if self._lineage.impatient else loops.CHECK if self._lineage.open else None
             with contextlib.suppress(Empty):
                 wake.get(timeout=pause)
                 quiet = clock() - woken > _QUIET
@@ -372,9 +343,9 @@ class Ledger:
                 while wake.qsize():
                     wake.get_nowait()
             self.drain()
-            if clock() - checked > _LOOP_CHECK:
+            if clock() - checked > loops.CHECK:
                 checked = clock()
-                self._check_loops()
+                self.loops.check()
         watcher.stop()
 
     def _take(self, fact: tuple[Any, ...]) -> None:
@@ -401,7 +372,7 @@ class Ledger:
             opening = self._telemetry.carried(about, context)
             self._telemetry.never_started(opening, parent_context(parent, context), parent is None)
         elif what == "loop closed":
-            self._loops.pop(about, None)
+            self.loops.drop(about)
             self._lineage.stopped(about, Ending("closed", more, held=True, cause=causes.CLOSED))
 
     def _told_of_stall(self, case: Case, stall: Stall) -> None:
@@ -421,41 +392,6 @@ class Ledger:
             del self._keyed[record.opening.key]
         self._telemetry.ended(case)
         record.parent = case.parent = None  # contexts of tasks and kept connections may hold a record for long
-
-    # -- event loops
-
-    def _loop(self) -> int:
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            return 0
-        known = self._loops.get(id(loop))
-        if known is None or known[0].loop is not loop:
-            self._loops[id(loop)] = (Loop(loop, threading.get_ident()), self._sentinel(id(loop)))
-        return id(loop)
-
-    def _loop_of(self, key: int) -> Loop | None:
-        known = self._loops.get(key)
-        return known[0] if known is not None else None
-
-    def _sentinel(self, loop: int) -> AsyncGenerator[None, None]:
-        """An asynchronous generator that the event loop closes with all others when it shuts down."""
-
-        async def wait() -> AsyncGenerator[None, None]:
-            try:
-                yield
-            finally:
-                self._tell(("loop closed", loop, clock()))
-
-        sentinel = wait()
-        with contextlib.suppress(StopIteration):
-            sentinel.asend(None).send(None)
-        return sentinel
-
-    def _check_loops(self) -> None:
-        for key, (known, _) in list(self._loops.items()):
-            if known.loop.is_closed():
-                self._tell(("loop closed", key, clock()))
 
 
 def _postponed(record: Record) -> bool:
@@ -504,18 +440,3 @@ def _open_stream(case: Case, span: Span, now: float) -> OpenStream:
         trace_id=format(context.trace_id, "032x"),
         span_id=format(context.span_id, "016x"),
     )
-
-
-def prime(generator: AsyncGenerator[Any, Any]) -> None:
-    """Advances a native asynchronous generator to its first ``yield``, outside the event loop's hooks.
-
-    So primed it learns at once, and not from a task of the loop's, that it was dropped.
-    """
-    hooks = sys.get_asyncgen_hooks()
-    sys.set_asyncgen_hooks(None, None)
-    try:
-        generator.asend(None).send(None)
-    except StopIteration:
-        pass
-    finally:
-        sys.set_asyncgen_hooks(*hooks)

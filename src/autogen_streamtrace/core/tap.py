@@ -12,7 +12,8 @@ from opentelemetry.trace import INVALID_SPAN, Span
 
 from . import scope
 from .contain import contained
-from .ledger import Ledger, prime
+from .ledger import Ledger
+from .loops import prime
 from .record import Opening, Record, clock
 from .scope import get, switch
 

@@ -4,16 +4,16 @@ It is no task of an event loop, which a blocked loop would silence with all othe
 so that it never takes more than a hundredth of a core.
 """
 
-import asyncio
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
 from types import FrameType
-from typing import Final, NamedTuple
+from typing import Final
 
 from .case import Case
 from .contain import contained
+from .loops import Loop
 from .record import clock
 from .recording import Recorder
 from .stalls import Stall, Stalls
@@ -30,14 +30,6 @@ _UNANSWERED: Final = 1.0
 """Seconds without an answer after which an event loop counts as blocked, if the patience is not shorter."""
 _STACK: Final = 8192
 """Characters of a stack at most."""
-
-
-class Loop(NamedTuple):
-    """An event loop that reads streams."""
-
-    loop: asyncio.AbstractEventLoop
-    thread: int
-    """Identity of the thread in which it runs."""
 
 
 class _Pulse:
@@ -125,7 +117,7 @@ class Watcher:
         cost, expected = 0.0, clock()
         while not self._stopped:
             now, before = clock(), time.thread_time()
-            cases = self._cases()
+            cases, busy = self._cases(), False
             with contained("copying what is known of open streams"):
                 busy = self._recorder.copy(now)
             with contained("looking for stalled streams"):

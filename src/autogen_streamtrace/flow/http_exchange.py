@@ -11,7 +11,8 @@ from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 from ..core import headers
 from ..core import names as n
 from ..core.contain import contained
-from ..core.ledger import Ledger, prime
+from ..core.ledger import Ledger
+from ..core.loops import prime
 from ..core.patcher import Patcher
 from ..core.record import Opening, Record, clock
 from ..core.wire import TAIL, Tail

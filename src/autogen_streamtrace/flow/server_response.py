@@ -178,7 +178,7 @@ class _Exchange(scope.Deferred):
         except BaseException as error:
             self._complete = self._complete and not last
             if isinstance(error, OSError):  # since ASGI 2.4 a lost connection
-                self._lost(shutdown=self._socket and self._ledger.shutting_down(record.loop))
+                self._lost(shutdown=self._socket and self._ledger.loops.shutting_down(record.loop))
             raise
         done = clock()
         if size:

@@ -35,7 +35,7 @@ def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
         @functools.wraps(original)
         async def startup(self: Any, *args: Any, **kwargs: Any) -> Any:
             with contained("meeting a server"):
-                ledger.serves(id(asyncio.get_running_loop()), lambda: self.should_exit)
+                ledger.loops.serves(id(asyncio.get_running_loop()), lambda: self.should_exit)
                 supervision.runs_under(self.config)
             return await original(self, *args, **kwargs)
 
@@ -54,7 +54,7 @@ def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
                 await _unwound(ledger)
                 await asyncio.to_thread(ledger.flush)
                 if not getattr(self, "_captured_signals", True):
-                    ledger.served(loop)  # no signal: the program goes on
+                    ledger.loops.served(loop)  # no signal: the program goes on
 
         return shutdown
 
@@ -95,7 +95,7 @@ def apply_worker(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
 
 def _shuts_down(ledger: Ledger, grace: Timer | None) -> None:
     """The server on this event loop shuts down; gunicorn counts from the same moment."""
-    ledger.serves(id(asyncio.get_running_loop()), _stopping, grace)
+    ledger.loops.serves(id(asyncio.get_running_loop()), _stopping, grace)
     for configuration in supervision.servers:
         seconds = getattr(configuration, "graceful_timeout", None)
         if isinstance(seconds, (int, float)):

@@ -279,7 +279,8 @@ class FlightRecorder:
         self._size = layout.HEADER_SIZE if self._file is None else 0
 
     def _look_after(self, now: float) -> None:
-        trouble = "there is no file" if self._file is None else self._file.trouble(self._size)
+        file = self._file  # who retires it does so in another thread
+        trouble = "there is no file" if file is None else file.trouble(self._size)
         if trouble:
             if now - self._renewed_at >= _RENEW and not self._retired:
                 self._renewed_at = now
@@ -313,10 +314,11 @@ class FlightRecorder:
             self._copied[slot] = 0.0
 
     def _write_counts(self) -> bool:
-        if self._file is None:
+        file = self._file
+        if file is None:
             return False
         try:
-            self._file.write_counts(self._departed.file(self._state + 1, self._tally))
+            file.write_counts(self._departed.file(self._state + 1, self._tally))
         except OSError as error:
             self._failed = True
             self._complain(str(error))
@@ -325,10 +327,11 @@ class FlightRecorder:
         return True
 
     def _write(self, data: bytes, at: int, *, count: bool = True) -> bool:
+        file = self._file
         try:
-            if self._file is None:
+            if file is None:
                 raise OSError("there is no file")
-            self._file.write(data, at)
+            file.write(data, at)
         except OSError as error:
             self._failed = True
             if count:
