@@ -30,7 +30,8 @@ BUFFERING = "proxy_buffering on; proxy_http_version 1.0;"
 def echo_port() -> Iterator[int]:
     """The echo application under uvicorn."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(echo_app.app, log_level="error", timeout_graceful_shutdown=1))
+    # With httptools, where that is installed, uvicorn answers in chunks even over HTTP/1.0.
+    server = uvicorn.Server(uvicorn.Config(echo_app.app, http="h11", log_level="error", timeout_graceful_shutdown=1))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     yield listening.getsockname()[1]
