@@ -134,7 +134,7 @@ class Telemetry:
         contents = said.contents(case) if record.content is not None else {}
         end_ns = record.nanoseconds(case.over_at)
         span = self.span(record)
-        counted = self.tally.end(record.opening, attributes, set_span_in_context(span))
+        counted = self.tally.end(record.opening, attributes, set_span_in_context(span) if verdict.early else None)
         self.recorder.judged(record, span, attributes, counted, end_ns)
         on_span = {**attributes, **as_text(contents)} if self._capture.spans else attributes
         _end_span(record.opening, span, on_span, end_ns)

@@ -242,15 +242,23 @@ def ended(serial: int, record: Record, ending: Ending) -> bytes:
 def judged(serial: int, record: Record, verdict: Judged) -> bytes:
     """The second part of a row whose stream has its verdict."""
     room = _OVER_AT - _END_AT - _CHECKSUM.size - _END.size
-    attributes = {key.replace(_PREFIX, ".", 1): value for key, value in verdict.attributes.items()}
-    optional = [key for key in attributes if key.startswith(n.HTTP_RESPONSE_HEADER)]
-    optional += [key.replace(_PREFIX, ".", 1) for key in _OPTIONAL]
+    attributes = {_short(key): value for key, value in verdict.attributes.items()}
     text = json.dumps([verdict.span, verdict.end_ns, attributes]).encode()
-    while len(text) > room:
+    if len(text) > room:
+        text = _within(room, verdict, attributes)
+    return _end(_JUDGED, 0, serial, 0.0, 0, record, text)
+
+
+def _within(room: int, verdict: Judged, attributes: dict[str, Any]) -> bytes:
+    """What fits of a verdict: headers of the response go first, then what is optional, then the longest."""
+    optional = [key for key in attributes if key.startswith(n.HTTP_RESPONSE_HEADER)]
+    optional += [_short(key) for key in _OPTIONAL]
+    while True:
+        text = json.dumps([verdict.span, verdict.end_ns, attributes]).encode()
+        if len(text) <= room:
+            return text
         longest = max(attributes, key=lambda key: len(json.dumps(attributes[key])))
         attributes.pop(optional.pop(0) if optional else longest, None)
-        text = json.dumps([verdict.span, verdict.end_ns, attributes]).encode()
-    return _end(_JUDGED, 0, serial, 0.0, 0, record, text)
 
 
 def over(serial: int, at: float) -> bytes:
@@ -404,6 +412,11 @@ def _cause(told: Any) -> Cause | None:
         return None
     types, links, raised, *rest = told
     return Cause(tuple(types), frozenset((at, name) for at, name in links), (raised[0], raised[1]), *rest)
+
+
+@lru_cache(maxsize=256)
+def _short(key: str) -> str:
+    return key.replace(_PREFIX, ".", 1)
 
 
 def _long(key: str) -> str:
