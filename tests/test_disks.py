@@ -1,6 +1,6 @@
 """Disks that really fail under the recorder: the kernel refuses its writes, and the streams go on."""
 
-import shutil
+import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,18 +13,22 @@ from processes import LATE, PROGRAMS, environment, sums
 from autogen_streamtrace.core import names as n
 from autogen_streamtrace.recorder.flight import FAILING, RECORDING
 
-OWN_MOUNTS = ("unshare", "--map-root-user", "--mount")
+
+def own_mounts() -> list[str]:
+    """The command that gives a program mounts of its own; empty where nothing can be mounted."""
+    for command in (["unshare", "--map-root-user", "--mount"], ["unshare", "--mount"]):
+        with contextlib.suppress(FileNotFoundError):
+            tried = subprocess.run([*command, "mount", "-t", "tmpfs", "tmpfs", "/tmp"], capture_output=True)
+            if tried.returncode == 0:
+                return command
+    return []
 
 
-def may_mount() -> bool:
-    if shutil.which(OWN_MOUNTS[0]) is None:
-        return False
-    return subprocess.run([*OWN_MOUNTS, "mount", "-t", "tmpfs", "none", "/tmp"], capture_output=True).returncode == 0
-
+OWN_MOUNTS = own_mounts()
 
 pytestmark = [
     pytest.mark.once,
-    pytest.mark.skipif(not may_mount(), reason="no file systems can be mounted here; see also test_flight.py"),
+    pytest.mark.skipif(not OWN_MOUNTS, reason="no file systems can be mounted here; see also test_flight.py"),
 ]
 
 
