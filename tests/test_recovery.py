@@ -165,6 +165,8 @@ def test_a_recoverer_that_dies_leaves_its_claim_to_the_next(receiver: OtlpReceiv
         kill(process)
     (path,) = state.rglob("*.streams")
     path.with_suffix(".claim").touch()
+    for half_removed in ("1-recovered.claim", "1-recovered.counts"):
+        path.with_name(half_removed).touch()
     assert [found.killed for found in recover(receiver) if found] == [2]
     assert left_behind(state) == []
 

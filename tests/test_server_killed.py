@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 import urllib.request
 import uuid
 from collections import Counter
@@ -56,7 +57,7 @@ class Users:
     def ask(self) -> int:
         """One more; the process id of the worker that serves it."""
         name = f"a{uuid.uuid4().hex}"
-        response = urllib.request.urlopen(f"{self._server.url}/response/{name}/stall")
+        response = urllib.request.urlopen(f"{self._server.url}/response/{name}/stall", timeout=40)
         assert response.read(10)
         self._responses.append(response)
         worker = int(response.headers["x-process"])
@@ -164,6 +165,9 @@ def test_of_two_workers_forked_after_instrument_only_the_killed_ones_streams_are
 def standing_still(process: int) -> Iterator[None]:
     """It takes no requests meanwhile."""
     os.kill(process, signal.SIGSTOP)
+    status = Path(f"/proc/{process}/stat")
+    while status.exists() and status.read_text().rpartition(")")[2].split()[0] != "T":
+        time.sleep(0.005)
     yield
     os.kill(process, signal.SIGCONT)
 
@@ -181,20 +185,26 @@ def test_a_tool_that_blocks_the_loop_is_named_before_gunicorns_timeout_kills_its
     options = ("--timeout", "2", "--preload", *SOON)  # a worker that imports for longer would be killed for that
     with gunicorn(APP, worker, environment, *options) as server:
         victim = server.workers()[0]
-        with urllib.request.urlopen(f"{server.url}/blocked/{told.agent}") as response:
+        with urllib.request.urlopen(f"{server.url}/blocked/{told.agent}", timeout=40) as response:
             assert response.read(10)
+            receiver.wait_for(stacks, 40)  # which only a living process sends
             assert server.says(r"WORKER TIMEOUT \(pid:(\d+)\)")[1] == str(victim)
-            (blocked, *_) = [each.attributes for each in receiver.logs() if "code.stacktrace" in each.attributes]
             assert told.of("server", "agent", "tool") == {
                 "server": ("killed", "process", None, True),
                 "agent": ("killed", "process", None, False),
                 "tool": ("killed", "process", None, False),
             }
+    blocked, *_ = stacks(receiver)
     assert blocked["code.stacktrace"].splitlines()[0] == f"{blocking_line()} in block"
     assert blocked[PREFIX + "stall.loop_blocked"] is True
     assert (blocked[PREFIX + "waiting_on.type"], blocked[PREFIX + "waiting_on.name"]) == ("tool", "block")
     assert told["server"]["waiting_on.name"] == "block"
     assert told["model"]["outcome"] == "completed"
+
+
+def stacks(receiver: OtlpReceiver) -> list[dict[str, Any]]:
+    """The attributes of the events that say what blocks an event loop."""
+    return [each.attributes for each in receiver.logs() if "code.stacktrace" in each.attributes]
 
 
 def blocking_line() -> str:

@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from http.client import IncompleteRead
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,19 @@ pytestmark = pytest.mark.once
 
 APP = "programs.chats:app"
 Proxy = Callable[..., AbstractContextManager[Server]]
+SHORT_LIMIT = """
+[[limit]]
+id = "nginx.proxy_read_timeout"
+vendor = "nginx"
+setting = "proxy_read_timeout"
+seconds = 1
+counts = "silence"
+late = 5
+outcomes = ["cancelled"]
+status = [504]
+fix = "proxy_read_timeout 600s;"
+page = "https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_read_timeout"
+"""
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +129,28 @@ def test_a_user_who_leaves_nginx_is_gone_for_the_application(
             if buffering == "off":
                 assert response.read(10)
         assert verdicts.of_turn(server) == turn(*GONE)
+
+
+def test_a_proxy_that_cuts_at_its_own_limit_looks_like_a_user_who_left_and_is_suspected(
+    tmp_path: Path, receiver: OtlpReceiver, model: ModelServer, verdicts: Verdicts
+) -> None:
+    limits = tmp_path / "limits.toml"
+    limits.write_text(SHORT_LIMIT)
+    environment = variables(receiver, model, AUTOGEN_STREAMTRACE_LIMITS_FILE=str(limits))
+    with (
+        uvicorn(APP, environment) as server,
+        nginx(tmp_path, server.port, "proxy_buffering off", "proxy_read_timeout 1s") as proxy,
+    ):
+        response = urllib.request.urlopen(f"{proxy.url}/response/{verdicts.agent}/stall")
+        with pytest.raises(IncompleteRead):
+            response.read()
+        assert verdicts.of_turn(server) == turn(*GONE)
+    told = verdicts["server"]
+    assert (told["limit.id"], told["limit.value"], told["limit.source"]) == (
+        "nginx.proxy_read_timeout",
+        1.0,
+        "suspected",
+    )
 
 
 def test_a_proxy_that_buffers_takes_all_that_a_slow_user_does_not(

@@ -17,7 +17,7 @@ from .file import claim, lock, opened, release, write_whole
 _MOST: Final = layout.row_at(layout.ROWS)
 
 _MAKING: Final = 60.0
-"""Seconds after which nobody can be making or removing a file any more."""
+"""Seconds after which nobody can be making a file any more."""
 
 logger = logging.getLogger("autogen_streamtrace")
 
@@ -194,15 +194,23 @@ def set_aside(path: Path, why: str) -> Path:
 
 def sweep(chosen: str | None = None) -> None:
     """Removes what processes have left that died while they made a file, or removed one."""
-    own = directory.own(chosen)
-    for path in [*own.glob("*" + directory.NEW_SUFFIX), *own.glob("*" + directory.CLAIM_SUFFIX)]:
-        if path.with_suffix(directory.ROWS_SUFFIX).exists():
-            continue  # somebody recovers it, or is to
+    for path in directory.own(chosen).glob("*"):
         try:
-            if time.time() - path.lstat().st_mtime > _MAKING:
+            if _is_left(path):
                 path.unlink(missing_ok=True)
         except OSError as error:
             logger.debug("%s stays: %s", path, error)
+
+
+def _is_left(path: Path) -> bool:
+    rows = path.with_suffix(directory.ROWS_SUFFIX)  # they come first, and never again under their name
+    if path.suffix == directory.NEW_SUFFIX:
+        return time.time() - path.lstat().st_mtime > _MAKING
+    if path.suffix == directory.CLAIM_SUFFIX:
+        return not rows.exists()
+    if path.suffix == directory.COUNTS_SUFFIX:
+        return not rows.exists() and not rows.with_name(rows.name + directory.ASIDE_SUFFIX).exists()
+    return False
 
 
 def _still(path: Path, descriptor: int) -> bool:

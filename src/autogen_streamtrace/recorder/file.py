@@ -136,11 +136,15 @@ def write_whole(path: Path, data: bytes) -> None:
     new = path.with_name(path.name + NEW_SUFFIX)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
-        if os.write(descriptor, data) != len(data):
-            raise OSError(errno.ENOSPC, "no space is left on the device")
-    finally:
-        os.close(descriptor)
-    os.replace(new, path)
+        try:
+            if os.write(descriptor, data) != len(data):
+                raise OSError(errno.ENOSPC, "no space is left on the device")
+        finally:
+            os.close(descriptor)
+        os.replace(new, path)
+    except OSError:
+        new.unlink(missing_ok=True)
+        raise
 
 
 def _identity(found: os.stat_result) -> tuple[int, int]:

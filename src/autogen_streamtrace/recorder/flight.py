@@ -107,6 +107,7 @@ class FlightRecorder:
         """Writes a new row."""
         slot = self._take()
         if slot < 0:
+            self._failed = True
             self._fail("more streams are open than have room in it")
             return
         serial = next(self._serial)
@@ -269,12 +270,17 @@ class FlightRecorder:
 
     def _open_file(self) -> None:
         self._failed = False
+        file = None
         try:
             self._described = self._describe()
-            self._file = File(self._directory, layout.header(self._described))
-            self._file.write_counts(self._departed.file(self._state, self._tally))
+            file = File(self._directory, layout.header(self._described))
+            file.write_counts(self._departed.file(self._state, self._tally))
+            self._file = file
         except OSError as error:
             self._file = None
+            if file is not None:  # without its counters nobody could recover it
+                file.remove()
+                file.close()
             self._complain(str(error))
         self._size = layout.HEADER_SIZE if self._file is None else 0
 
@@ -287,11 +293,25 @@ class FlightRecorder:
                 self._complain(trouble)
                 self._renew()
             return
-        self._failed = False  # until the next time
+        if self._failed:
+            self._failed = not self._has_room()
         described = self._describe()
         if described != self._described:  # a child's resource changes after its fork
             self._described = described
             self._write(layout.header(described), 0, count=False)
+
+    def _has_room(self) -> bool:
+        """A row could be written, and the counters."""
+        slot = self._take()
+        if slot < 0:
+            return False
+        try:
+            if not self._write(bytes(layout.ROW_SIZE), layout.row_at(slot), count=False):
+                return False
+        finally:
+            heapq.heappush(self._free, slot)
+        with self._books:
+            return self._write_counts()
 
     def _renew(self) -> None:
         """Begins a new file with every stream that is open; what waited for its export is counted as left."""

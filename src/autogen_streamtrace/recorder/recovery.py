@@ -67,16 +67,15 @@ class Recovered:
         return len(self.book.rows)
 
     def send(self, send: Send) -> bool:
-        """Sends all of it; True if all has arrived.
-
-        Raises:
-            OSError: the counters' file cannot be replaced.
-        """
+        """Sends all of it; True if all has arrived."""
         if self.spans and not send("traces", self.spans):
             return False
         if self.events and not send("logs", self.events):
             return False
-        books.replace_counters(self.book.path, self.counters)
+        try:
+            books.replace_counters(self.book.path, self.counters)
+        except OSError as error:  # the disk is full: what has arrived makes room, and seldom has to be sent again
+            logger.debug("the counters beside %s stay as they are: %s", self.book.path, error)
         return all(send("metrics", data) for data in self.metrics)
 
 
@@ -136,8 +135,11 @@ def recover_all(send: Send, chosen: str | None = None) -> Iterator[tuple[Path, R
                 if descriptor is None:
                     continue
                 yield path, _recover_one(path, descriptor, send)
+        except FileNotFoundError:
+            continue  # somebody else has just recovered it
         except OSError as error:
             logger.debug("%s cannot be recovered: %s", path, error)
+            yield path, None
 
 
 def dead(chosen: str | None = None) -> Iterator[tuple[Path, Recovered | None]]:

@@ -1,0 +1,137 @@
+"""The live table of open streams, on a terminal of its own."""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from otlp_receiver import OtlpReceiver
+from processes import LATE, environment, kill, victim
+
+pytestmark = pytest.mark.once
+
+ON_THE_TERMINAL = """
+import fcntl, os, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+TOP = (sys.executable, "-m", "autogen_streamtrace.cli", "top")
+INTERRUPT = b"\x03"
+ALTERNATE_SCREEN, MAIN_SCREEN, SHOW_CURSOR = b"\x1b[?1049h", b"\x1b[?1049l", b"\x1b[?25h"
+HOME = b"\x1b[H"
+
+
+@pytest.fixture
+def receiver() -> Iterator[OtlpReceiver]:
+    with OtlpReceiver() as receiver:
+        yield receiver
+
+
+class Terminal:
+    """A terminal with a command in its foreground."""
+
+    def __init__(self, command: tuple[str, ...], variables: dict[str, str], columns: int) -> None:
+        self._ours, self._its = pty.openpty()
+        fcntl.ioctl(self._its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+        self._modes = termios.tcgetattr(self._its)
+        self.written = b""
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", ON_THE_TERMINAL, *command],
+            stdin=self._its,
+            stdout=self._its,
+            stderr=self._its,
+            env={**variables, "TERM": "xterm"},
+            start_new_session=True,
+        )
+
+    @property
+    def screen(self) -> str:
+        """What it shows now."""
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", self.written.rpartition(HOME)[2].decode(errors="replace"))
+
+    @property
+    def as_it_was(self) -> bool:
+        """Its modes are those from before."""
+        return termios.tcgetattr(self._its) == self._modes
+
+    def shows(self, pattern: str, timeout: float = 30.0) -> str:
+        """Waits until the screen matches; the screen."""
+        give_up = time.monotonic() + timeout
+        while not re.search(pattern, self.screen):
+            self._read(give_up - time.monotonic())
+        return self.screen
+
+    def types(self, keys: bytes) -> None:
+        os.write(self._ours, keys)
+
+    def ends(self, timeout: float = 20.0) -> int:
+        """Waits for the command's end; its exit status."""
+        status = self.process.wait(timeout)
+        while select.select([self._ours], [], [], 0)[0]:
+            self.written += os.read(self._ours, 65536)
+        return status
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._ours)
+        os.close(self._its)
+
+    def _read(self, timeout: float) -> None:
+        ready, _, _ = select.select([self._ours], [], [], max(0.0, timeout))
+        assert ready, f"status {self.process.poll()}; it shows:\n{self.screen}"
+        self.written += os.read(self._ours, 65536)
+
+
+@contextmanager
+def top(receiver: OtlpReceiver, columns: int = 160, *more: str) -> Iterator[Terminal]:
+    terminal = Terminal((*TOP, *more), environment(receiver), columns)
+    try:
+        yield terminal
+    finally:
+        terminal.close()
+
+
+def test_it_follows_the_open_streams_until_it_is_interrupted(receiver: OtlpReceiver) -> None:
+    with top(receiver) as terminal:
+        terminal.shows("0 open streams, 0 stalled")
+        assert terminal.written.startswith(ALTERNATE_SCREEN)
+        with victim(receiver, "holds", "2", AUTOGEN_STREAMTRACE_STALL_AFTER="1", **LATE) as process:
+            line = rf"[0-9.]+ s +stream +open +2 +[0-9.]+ s +agent open +{process.pid} .* [0-9a-f]{{32}} *\r\n"
+            terminal.shows(rf"2 open streams, 2 stalled +\r\n.*\r\n{line}{line}")
+            kill(process)
+        terminal.shows("0 open streams, 0 stalled")
+        terminal.types(INTERRUPT)
+        assert terminal.ends() == 0
+        assert terminal.written.endswith(SHOW_CURSOR + MAIN_SCREEN) and terminal.as_it_was
+
+
+def test_a_kill_gives_the_terminal_back(receiver: OtlpReceiver) -> None:
+    with top(receiver) as terminal:
+        terminal.shows("0 open streams")
+        terminal.process.send_signal(signal.SIGTERM)
+        assert terminal.ends() == 128 + signal.SIGTERM
+        assert terminal.written.endswith(SHOW_CURSOR + MAIN_SCREEN) and terminal.as_it_was
+
+
+def test_a_narrow_terminal_still_shows_the_whole_trace_id(receiver: OtlpReceiver) -> None:
+    with victim(receiver, "holds", "1", **LATE) as process, top(receiver, columns=80) as terminal:
+        terminal.shows(
+            rf"[0-9.]+ s +stream +open +2 +[0-9.]+ s +agent open +\r\n +[0-9a-f]{{32}} +{process.pid} unknown_serv.*…"
+        )
+
+
+def test_where_there_is_no_terminal_it_prints_once(receiver: OtlpReceiver) -> None:
+    run = subprocess.run(TOP, env=environment(receiver), capture_output=True, text=True, timeout=40)
+    assert run.returncode == 0
+    assert run.stdout.count("0 open streams, 0 stalled") == 1
