@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import uvicorn
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.messages import ModelClientStreamingChunkEvent
+from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_core.tools import FunctionTool
 from fastapi import FastAPI
 from fastapi.responses import StreamingResponse
@@ -17,7 +18,7 @@ import autogen_streamtrace
 
 TASK = "Where is my claim?"
 
-autogen_streamtrace.instrument()
+autogen_streamtrace.instrument(stall_after=0.5)  # its own 10 s are longer than anything that stands still here
 app = FastAPI()
 
 Words = Callable[[], AsyncIterator[str]]
@@ -30,7 +31,7 @@ def way(words: Words) -> Words:
     return words
 
 
-async def spoken(helper: AssistantAgent) -> AsyncIterator[str]:
+async def spoken(helper: AssistantAgent | RoundRobinGroupChat) -> AsyncIterator[str]:
     """The words of a turn."""
     async for item in helper.run_stream(task=TASK):
         if isinstance(item, ModelClientStreamingChunkEvent):
@@ -123,18 +124,18 @@ async def unfinished() -> AsyncIterator[str]:
         yield word  # and nobody asks whether the model was finished
 
 
-one_for_all = agent(client("slow/8"))
+one_for_all = RoundRobinGroupChat([agent(client("slow/8"))], max_turns=1)
 
 
 @way
 async def shared() -> AsyncIterator[str]:
-    async for word in spoken(one_for_all):  # an agent keeps its history; make one per turn
+    async for word in spoken(one_for_all):  # it keeps its history, and runs once at a time; make one per turn
         yield word
 
 
 @way
 async def silent() -> AsyncIterator[str]:
-    await asyncio.sleep(3)  # as long as a model thinks; no `: ping` keeps the connection alive meanwhile
+    await asyncio.sleep(1.5)  # as long as a model thinks; no `: ping` keeps the connection alive meanwhile
     async for word in spoken(agent(client())):
         yield word
 

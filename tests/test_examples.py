@@ -1,22 +1,37 @@
 """The examples run as they stand, and the telemetry says of each wrong one what its README says."""
 
 import contextlib
+import json
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from harness.nginx import nginx
 from otlp_receiver import OtlpReceiver
+from typer.testing import CliRunner
 
+from autogen_streamtrace.cli import app
 from autogen_streamtrace.core import names as n
+from autogen_streamtrace.demo.reply import HALF, TEXT
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
+TASK = "Where is my claim?"
+COMPRESSING = "gzip on; gzip_types text/event-stream; gzip_proxied any;"
+"""What nginx compresses it holds back until the end, unless it is told not to buffer."""
+SOON = {
+    "OTEL_BSP_SCHEDULE_DELAY": "100",
+    "OTEL_BLRP_SCHEDULE_DELAY": "100",
+    "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT": "true",
+}
 
 pytestmark = pytest.mark.once
 
@@ -32,7 +47,7 @@ def serve(name: str, receiver: OtlpReceiver) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    env = {**os.environ, **receiver.env("http/protobuf"), "PORT": str(port), "OTEL_BSP_SCHEDULE_DELAY": "100"}
+    env = {**os.environ, **receiver.env("http/protobuf"), "PORT": str(port), **SOON}
     process = subprocess.Popen([sys.executable, str(EXAMPLES / f"{name}.py")], env=env, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"
     try:
@@ -67,6 +82,33 @@ def events(text: str) -> list[tuple[str, str]]:
         if fields or "event: end" in block:
             found.append((fields.get("event", ""), fields.get("data", "")))
     return found
+
+
+class News:
+    """What a layer's spans say that come from within the context on."""
+
+    def __init__(self, receiver: OtlpReceiver, layer: str) -> None:
+        self._receiver, self._layer = receiver, layer
+        self._before: set[bytes] = set()
+
+    def __enter__(self) -> "News":
+        self._before = set(streams(self._receiver, self._layer))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def wait(self, told: Callable[[dict[str, Any]], bool], count: int = 1) -> list[dict[str, Any]]:
+        """The attributes of those that ``told`` fits, as soon as there are so many."""
+        found: list[dict[str, Any]] = []
+
+        def there(seen: OtlpReceiver) -> bool:
+            new = [each for span, each in streams(seen, self._layer).items() if span not in self._before]
+            found[:] = [attributes for attributes in new if told(attributes)]
+            return len(found) >= count
+
+        self._receiver.wait_for(there, timeout=20)
+        return found
 
 
 def ask(url: str, id_: str, **headers: str) -> list[tuple[str, str]]:
@@ -104,37 +146,129 @@ def test_a_client_that_comes_back_gets_the_rest(right: str) -> None:
 def test_a_turn_whose_user_left_is_read_to_its_end(right: str) -> None:
     with httpx.stream("GET", f"{right}/ask", params={"id": "left", "question": "Where?"}, timeout=30) as response:
         next(response.iter_raw())
-    assert ask(right, "left")[-1][0] == "end"
-    assert httpx.get(f"{right}/answer", params={"id": "left"}).json()["state"] == "end"
+    found = ask(right, "left")
+    assert found[-1][0] == "end"
+    kept = httpx.get(f"{right}/answer", params={"id": "left"}).json()
+    assert kept == {"text": "".join(data for _, data in found[:-1]), "state": "end"}
 
 
 @pytest.mark.parametrize(
     ("name", "layer", "expected"),
     [
-        ("break", n.AGENT, {n.A_OUTCOME: n.ABANDONED}),
         ("unread", n.AGENT, {n.A_OUTCOME: n.NEVER_STARTED}),
-        ("blocking", n.AGENT, {n.A_OUTCOME: n.COMPLETED}),
-        ("unbounded", n.AGENT, {n.A_OUTCOME: n.CANCELLED, n.A_WAITING_ON_TYPE: "tool"}),
-        ("deadline", n.HTTP, {n.A_OUTCOME: n.CANCELLED, n.A_WAITING_ON_TYPE: "http"}),
+        ("unbounded", n.AGENT, {n.A_OUTCOME: n.CANCELLED, n.A_WAITING_ON_TYPE: "tool", n.A_CANCELLED_BY: "deadline"}),
+        ("deadline", n.HTTP, {n.A_OUTCOME: n.CANCELLED, n.A_WAITING_ON_TYPE: "http", n.A_CANCELLED_BY: "deadline"}),
         ("impatient", n.HTTP, {n.A_OUTCOME: n.TIMEOUT, n.A_LIMIT_ID: "http_client.read_timeout"}),
-        ("swallowed", n.HTTP, {n.A_OUTCOME: n.DISCONNECTED}),
-        ("unfinished", n.HTTP, {n.A_OUTCOME: n.TRUNCATED}),
-        ("shared", n.AGENT, {n.A_OUTCOME: n.COMPLETED}),
-        ("silent", n.AGENT, {n.A_OUTCOME: n.COMPLETED}),
     ],
 )
 def test_the_telemetry_tells_what_is_wrong(
     wrong: str, receiver: OtlpReceiver, name: str, layer: str, expected: dict[str, Any]
 ) -> None:
-    before = set(streams(receiver, layer))
-    with contextlib.suppress(httpx.RemoteProtocolError):  # the application fails in mid-stream
+    with News(receiver, layer) as news, contextlib.suppress(httpx.RemoteProtocolError):  # it fails in mid-stream
         httpx.get(f"{wrong}/{name}", timeout=30)
+    news.wait(lambda attributes: expected.items() <= attributes.items())
 
-    def told(seen: OtlpReceiver) -> bool:
-        new = [attributes for span, attributes in streams(seen, layer).items() if span not in before]
-        return any(expected.items() <= attributes.items() for attributes in new)
 
-    receiver.wait_for(told, timeout=20)
+@pytest.mark.parametrize(("name", "outcome"), [("swallowed", n.DISCONNECTED), ("unfinished", n.TRUNCATED)])
+def test_half_an_answer_looks_whole_to_its_user(wrong: str, receiver: OtlpReceiver, name: str, outcome: str) -> None:
+    with News(receiver, n.HTTP) as news:
+        response = httpx.get(f"{wrong}/{name}", timeout=30)
+    assert (response.status_code, response.text.split()) == (200, TEXT[:HALF])
+    news.wait(lambda attributes: attributes[n.A_OUTCOME] == outcome)
+
+
+def test_a_model_writes_on_after_a_break(receiver: OtlpReceiver) -> None:
+    serving = contextlib.contextmanager(serve)("wrong", receiver)
+    with News(receiver, n.AGENT) as agents, News(receiver, n.HTTP) as exchanges, serving as url:
+        assert httpx.get(f"{url}/break", timeout=30).text.split() == TEXT[:1]
+        agents.wait(lambda attributes: attributes[n.A_OUTCOME] == n.ABANDONED)
+    (abandoned,) = exchanges.wait(lambda attributes: attributes[n.A_OUTCOME] == n.ABANDONED)
+    assert abandoned[n.A_OVERRUN] > 0  # as long as until the next garbage collection
+
+
+def test_a_tool_that_blocks_stops_another_users_words_and_is_named_by_its_line(
+    wrong: str, receiver: OtlpReceiver
+) -> None:
+    with ThreadPoolExecutor() as threads:
+        arrivals, asked = [], None
+        with httpx.stream("GET", f"{wrong}/shared", timeout=30) as response:
+            for _ in response.iter_raw():
+                arrivals.append(time.monotonic())
+                asked = asked or threads.submit(httpx.get, f"{wrong}/blocking", timeout=30)
+    assert asked is not None
+    assert asked.result().status_code == 200
+    assert max(later - sooner for sooner, later in pairwise(arrivals)) > 0.9
+
+    def stacks(seen: OtlpReceiver) -> list[str]:
+        stalls = [log.attributes for log in seen.logs() if log.data.event_name == n.E_STALL]
+        return [stall.get(n.STACK_TRACE, "") for stall in stalls if stall.get(n.A_LOOP_BLOCKED)]
+
+    lines = (EXAMPLES / "wrong.py").read_text(encoding="utf-8").splitlines()
+    (blocking,) = [at for at, line in enumerate(lines, 1) if "time.sleep(" in line]
+    where = f"wrong.py:{blocking} in look_up"
+    receiver.wait_for(lambda seen: any(where in stack.partition("\n")[0] for stack in stacks(seen)))
+
+
+def test_one_team_for_all_fails_the_second_of_two_at_once(wrong: str, receiver: OtlpReceiver) -> None:
+    with News(receiver, n.TEAM) as news, httpx.stream("GET", f"{wrong}/shared", timeout=30) as first:
+        words = first.iter_text()
+        said = next(words)
+        with pytest.raises(httpx.RemoteProtocolError):
+            httpx.get(f"{wrong}/shared", timeout=30)
+        said += "".join(words)
+    assert said.split() == TEXT[:8]
+    (failed,) = news.wait(lambda attributes: attributes[n.A_OUTCOME] == n.FAILED)
+    assert failed[n.A_CAUSE_TYPE] == "ValueError"
+
+
+def test_one_team_for_all_tells_one_users_words_to_the_next(wrong: str, receiver: OtlpReceiver) -> None:
+    with News(receiver, n.MODEL) as news:
+        for _ in range(2):
+            httpx.get(f"{wrong}/shared", timeout=30)
+    news.wait(lambda attributes: attributes[n.GEN_AI_INPUT_MESSAGES].count(TASK) >= 2)
+
+
+def port(url: str) -> int:
+    return int(url.rpartition(":")[2])
+
+
+def probed(*arguments: str) -> tuple[str, int]:
+    """What ``autogen-streamtrace probe`` says, and its exit status."""
+    result = CliRunner().invoke(app, ["probe", *arguments, "--json"])
+    return json.loads(result.stdout)["verdict"], result.exit_code
+
+
+def test_words_without_a_header_against_it_are_buffered_and_only_the_probe_shows_it(
+    wrong: str, receiver: OtlpReceiver, tmp_path: Path
+) -> None:
+    with News(receiver, n.SERVER) as news, nginx(tmp_path, port(wrong), COMPRESSING) as url:
+        verdict, status = probed(f"{wrong}/silent", "--via", f"{url}/silent")
+    assert verdict.startswith("nginx buffers") and status == 1
+    told = news.wait(lambda attributes: attributes.get(n.A_FIRST_CHUNK, 0) > 1.4, 2)
+    assert [attributes[n.A_OUTCOME] for attributes in told] == [n.COMPLETED] * 2
+
+
+def test_a_silence_without_a_comment_line_is_cut_on_the_way(wrong: str, receiver: OtlpReceiver, tmp_path: Path) -> None:
+    with News(receiver, n.SERVER) as news, nginx(tmp_path, port(wrong), "proxy_read_timeout 1s;") as url:
+        verdict, status = probed(f"{wrong}/silent", "--via", f"{url}/silent")
+    assert "The path does not hold: it is cut after 0 pieces" in verdict and status == 1
+    news.wait(lambda attributes: attributes.get(n.A_CANCELLED_BY) == "disconnect")
+
+
+def test_the_same_nginx_does_not_buffer_what_forbids_it(right: str, tmp_path: Path) -> None:
+    with nginx(tmp_path, port(right), COMPRESSING) as url:
+        query = {"id": "unbuffered", "question": "Where?"}
+        with httpx.stream("GET", f"{url}/ask", params=query, timeout=30) as response:
+            arrivals = [time.monotonic() for _ in response.iter_raw()]
+    assert arrivals[-1] - arrivals[0] > 0.3
+
+
+def test_an_audit_lists_the_timeouts_of_one_of_its_agents() -> None:
+    code = "from autogen_streamtrace.cli import main; main()"
+    command = [sys.executable, "-c", code, "audit", "wrong.py:impatient", "--json"]
+    env = {**os.environ, "OTEL_SDK_DISABLED": "true"}
+    done = subprocess.run(command, cwd=EXAMPLES, env=env, capture_output=True, text=True, timeout=50)
+    assert json.loads(done.stdout)["shortest"]["seconds"] == 0.5
 
 
 def test_the_readme_names_every_way(wrong: str) -> None:

@@ -24,6 +24,8 @@ pytestmark = pytest.mark.once
 NO_BUFFERING = "proxy_buffering off;"
 BUFFERING = "proxy_buffering on; proxy_http_version 1.0;"
 """What comes chunked over HTTP/1.1 nginx passes on at once, buffering or not."""
+COMPRESSING = "proxy_http_version 1.1; gzip on; gzip_types text/event-stream; gzip_proxied any;"
+"""Unless it compresses it."""
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +109,17 @@ def test_a_buffering_path_is_told(tmp_path: Path, echo_port: int) -> None:
         document, status = told(direct(echo_port), "--via", f"{url}/?chunks=12&pause=0.1")
     assert status == 1 and document["verdict"].startswith("nginx buffers: directly the body comes over 1.")
     assert "proxy_buffering off;" in document["fix"]
+
+
+@pytest.mark.parametrize(("asked", "status"), [("gzip", 1), ("identity", 0)])
+def test_a_path_that_holds_back_what_it_compresses_is_told_where_the_client_asks_for_it(
+    tmp_path: Path, echo_port: int, asked: str, status: int
+) -> None:
+    with nginx(tmp_path, echo_port, COMPRESSING) as url:
+        via = ("--via", f"{url}/?chunks=12&pause=0.1")
+        document, found = told(direct(echo_port), *via, "--header", f"Accept-Encoding: {asked}")
+    assert found == status
+    assert [each["events"] for each in document["exchanges"]] == [13, 13]
 
 
 def test_a_path_that_does_not_buffer_is_well(tmp_path: Path, echo_port: int) -> None:

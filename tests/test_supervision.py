@@ -78,6 +78,12 @@ def test_a_grace_strikes_when_it_is_over() -> None:
     assert [Timer(GRACE, 5.0, since=10.0).struck(at) is not None for at in (14.9, 14.96, 16.0)] == [False, True, True]
 
 
+def test_whole_seconds_are_told_as_every_other_number_of_seconds() -> None:
+    limit, deadline = explains([Timer(GRACE, 5, since=10.0)], 15.0), Timer(GRACE, 5, since=10.0).struck(15.0)
+    assert limit is not None and deadline is not None
+    assert (type(limit.value), type(deadline.seconds)) == (float, float)
+
+
 def test_the_recorder_keeps_the_timers() -> None:
     assert layout.read_timers(pulse(BEAT, Timer(GRACE, 5, since=1.5))) == (BEAT, Timer(GRACE, 5, since=1.5))
 

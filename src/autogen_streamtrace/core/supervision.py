@@ -37,7 +37,7 @@ class Timer(NamedTuple):
 
     def struck(self, at: float) -> Deadline | None:
         """It, if it had run out by then."""
-        return Deadline(self.limit, self.seconds) if at - self.since >= self.seconds - _EARLY else None
+        return Deadline(self.limit, float(self.seconds)) if at - self.since >= self.seconds - _EARLY else None
 
 
 class Supervision:
@@ -86,7 +86,7 @@ def explains(timers: Iterable[Timer], seen: float) -> Limit | None:
     for left, timer in sorted((abs(seen - timer.since - timer.seconds), timer) for timer in timers):
         over = seen - timer.since - timer.seconds
         if -min(_SLACK, _SLACK_SHARE * timer.seconds) <= over <= _LATE:
-            return Limit(timer.limit, timer.seconds, n.CONFIGURED)
+            return Limit(timer.limit, float(timer.seconds), n.CONFIGURED)
         if timer.limit == HEARTBEAT and over < 0 and left < timer.seconds / 2 - _BEAT:
-            return Limit(timer.limit, timer.seconds, n.SUSPECTED)
+            return Limit(timer.limit, float(timer.seconds), n.SUSPECTED)
     return None

@@ -3,13 +3,13 @@
 import itertools
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 import httpx
 
-from autogen_streamtrace.core import headers, wire
+from autogen_streamtrace.core import encodings, headers, wire
 
 End = Literal["whole", "unfinished", "cut", "refused", "unreachable", "out of time"]
 """whole: ended cleanly · unfinished: ended cleanly, without a terminator that its kind has · cut: the connection was
@@ -91,7 +91,8 @@ def perform(client: httpx.Client, url: str, request: Request) -> Exchange:
     traceparent = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
     seen = Exchange(url, traceparent)
     began = time.perf_counter()
-    sent = {**request.headers, "traceparent": traceparent, "accept-encoding": "identity"}
+    # As every browser and SDK asks: what a path compresses it may hold back.
+    sent = {"accept-encoding": "gzip", **request.headers, "traceparent": traceparent}
     timeout = httpx.Timeout(request.longest, connect=min(CONNECT, request.longest))
     try:
         with client.stream(
@@ -114,9 +115,11 @@ def _read(seen: Exchange, response: httpx.Response, began: float, longest: float
     seen.status, seen.intermediary = response.status_code, headers.intermediary(found)
     seen.echo = "x-streamtrace-echo" in found
     head = tail = b""
-    for piece in response.iter_raw():
+    decode = encodings.decoder(found.get("content-encoding", ""))
+    for raw in response.iter_raw():
         at = time.perf_counter() - began
-        seen.arrivals.append((at, len(piece)))
+        seen.arrivals.append((at, len(raw)))
+        piece = _decoded(raw, decode)
         seen.events += (tail[-1:] + piece).count(b"\n\n")
         head = head if len(head) >= _TAIL else (head + piece)[:_TAIL]
         tail = (tail + piece)[-_TAIL:]
@@ -127,6 +130,14 @@ def _read(seen: Exchange, response: httpx.Response, began: float, longest: float
         seen.end, seen.problem = "refused", tail[:200].decode("utf-8", "replace").strip()
     else:
         seen.end = "whole" if _finished(tail, head if seen.size > _TAIL else b"") else "unfinished"
+
+
+def _decoded(raw: bytes, decode: Callable[[bytes], bytes] | None) -> bytes:
+    """What a read says; nothing where it cannot be decoded."""
+    try:
+        return raw if decode is None else decode(raw)
+    except Exception:  # each package has its own
+        return b""
 
 
 def _finished(tail: bytes, head: bytes) -> bool:
