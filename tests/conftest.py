@@ -42,8 +42,9 @@ if LOOP == "uvloop":
 elif LOOP != "asyncio":
     raise ValueError(f"STREAMTRACE_TEST_LOOP={LOOP!r}; allowed: asyncio, uvloop")
 
-# A loaded machine is slow, which is no defect.
-hypothesis.settings.register_profile("streams", deadline=None)
+# A loaded machine is slow, which is no defect. `--hypothesis-profile=explore` looks for examples that are new.
+hypothesis.settings.register_profile("explore", deadline=None)
+hypothesis.settings.register_profile("streams", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("streams")
 
 
