@@ -90,6 +90,10 @@ async def words(last: "asyncio.Event | None" = None) -> AsyncGenerator[str, None
     yield "two"
 
 
+def files(volume: Path) -> list[Path]:
+    return list(volume.rglob("*.streams"))
+
+
 def recorder() -> flight.FlightRecorder:
     watch = autogen_streamtrace.Instrumentor().watch
     assert watch is not None and watch._recording is not None
@@ -120,6 +124,7 @@ async def main(what: str, volume: Path) -> None:
     sys.stdin.readline()
     repair()
     await state(flight.RECORDING)
+    assert len(files(volume)) == 1  # no attempt left another one behind
     end = asyncio.Event()
     held = [autogen_streamtrace.trace_stream(words(end), "s").__aiter__() for _ in range(2)]
     for each in held:

@@ -1,7 +1,5 @@
 """``autogen-streamtrace recover``: for a cron job, a sidecar, or when nothing restarts."""
 
-import signal
-import threading
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -10,6 +8,7 @@ import typer
 from .. import otlp, settings
 from ..core import names as n
 from .recovery import Recovered, dead, recover_all
+from .stopping import Stop
 
 _EVERY: Final = 5.0
 """Seconds between two looks with ``--watch``."""
@@ -33,11 +32,11 @@ def recover(
         providers = otlp.providers()
     except settings.SettingError as error:
         raise typer.BadParameter(str(error)) from None
-    stopped = _when_told_to_stop() if watch else None
+    stop = Stop() if watch else None
     failed = _recover(chosen)
-    while stopped is not None and not stopped.wait(_EVERY):
+    while stop is not None and not stop.within(_EVERY):
         failed = _recover(chosen) or failed
-    if stopped is not None:
+    if stop is not None:
         failed = _recover(chosen) or failed  # what has died with us
     otlp.shutdown(providers)
     raise typer.Exit(int(failed))
@@ -77,10 +76,3 @@ def _summary(found: Recovered) -> str:
     return (
         f"process {found.book.pid} {service}: {found.streams} streams to tell, {found.killed} of them open when it died"
     )
-
-
-def _when_told_to_stop() -> threading.Event:
-    told = threading.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: told.set())
-    return told

@@ -1,9 +1,6 @@
 """``autogen-streamtrace top``: the open streams of all processes, live."""
 
 import json
-import signal
-import sys
-import time
 from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -16,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .. import settings
+from .stopping import Stop
 from .top import Open, open_streams
 
 _EVERY: Final = 1.0
@@ -58,16 +56,12 @@ def top(
 
 
 def _live(console: Console, chosen: str | None) -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # gives the terminal back
-    try:
-        with Live(
-            _table(open_streams(chosen), console.width), console=console, auto_refresh=False, screen=True
-        ) as live:
-            while True:
-                time.sleep(_EVERY)
-                live.update(_table(open_streams(chosen), console.width), refresh=True)
-    except KeyboardInterrupt:
-        pass
+    stop = Stop()
+    with Live(console=console, auto_refresh=False, screen=True) as live:
+        while True:
+            live.update(_table(open_streams(chosen), console.width), refresh=True)
+            if stop.within(_EVERY):
+                return
 
 
 def _table(found: list[Open], width: int) -> Table:
