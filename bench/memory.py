@@ -23,6 +23,7 @@ ITEMS = 8
 
 async def held_open(port: int, streams: int, flush: Callable[[], object]) -> float:
     """Bytes per stream that are in use while ``streams`` of them are open."""
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)  # httpcore's generators at the end
     agents = [agent(port, f"flood/{ITEMS * 4}") for _ in range(streams + 5)]
     opened: list[Any] = []
     for one in agents[:5]:

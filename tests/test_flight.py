@@ -1,6 +1,7 @@
 """The recorder's file, and what happens to streams where it cannot be written: they go on, and it is said once."""
 
 import asyncio
+import itertools
 import logging
 import os
 import shutil
@@ -8,6 +9,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+import time
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any
@@ -169,6 +171,33 @@ def test_a_program_that_closes_all_its_files_keeps_the_ones_it_opens_then(state:
     for descriptor in theirs:
         os.close(descriptor)
     assert (tmp_path / "theirs").read_bytes() == b""
+
+
+def test_a_busy_event_loop_lets_its_progress_be_copied(state: Path) -> None:
+    """It writes to a socket now and then, which takes less time than another thread needs to wake up."""
+
+    async def numbers() -> AsyncGenerator[int, None]:
+        for number in itertools.count(1):
+            yield number
+
+    async def read(seen: dict[int, float]) -> bytes:
+        """Notes when which item came; the recorder's file as it stands two seconds later."""
+        async for number in trace_stream(numbers(), "flowing"):
+            if number == 1:
+                (file,) = state.rglob("*.streams")  # noqa: ASYNC240
+            if number % 1_000 == 0:
+                os.write(nowhere, b"x")
+                seen[number] = time.monotonic()
+                if seen[number] - seen[1_000] > 2:
+                    return file.read_bytes()
+        raise AssertionError
+
+    nowhere, seen = os.open(os.devnull, os.O_WRONLY), dict[int, float]()
+    with watching():
+        row = layout.read_row(asyncio.run(read(seen)), 0)
+    os.close(nowhere)
+    assert row is not None
+    assert max(seen.values()) - seen[max(1_000, row.record.chunks // 1_000 * 1_000)] < 1
 
 
 def test_with_recorder_false_there_is_no_file(state: Path) -> None:

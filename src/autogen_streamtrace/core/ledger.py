@@ -119,8 +119,13 @@ class Ledger:
         self._facts: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._lineage = lineage = Lineage(self._settled, self._suspect)
-        self._watcher = Watcher(
-            lambda: list(lineage.open), self.loops.find, self._stalled, self._recorder, self._stall_after
+        self.watcher = Watcher(
+            lambda: list(lineage.open),
+            self._facts.qsize,
+            self.loops.find,
+            self._stalled,
+            self._recorder,
+            self._stall_after,
         )
         self._judging = threading.RLock()
         self._thread: threading.Thread | None = None
@@ -163,6 +168,7 @@ class Ledger:
             if opening.key:
                 self._keyed[opening.key] = record
             self._tell(("started", record))
+            self.watcher.wake()
             return record
         except Exception as defect:
             report("opening a stream", defect)
@@ -298,7 +304,7 @@ class Ledger:
 
     def stalled(self) -> list[Case]:
         """The streams that are stalled now."""
-        return self._watcher.stalled()
+        return self.watcher.stalled()
 
     def _loop_closed(self, loop: int, at: float) -> None:
         self._tell(("loop closed", loop, at))
@@ -319,7 +325,7 @@ class Ledger:
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="autogen-streamtrace", daemon=True)
             self._thread.start()
-            self._watcher.start()
+            self.watcher.start()
 
     def retire(self) -> None:
         """Lets the thread end as soon as the streams that are open now have ended."""
@@ -331,7 +337,7 @@ class Ledger:
         self._wake.put(None)
 
     def _work(self) -> None:
-        facts, wake, watcher = self._facts, self._wake, self._watcher
+        facts, wake, watcher = self._facts, self._wake, self.watcher
         checked = woken = clock()
         while not self._retired or self._lineage.open or facts.qsize():
             pause = _TICK if self._lineage.impatient else loops.CHECK if self._lineage.open else None
@@ -357,7 +363,6 @@ class Ledger:
     def _apply(self, what: str, about: Any, more: Any = None) -> None:
         if what == "started":
             case = self._lineage.started(about)
-            self._watcher.wake()
             self._telemetry.started(about, case.outermost)
         elif what == "stalled":
             self._told_of_stall(about, more)

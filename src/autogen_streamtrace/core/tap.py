@@ -78,7 +78,7 @@ async def _read(
     plain: type | None = None
     chunks, gap, held = 0, -1.0, 0.0
     asked = record.asked
-    content = record.content
+    content, watcher = record.content, ledger.watcher
     base = get()
     inside = derived = scope.of(record, base)
     items = source if sent is None else _Resumed(source, source.asend(sent))
@@ -90,6 +90,8 @@ async def _read(
                     inside = get()
                 switch(base)
                 now = clock()
+                if now > watcher.overdue:
+                    watcher.give_way(now)
                 chunks += 1
                 record.chunks = chunks
                 record.last = now

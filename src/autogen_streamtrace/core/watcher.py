@@ -1,9 +1,10 @@
 """A thread that looks at the open streams from outside: what is silent, which event loop is blocked, and where.
 
 It is no task of an event loop, which a blocked loop would silence with all others. Its period follows its own cost,
-so that it never takes more than a hundredth of a core.
+so that in the long run it takes no more than a hundredth of a core.
 """
 
+import math
 import sys
 import threading
 import time
@@ -18,14 +19,20 @@ from .record import clock
 from .recording import Recorder
 from .stalls import Stall, Stalls
 
-_PERIOD: Final = 0.2
+_PERIOD: Final = 0.15
 """Seconds between two rounds, at least; fewer only where a stall is shorter than eight of them."""
 _IDLE: Final = 1.0
 """The same where no stream is open."""
-_SHARE: Final = 0.01
-"""Of a core, at most."""
-_WEIGHT: Final = 0.05
-"""Of the last round, in what a round costs: a dear one now and then does not hold up the next."""
+_SHARE: Final = 0.009
+"""Of a core: at most a hundredth, of which the system takes some."""
+_PAID_BACK: Final = 0.25
+"""Of what the rounds so far have taken too much, in one pause: a dear one now and then hardly holds up the next."""
+_LATE: Final = 0.005
+"""Seconds after which who reads streams lets this thread have its turn."""
+_AGAIN: Final = 0.005
+"""Seconds between two times that somebody does, as long as that does not help."""
+_MOMENT: Final = 0.0005
+"""Seconds in which a thread that waits for the interpreter wakes up."""
 _UNANSWERED: Final = 1.0
 """Seconds without an answer after which an event loop counts as blocked, if the patience is not shorter."""
 _STACK: Final = 8192
@@ -68,6 +75,7 @@ class Watcher:
 
     Args:
         cases: the open streams.
+        waiting: how many facts wait for the judge, some of which may be of streams that are open.
         loop: the event loop of a record's ``loop``; None where it is not known any more.
         tell: takes what is stalled; it must not block.
         recorder: what survives this process.
@@ -77,12 +85,14 @@ class Watcher:
     def __init__(
         self,
         cases: Callable[[], list[Case]],
+        waiting: Callable[[], int],
         loop: Callable[[int], Loop | None],
         tell: Callable[[Case, Stall], None],
         recorder: Recorder,
         stall_after: float,
     ) -> None:
         self._cases = cases
+        self._waiting = waiting
         self._loop = loop
         self._tell = tell
         self._recorder = recorder
@@ -93,6 +103,8 @@ class Watcher:
         self._due = 0.0
         self._awake = threading.Event()
         self._stopped = False
+        self.overdue = math.inf
+        """When, on the records' clock, readers have to give way to this thread."""
 
     def start(self) -> None:
         """Starts the thread."""
@@ -101,11 +113,21 @@ class Watcher:
     def wake(self) -> None:
         """Something is open, or waits to leave the recorder."""
         if not self._awake.is_set():
+            self.overdue = clock() + _LATE
             self._awake.set()
+
+    def give_way(self, now: float) -> None:
+        """Called by whoever reads a stream when this thread is overdue.
+
+        A busy event loop lets go of the interpreter often, but never for as long as another thread needs to wake up.
+        """
+        self.overdue = now + _AGAIN
+        time.sleep(_MOMENT)
 
     def stop(self) -> None:
         """Lets the thread end."""
         self._stopped = True
+        self.overdue = math.inf
         self._awake.set()
 
     def stalled(self) -> list[Case]:
@@ -114,24 +136,29 @@ class Watcher:
         return [case for case in self._cases() if self._stalls.stalled(case, now)]
 
     def _work(self) -> None:
-        cost, expected = 0.0, clock()
+        owed, taken, expected = 0.0, time.thread_time(), clock()
         while not self._stopped:
-            now, before = clock(), time.thread_time()
+            now = clock()
+            self.overdue = now + _LATE  # each write lets others run, for as long as they like
             cases, busy = self._cases(), False
             with contained("copying what is known of open streams"):
                 busy = self._recorder.copy(now)
             with contained("looking for stalled streams"):
-                self._look(cases, clock(), expected)  # each write lets others run, for as long as they like
-            if not cases and not busy:
+                self._look(cases, clock(), expected)
+            if not cases and not busy and not self._waiting():
                 self._awake.clear()
-                if not self._cases() and not self._recorder.busy and not self._stopped:
+                if not self._cases() and not self._recorder.busy and not self._waiting() and not self._stopped:
                     self._pulses.clear()
+                    self.overdue = math.inf
                     self._awake.wait(_IDLE)
                 expected = clock()
                 continue
-            cost += (time.thread_time() - before - cost) * _WEIGHT
-            pause = max(self._period, cost / _SHARE)
+            before, taken = taken, time.thread_time()
+            owed += (taken - before) / _SHARE
+            pause = max(self._period, owed * _PAID_BACK)
+            owed = max(0.0, owed - pause)
             expected = clock() + pause
+            self.overdue = expected + _LATE
             time.sleep(pause)
 
     def _look(self, cases: list[Case], now: float, expected: float) -> None:

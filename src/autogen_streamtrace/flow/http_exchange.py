@@ -174,11 +174,13 @@ async def _read(
     try:
         yield b""  # primed
         tail = record.tail
-        kept = tail.plain if tail is not None else None
+        kept, watcher = tail.plain if tail is not None else None, ledger.watcher
         chunks, size, gap = record.chunks, record.size, record.longest_gap
         record.asked = asked = clock()
         async for part in source:
             now = clock()
+            if now > watcher.overdue:
+                watcher.give_way(now)
             chunks += 1
             size += len(part)
             record.chunks = chunks
