@@ -23,8 +23,8 @@ _PERIOD: Final = 0.15
 """Seconds between two rounds, at least; fewer only where a stall is shorter than eight of them."""
 _IDLE: Final = 1.0
 """The same where no stream is open."""
-_SHARE: Final = 0.009
-"""Of a core: at most a hundredth, of which the system takes some."""
+_SHARE: Final = 0.008
+"""Of a core in the long run: so that with what is still owed it is a hundredth at most over any ten seconds."""
 _PAID_BACK: Final = 0.25
 """Of what the rounds so far have taken too much, in one pause: a dear one now and then hardly holds up the next."""
 _LATE: Final = 0.005
