@@ -18,6 +18,8 @@ from autogen_streamtrace.core import contain
 if TYPE_CHECKING:
     from otlp_receiver import OtlpReceiver
 
+    from autogen_streamtrace.demo.model_server import ModelServer
+
 LOOP = os.environ.get("STREAMTRACE_TEST_LOOP", "asyncio")  # stays there for the workers of xdist
 FOREIGN_PREFIXES = ("AUTOGEN_STREAMTRACE_", "OPENAI_", "OTEL_")
 FOREIGN = (
@@ -70,6 +72,15 @@ def receiver() -> Iterator["OtlpReceiver"]:
     from otlp_receiver import OtlpReceiver  # not needed where nothing is installed to watch
 
     with OtlpReceiver() as running:
+        yield running
+
+
+@pytest.fixture
+def model() -> Iterator["ModelServer"]:
+    """Answers as a model's server does, in the way that a request's path asks for."""
+    from autogen_streamtrace.demo.model_server import ModelServer
+
+    with ModelServer() as running:
         yield running
 
 

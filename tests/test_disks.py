@@ -3,7 +3,6 @@
 import contextlib
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,12 +29,6 @@ pytestmark = [
     pytest.mark.once,
     pytest.mark.skipif(not OWN_MOUNTS, reason="no file systems can be mounted here; see also test_flight.py"),
 ]
-
-
-@pytest.fixture
-def receiver() -> Iterator[OtlpReceiver]:
-    with OtlpReceiver() as receiver:
-        yield receiver
 
 
 def value(receiver: OtlpReceiver, metric: str) -> int:

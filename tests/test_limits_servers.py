@@ -5,32 +5,17 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from otlp_receiver import OtlpReceiver
-from servers import Server, Verdicts, gunicorn, uvicorn, variables
+from servers import APP, LAYERS, Server, Verdicts, gunicorn, uvicorn, variables
 
 from autogen_streamtrace.demo.model_server import ModelServer
 
 pytestmark = pytest.mark.once
 
-APP = "programs.chats:app"
-LAYERS = ("server", "agent", "model", "http")
 UVICORN = "uvicorn_worker.UvicornWorker"
-
-
-@pytest.fixture
-def receiver() -> Iterator[OtlpReceiver]:
-    with OtlpReceiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture
-def model() -> Iterator[ModelServer]:
-    with ModelServer() as model:
-        yield model
 
 
 def streaming(server: Server, told: Verdicts, fault: str = "stall") -> Any:

@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,12 +19,6 @@ from autogen_streamtrace.recorder.recovery import recover_all
 from autogen_streamtrace.recorder.top import Open, open_streams
 
 pytestmark = pytest.mark.once
-
-
-@pytest.fixture
-def receiver() -> Iterator[OtlpReceiver]:
-    with OtlpReceiver() as receiver:
-        yield receiver
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http/protobuf"])

@@ -6,12 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 from otlp_receiver import OtlpReceiver
-from servers import GONE, Server, Verdicts, turn, uvicorn, variables
+from servers import GONE, LAYERS, Server, Verdicts, turn, uvicorn, variables
 from websockets.sync.client import connect
 
 from autogen_streamtrace.demo.model_server import ModelServer
 
-LAYERS = ("server", "agent", "model", "http")
 CUT = turn(*GONE)
 
 

@@ -5,14 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 from otlp_receiver import OtlpReceiver
-from servers import GONE, Server, Verdicts, gunicorn, turn, variables
+from servers import APP, GONE, Server, Verdicts, gunicorn, turn, variables
 from websockets.sync.client import connect
 
 from autogen_streamtrace.demo.model_server import ModelServer
 
 pytestmark = pytest.mark.once
 
-APP = "programs.chats:app"
 CUT = turn(*GONE)
 
 

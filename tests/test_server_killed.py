@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from otlp_receiver import OtlpReceiver
-from processes import PREFIX, streams, sums
-from servers import Server, Verdicts, gunicorn, turn, uvicorn, variables
+from processes import LATE, PREFIX, streams, sums
+from servers import APP, LAYERS, Server, Verdicts, gunicorn, turn, uvicorn, variables
 
 from autogen_streamtrace.demo.model_server import ModelServer
 from autogen_streamtrace.recorder import books
@@ -23,26 +23,10 @@ from autogen_streamtrace.recorder.top import open_streams
 
 pytestmark = pytest.mark.once
 
-APP = "programs.chats:app"
-LAYERS = ("server", "agent", "model", "http")
 STREAMS = 50
 KILLED = turn("killed", "process", None)
-LATE = {"OTEL_BSP_SCHEDULE_DELAY": "60000", "OTEL_METRIC_EXPORT_INTERVAL": "60000"}
-"""Nothing of a living process arrives on a timer."""
 SOON = ("--graceful-timeout", "1")
 UVICORNS, OWN = "uvicorn_worker.UvicornWorker", "asgi"
-
-
-@pytest.fixture
-def receiver() -> Iterator[OtlpReceiver]:
-    with OtlpReceiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture
-def model() -> Iterator[ModelServer]:
-    with ModelServer() as model:
-        yield model
 
 
 class Users:

@@ -12,14 +12,13 @@ from pathlib import Path
 
 import pytest
 from otlp_receiver import OtlpReceiver
-from servers import GONE, Server, Verdicts, nginx, turn, uvicorn, variables
+from servers import APP, GONE, Server, Verdicts, nginx, turn, uvicorn, variables
 
 from autogen_streamtrace.demo import reply
 from autogen_streamtrace.demo.model_server import ModelServer
 
 pytestmark = pytest.mark.once
 
-APP = "programs.chats:app"
 Proxy = Callable[..., AbstractContextManager[Server]]
 SHORT_LIMIT = """
 [[limit]]

@@ -3,32 +3,17 @@
 import os
 import signal
 import urllib.request
-from collections.abc import Iterator
 
 import pytest
 from otlp_receiver import OtlpReceiver
-from servers import GONE, SHUT_DOWN, Server, Verdicts, gunicorn, turn, uvicorn, variables
+from servers import APP, GONE, LAYERS, SHUT_DOWN, Server, Verdicts, gunicorn, turn, uvicorn, variables
 from websockets.sync.client import connect
 
 from autogen_streamtrace.demo.model_server import ModelServer
 
-APP = "programs.chats:app"
-LAYERS = ("server", "agent", "model", "http")
 CUT = turn(*SHUT_DOWN)
 LATE = {"OTEL_BSP_SCHEDULE_DELAY": "60000", "OTEL_BLRP_SCHEDULE_DELAY": "60000"}
 """Nothing arrives on a timer: what is there was sent at the end."""
-
-
-@pytest.fixture
-def receiver() -> Iterator[OtlpReceiver]:
-    with OtlpReceiver() as receiver:
-        yield receiver
-
-
-@pytest.fixture
-def model() -> Iterator[ModelServer]:
-    with ModelServer() as model:
-        yield model
 
 
 def open_responses(server: Server, *verdicts: Verdicts, routes: tuple[str, ...]) -> list[object]:

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from otlp_receiver import OtlpReceiver
-from servers import Server, Verdicts, uvicorn, variables
+from servers import APP, Server, Verdicts, uvicorn, variables
 
 from autogen_streamtrace.demo.model_server import ModelServer
-
-APP = "programs.chats:app"
 
 
 @pytest.fixture(scope="module")

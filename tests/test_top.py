@@ -31,12 +31,6 @@ ALTERNATE_SCREEN, MAIN_SCREEN, SHOW_CURSOR = b"\x1b[?1049h", b"\x1b[?1049l", b"\
 HOME = b"\x1b[H"
 
 
-@pytest.fixture
-def receiver() -> Iterator[OtlpReceiver]:
-    with OtlpReceiver() as receiver:
-        yield receiver
-
-
 class Terminal:
     """A terminal with a command in its foreground."""
 

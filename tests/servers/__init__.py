@@ -7,6 +7,18 @@ Each is started in a session of its own, so that its workers end with it; every 
 """
 
 from .processes import Server, gunicorn, nginx, uvicorn
-from .verdicts import GONE, SHUT_DOWN, Verdicts, turn, variables
+from .verdicts import APP, GONE, LAYERS, SHUT_DOWN, Verdicts, turn, variables
 
-__all__ = ["GONE", "SHUT_DOWN", "Server", "Verdicts", "gunicorn", "nginx", "turn", "uvicorn", "variables"]
+__all__ = [
+    "APP",
+    "GONE",
+    "LAYERS",
+    "SHUT_DOWN",
+    "Server",
+    "Verdicts",
+    "gunicorn",
+    "nginx",
+    "turn",
+    "uvicorn",
+    "variables",
+]

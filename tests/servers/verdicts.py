@@ -13,6 +13,9 @@ from autogen_streamtrace.demo.model_server import ModelServer
 
 from .processes import HOST, TESTS, Server
 
+APP: Final = "programs.chats:app"
+LAYERS: Final = ("server", "agent", "model", "http")
+"""Of each of its streams."""
 PREFIX: Final = "autogen.stream."
 ARRIVAL: Final = 20.0
 """Seconds until a span must have arrived."""
