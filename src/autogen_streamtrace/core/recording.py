@@ -39,8 +39,8 @@ class Recorder(Protocol):
     def never_started(self, counted: Counted) -> None:
         """A stream that has no row was counted."""
 
-    def copy(self, now: float) -> bool:
-        """Copies the progress of the open streams; called by the watcher. Returns ``busy``."""
+    def copy(self, now: float) -> None:
+        """Copies the progress of the open streams; called by the watcher."""
 
     def forked(self) -> None:
         """In a forked child: what was recorded is the parent's."""
@@ -66,8 +66,8 @@ class NotRecording:
     def never_started(self, counted: Counted) -> None:
         pass
 
-    def copy(self, now: float) -> bool:
-        return False
+    def copy(self, now: float) -> None:
+        pass
 
     def forked(self) -> None:
         pass

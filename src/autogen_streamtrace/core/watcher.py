@@ -140,14 +140,14 @@ class Watcher:
         while not self._stopped:
             now = clock()
             self.overdue = now + _LATE  # each write lets others run, for as long as they like
-            cases, busy = self._cases(), False
+            cases = self._cases()
             with contained("copying what is known of open streams"):
-                busy = self._recorder.copy(now)
+                self._recorder.copy(now)
             with contained("looking for stalled streams"):
                 self._look(cases, clock(), expected)
-            if not cases and not busy and not self._waiting():
+            if not cases and self._idle():
                 self._awake.clear()
-                if not self._cases() and not self._recorder.busy and not self._waiting() and not self._stopped:
+                if self._idle() and not self._stopped:
                     self._pulses.clear()
                     self.overdue = math.inf
                     self._awake.wait(_IDLE)
@@ -160,6 +160,9 @@ class Watcher:
             expected = clock() + pause
             self.overdue = expected + _LATE
             time.sleep(pause)
+
+    def _idle(self) -> bool:
+        return not self._cases() and not self._recorder.busy and not self._waiting()
 
     def _look(self, cases: list[Case], now: float, expected: float) -> None:
         starved = now - expected >= self._answer_within

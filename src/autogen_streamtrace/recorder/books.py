@@ -12,7 +12,7 @@ from typing import Any, Final
 from ..core.supervision import Timer
 from . import counters, directory, layout
 from .counters import Counters
-from .file import claim, lock, opened, release, write_whole
+from .file import claim, identity, lock, opened, release, write_whole
 
 _MOST: Final = layout.row_at(layout.ROWS)
 
@@ -218,5 +218,4 @@ def _still(path: Path, descriptor: int) -> bool:
         there = os.stat(path, follow_symlinks=False)
     except FileNotFoundError:
         return False
-    mine = os.fstat(descriptor)
-    return (there.st_dev, there.st_ino) == (mine.st_dev, mine.st_ino)
+    return identity(there) == identity(os.fstat(descriptor))

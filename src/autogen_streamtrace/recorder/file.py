@@ -66,7 +66,7 @@ class File:
             self._header: Final = header[:8]
             self.write(header, 0)
             os.rename(new, self.path)  # who sees it sees it locked, and its header whole
-            self._identity = _identity(os.fstat(self._descriptor))
+            self._identity = identity(os.fstat(self._descriptor))
         except BaseException:
             os.close(self._descriptor)
             new.unlink(missing_ok=True)
@@ -92,14 +92,14 @@ class File:
     def trouble(self, size: int) -> str:
         """What has become of the file, which should have ``size`` bytes at least; empty where all is well."""
         try:
-            if _identity(os.fstat(self._descriptor)) != self._identity:
+            if identity(os.fstat(self._descriptor)) != self._identity:
                 return "its descriptor was closed"
             there = os.stat(self.path, follow_symlinks=False)
         except FileNotFoundError:
             return "it was removed"
         except OSError as error:
             return str(error)
-        if _identity(there) != self._identity:
+        if identity(there) != self._identity:
             return "it was replaced"
         return "" if there.st_size >= size and self._begins() else "it was truncated"
 
@@ -110,7 +110,7 @@ class File:
     def close(self) -> None:
         """Closes this process's descriptor; a lock that a parent holds through another one stays."""
         try:
-            if _identity(os.fstat(self._descriptor)) == self._identity:
+            if identity(os.fstat(self._descriptor)) == self._identity:
                 os.close(self._descriptor)
         except OSError:
             pass
@@ -147,7 +147,8 @@ def write_whole(path: Path, data: bytes) -> None:
         raise
 
 
-def _identity(found: os.stat_result) -> tuple[int, int]:
+def identity(found: os.stat_result) -> tuple[int, int]:
+    """Which file it is, whatever it is called."""
     return found.st_dev, found.st_ino
 
 

@@ -155,7 +155,7 @@ class FlightRecorder:
             self._departed.add(counted)
             self._uncounted = True
 
-    def copy(self, now: float) -> bool:
+    def copy(self, now: float) -> None:
         """Copies what has changed since the last time; lets rows leave; looks after the file."""
         if now - self._checked_at >= _CHECK:
             self._checked_at = now
@@ -164,7 +164,6 @@ class FlightRecorder:
         if self.busy and now - self._left_at >= _LEAVE:
             self._left_at = now
             self._leave()
-        return self.busy
 
     def forked(self) -> None:
         """In a child: closes the parent's file, whose lock would last as long as this process, and begins its own."""
