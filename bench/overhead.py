@@ -34,7 +34,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
 import autogen_streamtrace
-from autogen_streamtrace.demo.scenarios.program import MODEL_INFO
+from autogen_streamtrace.commands.demo.scenarios.program import MODEL_INFO
 
 CHUNKS = 3_000
 SLICE = 300
@@ -42,7 +42,7 @@ TURNS = 60
 WARM_UP = 5
 SERVER = """
 import sys
-from autogen_streamtrace.demo.model_server import ModelServer
+from autogen_streamtrace.commands.demo.model_server import ModelServer
 with ModelServer() as server:
     print(server.port, flush=True)
     sys.stdin.read()

@@ -26,8 +26,8 @@ from typing import Any
 from overhead import agent_chunks, model_server, watched
 
 import autogen_streamtrace
-from autogen_streamtrace.core.watcher import Watcher
-from autogen_streamtrace.recorder import books, directory
+from autogen_streamtrace.core.watching.watcher import Watcher
+from autogen_streamtrace.recorder import directory, orphans
 
 OPEN = 10_000
 STREAMS = 2_000
@@ -114,13 +114,13 @@ def watcher_share() -> None:
             await each.__anext__()
         watch = autogen_streamtrace.Instrumentor().watch
         assert watch is not None
-        watch.ledger.drain()
+        watch.tracker.drain()
         (thread,) = [each for each in threading.enumerate() if each.name == "autogen-streamtrace-watcher"]
         assert thread.ident is not None
         clock = time.pthread_getcpuclockid(thread.ident)
         for name in ("still", "moving"):
             stop = asyncio.Event()
-            mover = asyncio.ensure_future(_move(watch.ledger, stop)) if name == "moving" else None
+            mover = asyncio.ensure_future(_move(watch.tracker, stop)) if name == "moving" else None
             await asyncio.sleep(1)
             before = time.clock_gettime(clock)
             await asyncio.sleep(SECONDS)
@@ -137,11 +137,11 @@ def watcher_share() -> None:
         asyncio.run(hold())
 
 
-async def _move(ledger: Any, stop: asyncio.Event) -> None:
+async def _move(tracker: Any, stop: asyncio.Event) -> None:
     while not stop.is_set():
-        for index, case in enumerate(list(ledger._lineage.open)):
-            case.record.last = time.perf_counter()
-            case.record.chunks += 1
+        for index, case in enumerate(list(tracker._attribution.open)):
+            case.state.last = time.perf_counter()
+            case.state.chunks += 1
             if index % 500 == 0:
                 await asyncio.sleep(0)
         await asyncio.sleep(0.05)
@@ -171,9 +171,9 @@ def lost(what: str, rounds: int) -> None:
             final = int(rest[-1]) if rest and rest[-1].isdigit() else seen[-1][1]
             os.environ["XDG_STATE_HOME"] = state
             (path,) = directory.found()
-            (row,) = [row for row in books.read(path).rows if row.ending is None]
+            (row,) = [row for row in orphans.read(path).rows if row.ending is None]
             rate = (seen[-1][1] - seen[0][1]) / (seen[-1][0] - seen[0][0])
-            seconds.append((final - row.record.chunks) / rate)
+            seconds.append((final - row.state.chunks) / rate)
             del os.environ["XDG_STATE_HOME"]
     print(f"lost     {what}: {statistics.median(seconds):.3f} s of progress in the median, {max(seconds):.3f} at most")
 

@@ -37,10 +37,10 @@ from stack.prometheus import Prometheus
 from stack.server import HOST, eventually
 
 import autogen_streamtrace
-from autogen_streamtrace.demo.model_server import ModelServer
-from autogen_streamtrace.demo.run import quiet
-from autogen_streamtrace.demo.scenarios import SCENARIOS
-from autogen_streamtrace.demo.scenarios.program import Program
+from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.demo.run import quiet
+from autogen_streamtrace.commands.demo.scenarios import SCENARIOS
+from autogen_streamtrace.commands.demo.scenarios.program import Program
 
 TURN = """
 import asyncio, sys
@@ -48,10 +48,10 @@ import autogen_streamtrace
 from autogen_agentchat.agents import AssistantAgent
 from autogen_core.tools import FunctionTool
 from autogen_ext.models.openai import OpenAIChatCompletionClient
-from autogen_streamtrace.demo.model_server import ModelServer
-from autogen_streamtrace.demo.run import quiet
-from autogen_streamtrace.demo.scenarios.program import MODEL_INFO, TASK, read
-from autogen_streamtrace.demo.scenarios.tools import fetch
+from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.demo.run import quiet
+from autogen_streamtrace.commands.demo.scenarios.program import MODEL_INFO, TASK, read
+from autogen_streamtrace.commands.demo.scenarios.tools import fetch
 
 models, agents, tools, fault = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 autogen_streamtrace.instrument()

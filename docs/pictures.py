@@ -10,9 +10,9 @@ from typing import Final
 
 from rich.console import Console
 
-from autogen_streamtrace.demo.run import Demo, quiet
-from autogen_streamtrace.demo.scenarios import SCENARIOS
-from autogen_streamtrace.demo.view import PLAIN_WIDTH, View
+from autogen_streamtrace.commands.demo.run import Demo, quiet
+from autogen_streamtrace.commands.demo.scenarios import SCENARIOS
+from autogen_streamtrace.commands.demo.view import PLAIN_WIDTH, View
 
 TARGET: Final = Path(__file__).with_name("demo.svg")
 CHOSEN: Final = (

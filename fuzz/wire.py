@@ -12,8 +12,8 @@ import zlib
 import atheris
 
 with atheris.instrument_imports(include=["autogen_streamtrace.core"]):
-    from autogen_streamtrace.core import torn, wire
-    from autogen_streamtrace.core.encodings import decoder
+    from autogen_streamtrace.core.evidence import partial_json, wire
+    from autogen_streamtrace.core.evidence.encodings import decoder
 
 ENCODINGS = ("", "gzip", "deflate", "raw")
 LONGEST = 60_000
@@ -35,8 +35,8 @@ def fuzz(data: bytes) -> None:
     assert told == read(sent, name, other * 30 + 2), "the reads decide"
     check(told)
     check(wire.read(body[shift:], body[:head]))
-    torn.beginning(body)
-    torn.ending(body)
+    partial_json.beginning(body)
+    partial_json.ending(body)
 
 
 def packed(body: bytes, encoding: str) -> bytes:

@@ -117,7 +117,7 @@ def half(body: bytes) -> bytes:
 def streamed(name: str) -> dict[str, Bad]:
     """Answers to a request for a stream. Ollama's client reads a last line that has no end, and complains of it."""
     p = PROVIDERS[name]
-    torn = ("malformed", JSON_ERROR) if name == "ollama" else ("truncated",)
+    partial_json = ("malformed", JSON_ERROR) if name == "ollama" else ("truncated",)
     finish, after = p.end(p.done), p.after
     whole = b"".join([*p.words, p.text(NOISE), finish, after])
     field = FIELD_ERROR if name == "ollama" else TEXT_ERROR
@@ -134,14 +134,14 @@ def streamed(name: str) -> dict[str, Bad]:
         ),
         "no finish reason": Bad(Answer(p.words, p.type), "truncated"),
         "an empty body": Bad(Answer([], p.type), "truncated"),
-        "HTML": Bad(Answer([HTML], "text/html"), *torn),
-        "gzip, cut": Bad(Answer([half(whole)], p.type, "gzip"), *torn),
+        "HTML": Bad(Answer([HTML], "text/html"), *partial_json),
+        "gzip, cut": Bad(Answer([half(whole)], p.type, "gzip"), *partial_json),
         "gzip, cut with its connection": Bad(
             Answer([half(whole)], p.type, "gzip", whole=False), "disconnected", f"{p.client}.RemoteProtocolError"
         ),
         "no gzip": Bad(Answer([*p.words, finish, after], p.type, "gzip"), "malformed", f"{p.client}.DecodingError"),
         "an event of 10 MB": Bad(Answer([p.words[0], *reads(p.text(HUGE)), finish, after], p.type), "completed"),
-        "a long event, cut": Bad(Answer([p.words[0], *reads(p.text(LONG))[:-1]], p.type), *torn),
+        "a long event, cut": Bad(Answer([p.words[0], *reads(p.text(LONG))[:-1]], p.type), *partial_json),
         "a wrong content type": Bad(answer._replace(content_type="image/png"), "completed"),
         "an error event": Bad(Answer([*p.words, p.error], p.type), "rejected", p.refuses),
         "no UTF-8": Bad(Answer([*p.words, no_text(name)], p.type), "malformed", field),

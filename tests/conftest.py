@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import hypothesis
 import pytest
 
-from autogen_streamtrace.core import contain
+from autogen_streamtrace.core import errors
 
 if TYPE_CHECKING:
     from otlp_receiver import OtlpReceiver
 
-    from autogen_streamtrace.demo.model_server import ModelServer
+    from autogen_streamtrace.commands.demo.model_server import ModelServer
 
 LOOP = os.environ.get("STREAMTRACE_TEST_LOOP", "asyncio")  # stays there for the workers of xdist
 FOREIGN_PREFIXES = ("AUTOGEN_STREAMTRACE_", "OPENAI_", "OTEL_")
@@ -78,7 +78,7 @@ def receiver() -> Iterator["OtlpReceiver"]:
 @pytest.fixture
 def model() -> Iterator["ModelServer"]:
     """Answers as a model's server does, in the way that a request's path asks for."""
-    from autogen_streamtrace.demo.model_server import ModelServer
+    from autogen_streamtrace.commands.demo.model_server import ModelServer
 
     with ModelServer() as running:
         yield running
@@ -105,8 +105,8 @@ def no_own_errors(request: pytest.FixtureRequest) -> Iterator[None]:
     if request.node.get_closest_marker("own_errors"):
         yield
         return
-    before = contain.errors()
-    contain.raise_errors(True)
+    before = errors.contained_errors()
+    errors.raise_errors(True)
     yield
-    contain.raise_errors(False)
-    assert contain.errors() == before, "an error of our own was contained; the log has its traceback"
+    errors.raise_errors(False)
+    assert errors.contained_errors() == before, "an error of our own was contained; the log has its traceback"

@@ -17,7 +17,7 @@ from otlp_receiver import OtlpReceiver, Received, attributes
 from autogen_streamtrace.recorder.recovery import Recovered, recover_all
 
 PROGRAMS = Path(__file__).with_name("programs")
-PREFIX = "autogen.stream."
+PREFIX = "streamtrace."
 LATE = {"OTEL_BSP_SCHEDULE_DELAY": "60000", "OTEL_METRIC_EXPORT_INTERVAL": "60000"}
 """Nothing is exported on a timer."""
 

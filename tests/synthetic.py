@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from autogen_streamtrace.core import names as n
+from autogen_streamtrace.core import semconv as sc
 
 BEGINNING: Final = 1_790_000_000_000_000_000
 """Nanoseconds since the epoch."""
@@ -18,13 +18,13 @@ BATCH: Final = 256
 class Turn:
     """One turn of an agent: its http, model and agent streams, all of which end alike."""
 
-    outcome: str = n.COMPLETED
+    outcome: str = sc.COMPLETED
     silence: float = 0.02
     duration: float = 8.0
     first: float | None = 0.6
     cause: str = ""
     ended_by: str = "model"
-    waiting_on: str = n.NONE
+    waiting_on: str = sc.NONE
     status: int | None = 200
     intermediary: str = ""
     limit: tuple[str, float, str] | None = None
@@ -32,17 +32,17 @@ class Turn:
     at: float = 0.0
     """Seconds after the beginning at which it ended."""
     host: str = "models.example"
-    layers: Sequence[str] = (n.HTTP, n.MODEL, n.AGENT)
-    origin: str = n.HTTP
+    layers: Sequence[str] = (sc.HTTP, sc.MODEL, sc.AGENT)
+    origin: str = sc.HTTP
     more: dict[str, Any] = field(default_factory=dict)
 
 
 def cut(silence: float, *, intermediary: str = "", duration: float = 90.0, **more: Any) -> Turn:
     """A connection lost after so much silence."""
     known: dict[str, Any] = {
-        "outcome": n.DISCONNECTED,
+        "outcome": sc.DISCONNECTED,
         "cause": "httpx2.RemoteProtocolError",
-        "ended_by": n.UPSTREAM,
+        "ended_by": sc.UPSTREAM,
         "waiting_on": "http",
         "duration": max(duration, silence + 0.5),
     }
@@ -55,7 +55,7 @@ def spans(turn: Turn, number: int) -> Iterator[dict[str, Any]]:
     ended = BEGINNING + round(turn.at * 1e9)
     depth = len(turn.layers)
     for level, layer in enumerate(turn.layers):
-        name = turn.host if layer == n.HTTP else {n.MODEL: "gpt-4o", n.AGENT: "support_agent"}.get(layer, layer)
+        name = turn.host if layer == sc.HTTP else {sc.MODEL: "gpt-4o", sc.AGENT: "support_agent"}.get(layer, layer)
         yield {
             "traceId": trace,
             "spanId": f"{(number * 16 + level + 1):016x}",
@@ -67,43 +67,43 @@ def spans(turn: Turn, number: int) -> Iterator[dict[str, Any]]:
             "attributes": [
                 {"key": key, "value": _value(value)} for key, value in _attributes(turn, layer, name).items()
             ],
-            "status": {"code": 2} if turn.outcome != n.COMPLETED else {},
+            "status": {"code": 2} if turn.outcome != sc.COMPLETED else {},
             "flags": 257,
         }
 
 
 def _attributes(turn: Turn, layer: str, name: str) -> dict[str, Any]:
-    early = turn.outcome != n.COMPLETED
+    early = turn.outcome != sc.COMPLETED
     attributes: dict[str, Any] = {
-        n.A_LAYER: layer,
-        n.A_NAME: name,
-        n.A_OUTCOME: turn.outcome,
-        n.A_ENDED_BY: turn.ended_by,
-        n.A_WAITING_ON_TYPE: turn.waiting_on,
-        n.A_WAITING_ON_NAME: turn.host if turn.waiting_on == "http" else "",
-        n.A_EARLY: early,
-        n.A_FAULT: early and turn.ended_by not in (n.CALLER, n.CLIENT),
-        n.A_ORIGIN: (early and layer == turn.origin) or not early,
-        n.A_OUTERMOST: layer == turn.layers[-1],
-        n.A_SILENCE: turn.silence,
-        n.A_LONGEST_GAP: 0.4,
-        n.A_CALLER_TIME: 0.01,
-        n.A_CHUNKS: 40,
-        n.A_CANCELLED_BY: turn.cancelled_by,
-        n.A_INTERMEDIARY: turn.intermediary,
-        n.A_FIRST_CHUNK: turn.first,
+        sc.A_LAYER: layer,
+        sc.A_NAME: name,
+        sc.A_OUTCOME: turn.outcome,
+        sc.A_ENDED_BY: turn.ended_by,
+        sc.A_WAITING_ON_TYPE: turn.waiting_on,
+        sc.A_WAITING_ON_NAME: turn.host if turn.waiting_on == "http" else "",
+        sc.A_EARLY: early,
+        sc.A_FAULT: early and turn.ended_by not in (sc.CALLER, sc.END_USER),
+        sc.A_ORIGIN: (early and layer == turn.origin) or not early,
+        sc.A_OUTERMOST: layer == turn.layers[-1],
+        sc.A_SILENCE: turn.silence,
+        sc.A_LONGEST_GAP: 0.4,
+        sc.A_CALLER_TIME: 0.01,
+        sc.A_CHUNKS: 40,
+        sc.A_CANCELLED_BY: turn.cancelled_by,
+        sc.A_INTERMEDIARY: turn.intermediary,
+        sc.A_FIRST_CHUNK: turn.first,
     }
     if turn.cause:
-        attributes[n.A_CAUSE_TYPE] = turn.cause
-        attributes[n.A_CAUSE_CHAIN] = ["openai.APIConnectionError", turn.cause]
-        attributes[n.A_CAUSE_LAYER] = turn.origin
+        attributes[sc.A_CAUSE_TYPE] = turn.cause
+        attributes[sc.A_CAUSE_CHAIN] = ["openai.APIConnectionError", turn.cause]
+        attributes[sc.A_CAUSE_LAYER] = turn.origin
     if turn.limit is not None:
-        attributes[n.A_LIMIT_ID], attributes[n.A_LIMIT_VALUE], attributes[n.A_LIMIT_SOURCE] = turn.limit
-    if layer == n.HTTP:
-        attributes[n.HTTP_STATUS] = turn.status
-        attributes[n.SERVER_ADDRESS] = turn.host
-        attributes[n.HTTP_METHOD] = "POST"
-        attributes[n.A_BYTES] = 8231
+        attributes[sc.A_LIMIT_ID], attributes[sc.A_LIMIT_VALUE], attributes[sc.A_LIMIT_SOURCE] = turn.limit
+    if layer == sc.HTTP:
+        attributes[sc.HTTP_STATUS] = turn.status
+        attributes[sc.SERVER_ADDRESS] = turn.host
+        attributes[sc.HTTP_METHOD] = "POST"
+        attributes[sc.A_BYTES] = 8231
     return {key: value for key, value in {**attributes, **turn.more}.items() if value not in ("", None)}
 
 
@@ -134,7 +134,7 @@ def lines(turns: Iterable[Turn], service: str = "desk") -> Iterator[str]:
 def request(batch: list[dict[str, Any]], service: str = "desk") -> str:
     """An export request."""
     resource = {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]}
-    scope = {"scope": {"name": n.SCOPE, "version": "0.1.0"}, "spans": batch}
+    scope = {"scope": {"name": sc.SCOPE, "version": "0.1.0"}, "spans": batch}
     return json.dumps({"resourceSpans": [{"resource": resource, "scopeSpans": [scope]}]}, separators=(",", ":"))
 
 

@@ -16,8 +16,8 @@ from gunicorn.config import Config  # type: ignore[import-untyped]
 from typer.testing import CliRunner
 
 import autogen_streamtrace
-from autogen_streamtrace.audits import Audit, Timeout
 from autogen_streamtrace.cli import app
+from autogen_streamtrace.commands.audit.timeouts import Audit, Timeout
 
 pytestmark = pytest.mark.once
 

@@ -13,7 +13,7 @@ from programs.bodies import DOCUMENT, EVENTS, LINES, Answer, Bodies, client, clo
 from programs.watching import Watching, watching
 from wire_replies import packed, pieces
 
-from autogen_streamtrace.core import names as n
+from autogen_streamtrace.core import semconv as sc
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -79,7 +79,7 @@ def test_any_body(server: Bodies, loop: asyncio.AbstractEventLoop, clients: dict
 async def settled(told: Watching) -> None:
     """Of a reader that failed, the loop closes the generators, one within the other, before the exchange ends."""
     for _ in range(5_000):
-        if told.ledger.idle:
+        if told.tracker.idle:
             return
         await asyncio.sleep(0.001)
 
@@ -87,11 +87,11 @@ async def settled(told: Watching) -> None:
 def assert_of_the_contract(told: Watching) -> None:
     """Each layer has a verdict of the contract's vocabulary, and what ended early arose in one of them."""
     found = [dict(span.attributes or {}) for span in told.spans()]
-    layers = {str(each[n.A_LAYER]): each for each in found if n.A_LAYER in each}
+    layers = {str(each[sc.A_LAYER]): each for each in found if sc.A_LAYER in each}
     assert layers.keys() == {"agent", "model", "http"}
     for each in layers.values():
-        assert each[n.A_OUTCOME] in OUTCOMES
-        assert each[n.A_ENDED_BY] in get_args(n.EndedBy)
-        assert each[n.A_WAITING_ON_TYPE] in get_args(n.WaitingOn)
-        assert each[n.A_EARLY] == (each[n.A_OUTCOME] != "completed")
-    assert sum(bool(each[n.A_EARLY] and each[n.A_ORIGIN]) for each in layers.values()) == layers["agent"][n.A_EARLY]
+        assert each[sc.A_OUTCOME] in OUTCOMES
+        assert each[sc.A_ENDED_BY] in get_args(sc.EndedBy)
+        assert each[sc.A_WAITING_ON_TYPE] in get_args(sc.WaitingOn)
+        assert each[sc.A_EARLY] == (each[sc.A_OUTCOME] != "completed")
+    assert sum(bool(each[sc.A_EARLY] and each[sc.A_ORIGIN]) for each in layers.values()) == layers["agent"][sc.A_EARLY]

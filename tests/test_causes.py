@@ -16,8 +16,8 @@ from typing import Any, Final
 import pytest
 from pydantic import TypeAdapter
 
-from autogen_streamtrace.core import causes
-from autogen_streamtrace.core.causes import Cause
+from autogen_streamtrace.core.evidence import causes
+from autogen_streamtrace.core.evidence.causes import Cause
 
 HTTPX: Final = pytest.importorskip("httpx2" if find_spec("httpx2") else "httpx")
 NAME: Final[str] = HTTPX.__name__

@@ -18,7 +18,7 @@ from harness import MODEL_NAME, TASK, Program, Seen, Stream, read, tool, turn, w
 from harness.checks import CONTENTS
 
 from autogen_streamtrace import trace_stream
-from autogen_streamtrace.core import content
+from autogen_streamtrace.core.evidence import content
 
 VARIABLE = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 DETAILS = "gen_ai.client.inference.operation.details"
@@ -78,7 +78,7 @@ def test_messages_go_on_events_as_structures() -> None:
 @pytest.mark.parametrize("mode", ["EVENT_ONLY"], indirect=True)
 def test_the_message_of_an_exception_goes_on_the_event_of_the_end() -> None:
     seen = watch(turn("fin"))
-    end = next(e for e in seen.events if e.name == "autogen.stream.end" and e.span_id == seen.one("http").id)
+    end = next(e for e in seen.events if e.name == "streamtrace.end" and e.span_id == seen.one("http").id)
     assert "incomplete chunked read" in end.attributes["exception.message"]
 
 
@@ -153,7 +153,7 @@ def test_a_teams_task_and_answer_are_recorded() -> None:
 def test_a_wrong_mode_is_one_warning_and_records_nothing(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert everywhere(watch(turn("ok"))) == set()
-    warnings = {record.getMessage() for record in caplog.records if VARIABLE in record.getMessage()}
+    warnings = {state.getMessage() for state in caplog.records if VARIABLE in state.getMessage()}
     assert len(warnings) == 1
     assert "'sometimes' is not allowed" in warnings.pop()
 

@@ -11,30 +11,30 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 from opentelemetry.trace import set_span_in_context
 
-from autogen_streamtrace.core.counts import Cap, Count, Level
+from autogen_streamtrace.core.telemetry.counts import CardinalityLimiter, Counter, UpDownCounter
 
 OPTIONS = CallbackOptions()
 
 
-def seen(table: Count | Level) -> list[tuple[float, dict[str, Any]]]:
+def seen(table: Counter | UpDownCounter) -> list[tuple[float, dict[str, Any]]]:
     """One collection."""
     return [(each.value, dict(each.attributes or {})) for each in table.observe(OPTIONS)]
 
 
 def test_nothing_counted_is_nothing_exported() -> None:
-    assert seen(Count()) == []
-    assert seen(Level()) == []
+    assert seen(Counter()) == []
+    assert seen(UpDownCounter()) == []
 
 
 def test_a_new_set_is_0_at_its_first_collection_and_its_count_from_the_next() -> None:
-    count = Count()
+    count = Counter()
     for _ in range(3):
         count.add({"layer": "http"})
     assert [seen(count) for _ in range(3)] == [[(each, {"layer": "http"})] for each in (0, 3, 3)]
 
 
 def test_each_set_has_a_first_collection_of_its_own() -> None:
-    count = Count()
+    count = Counter()
     count.add({"layer": "http"})
     assert seen(count) == [(0, {"layer": "http"})]
     count.add({"layer": "http"})
@@ -44,7 +44,7 @@ def test_each_set_has_a_first_collection_of_its_own() -> None:
 
 
 def test_a_count_never_falls() -> None:
-    count = Count()
+    count = Counter()
     values = []
     for _ in range(5):
         count.add({"layer": "http"})
@@ -53,7 +53,7 @@ def test_a_count_never_falls() -> None:
 
 
 def test_a_forgotten_count_begins_anew_with_0() -> None:
-    count = Count()
+    count = Counter()
     count.add({"layer": "http"})
     seen(count)
     count.clear()
@@ -63,7 +63,7 @@ def test_a_forgotten_count_begins_anew_with_0() -> None:
 
 
 def test_a_level_keeps_an_explicit_0_for_every_set_once_seen() -> None:
-    level = Level()
+    level = UpDownCounter()
     level.add(1, {"layer": "http"})
     level.add(1, {"layer": "model"})
     level.add(-1, {"layer": "http"})
@@ -72,19 +72,19 @@ def test_a_level_keeps_an_explicit_0_for_every_set_once_seen() -> None:
 
 
 def test_a_forgotten_level_is_nothing() -> None:
-    level = Level()
+    level = UpDownCounter()
     level.add(1, {"layer": "http"})
     level.clear()
     assert seen(level) == []
 
 
 def test_a_cap_lets_so_many_values_through_and_calls_the_rest_other() -> None:
-    cap = Cap(2)
+    cap = CardinalityLimiter(2)
     assert [cap(each) for each in "abcab"] == ["a", "b", "_OTHER", "a", "b"]
 
 
 def test_a_cap_counts_what_it_capped() -> None:
-    cap = Cap(1)
+    cap = CardinalityLimiter(1)
     for each in "abca":
         cap(each)
     assert cap.capped == 2
@@ -95,7 +95,7 @@ def test_the_exemplar_of_a_count_is_the_span_in_whose_context_it_was_added(sampl
     reader = InMemoryMetricReader()
     meters = MeterProvider([reader], shutdown_on_exit=False)
     span = TracerProvider(sampler, shutdown_on_exit=False).get_tracer("tests").start_span("a stream")
-    count = Count()
+    count = Counter()
     meters.get_meter("tests").create_observable_counter("cut", [count.observe])
     count.add({"layer": "http"}, set_span_in_context(span, Context()))
     points = [_point(reader), _point(reader)]

@@ -13,7 +13,7 @@ from otlp_receiver import OtlpReceiver
 from processes import LATE, kill, left_behind, recover, streams, told, victim
 
 from autogen_streamtrace import trace_stream
-from autogen_streamtrace.demo.model_server import ModelServer
+from autogen_streamtrace.commands.demo.model_server import ModelServer
 
 pytestmark = pytest.mark.once
 
@@ -35,8 +35,8 @@ def test_memory_that_runs_out_in_a_tool_is_the_tools_failure(receiver: OtlpRecei
         assert process.wait(50) == 0
     found = {layer: outcome for layer, _, outcome in told(receiver)}
     assert found["tool"] == "failed"
-    (tool,) = [span for span in streams(receiver) if span.attributes["autogen.stream.layer"] == "tool"]
-    assert tool.attributes["autogen.stream.cause.type"] == "MemoryError"
+    (tool,) = [span for span in streams(receiver) if span.attributes["streamtrace.layer"] == "tool"]
+    assert tool.attributes["streamtrace.cause.type"] == "MemoryError"
     assert left_behind(state) == []
 
 
@@ -62,6 +62,6 @@ def test_an_interpreter_held_up_by_c_code_is_told_once_it_goes_on() -> None:
     with ModelServer() as server, instrumented(stall_after=0.5) as applied:
         Program(server, applied.tracer_provider.get_tracer("the program"))
         asyncio.run(main())
-        told = [e for e in applied.events() if e.name == "autogen.stream.stall"]
-    assert told and told[-1].attributes["autogen.stream.stall.loop_blocked"] is True
-    assert told[-1].attributes["autogen.stream.silence"] >= 0.5
+        told = [e for e in applied.events() if e.name == "streamtrace.stall"]
+    assert told and told[-1].attributes["streamtrace.stall.loop_blocked"] is True
+    assert told[-1].attributes["streamtrace.silence"] >= 0.5

@@ -16,11 +16,11 @@ from otlp_receiver import OtlpReceiver
 from typer.testing import CliRunner
 
 from autogen_streamtrace.cli import app
-from autogen_streamtrace.core import names
-from autogen_streamtrace.demo import command
-from autogen_streamtrace.demo.model_server import HOST, ModelServer
-from autogen_streamtrace.demo.run import SERVICE, Demo
-from autogen_streamtrace.demo.scenarios import SCENARIOS
+from autogen_streamtrace.commands.demo import command
+from autogen_streamtrace.commands.demo.model_server import HOST, ModelServer
+from autogen_streamtrace.commands.demo.run import SERVICE, Demo
+from autogen_streamtrace.commands.demo.scenarios import SCENARIOS
+from autogen_streamtrace.core import semconv
 
 COMMAND = (sys.executable, "-c", "from autogen_streamtrace.cli import main; main()", "demo")
 
@@ -52,7 +52,7 @@ def test_each_ending_is_told_right(stage: Demo, name: str) -> None:
 
 def test_a_wrong_verdict_is_seen(stage: Demo) -> None:
     scenario = SCENARIOS["silent"]
-    says = tuple(replace(expected, outcome=names.COMPLETED) for expected in scenario.says)
+    says = tuple(replace(expected, outcome=semconv.COMPLETED) for expected in scenario.says)
     row = asyncio.run(stage.play(replace(scenario, says=says, raises=".+")))
     assert len([sentence for sentence in row.wrong if "outcome is truncated, expected completed" in sentence]) == 3
     assert "the program saw no exception, expected .+" in row.wrong
@@ -72,8 +72,8 @@ def test_json_is_one_document() -> None:
     document = json.loads(result.stdout)
     assert (result.returncode, document["right"], document["total"]) == (0, 2, 2)
     length, never_read = document["rows"]
-    assert [stream[names.A_OUTCOME] for stream in length["streams"]] == ["length", "length", "completed"]
-    assert never_read["streams"][0][names.A_OUTCOME] == names.NEVER_STARTED
+    assert [stream[semconv.A_OUTCOME] for stream in length["streams"]] == ["length", "length", "completed"]
+    assert never_read["streams"][0][semconv.A_OUTCOME] == semconv.NEVER_STARTED
 
 
 def test_a_wrong_row_is_exit_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,8 +124,8 @@ def test_otlp_sends_every_signal() -> None:
     assert {"demo stall", "http exchange", "chat gpt-4o", "invoke_agent support_agent"} <= {
         span.data.name for span in receiver.spans()
     }
-    assert {metric.data.name for metric in receiver.metrics()} >= {names.M_STARTED, names.M_ENDED, names.M_CUT}
-    assert {log.data.event_name for log in receiver.logs()} == {names.E_START, names.E_END}
+    assert {metric.data.name for metric in receiver.metrics()} >= {semconv.M_STARTED, semconv.M_ENDED, semconv.M_CUT}
+    assert {log.data.event_name for log in receiver.logs()} == {semconv.E_START, semconv.E_END}
     for received in (receiver.spans(), receiver.metrics(), receiver.logs()):
         assert {each.resource["service.name"] for each in received} == {SERVICE}
 

@@ -21,13 +21,13 @@ from otlp_receiver import OtlpReceiver
 from typer.testing import CliRunner
 
 from autogen_streamtrace.cli import app
-from autogen_streamtrace.core import names as n
-from autogen_streamtrace.demo.model_server import ModelServer
-from autogen_streamtrace.demo.run import instrumented
-from autogen_streamtrace.demo.scenarios.program import TASK, Program, read
-from autogen_streamtrace.diagnose import reading
-from autogen_streamtrace.diagnose.findings import diagnose
-from autogen_streamtrace.limits import Attribution, builtin
+from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.demo.run import instrumented
+from autogen_streamtrace.commands.demo.scenarios.program import TASK, Program, read
+from autogen_streamtrace.commands.diagnose import reading
+from autogen_streamtrace.commands.diagnose.findings import diagnose
+from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.limits import LimitMatcher, builtin
 
 pytestmark = pytest.mark.once
 
@@ -95,6 +95,6 @@ def test_a_file_of_the_sdks_own_exporter_is_read(tmp_path: Path) -> None:
         provider.force_flush()
     exporter.shutdown()
     streams = reading.read([str(source)])
-    assert set(streams.table["layer"].cast(pl.String())) == {n.HTTP, n.MODEL, n.AGENT} and streams.bad == 0
-    (finding,) = diagnose(streams.table, Attribution(builtin())).findings
-    assert finding.outcome == n.TRUNCATED and (finding.streams, finding.lost) == (1, 1)
+    assert set(streams.table["layer"].cast(pl.String())) == {sc.HTTP, sc.MODEL, sc.AGENT} and streams.bad == 0
+    (finding,) = diagnose(streams.table, LimitMatcher(builtin())).findings
+    assert finding.outcome == sc.TRUNCATED and (finding.streams, finding.lost) == (1, 1)

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from synthetic import Turn, cut, request, spans, whole, write
 
-from autogen_streamtrace.core import names as n
-from autogen_streamtrace.diagnose import reading
-from autogen_streamtrace.diagnose.clusters import clusters
-from autogen_streamtrace.diagnose.findings import Diagnosis, Finding, diagnose
-from autogen_streamtrace.limits import Attribution, KnownLimit, builtin
+from autogen_streamtrace.commands.diagnose import reading
+from autogen_streamtrace.commands.diagnose.clusters import clusters
+from autogen_streamtrace.commands.diagnose.findings import Diagnosis, Finding, diagnose
+from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.limits import KnownLimit, LimitMatcher, builtin
 
 pytestmark = pytest.mark.once
 
@@ -23,7 +23,7 @@ CLOUD_RUN = "google_cloud_run.request_timeout"
 
 def diagnosis(tmp_path: Path, turns: Iterable[Turn], *own: KnownLimit) -> Diagnosis:
     source = write(tmp_path / "spans.jsonl", turns)
-    return diagnose(reading.read([source]).table, Attribution((*own, *builtin())))
+    return diagnose(reading.read([source]).table, LimitMatcher((*own, *builtin())))
 
 
 def named(found: Diagnosis) -> dict[str, int]:
@@ -113,7 +113,7 @@ def test_a_cluster_at_no_known_limit_is_told_as_one(tmp_path: Path) -> None:
 
 def test_a_users_own_limit_is_named(tmp_path: Path) -> None:
     own = KnownLimit(
-        "gateway.idle", "our gateway", "idle", "silence", "idle: 600", "", 45.0, outcomes=(n.DISCONNECTED,)
+        "gateway.idle", "our gateway", "idle", "silence", "idle: 600", "", 45.0, outcomes=(sc.DISCONNECTED,)
     )
     found = diagnosis(tmp_path, at_no_header(random.Random(7), 45, 25), own)
     assert named(found) == {"gateway.idle": 25}
@@ -139,7 +139,7 @@ def test_four_streams_are_too_few_to_say(tmp_path: Path) -> None:
 
 def test_a_limit_that_the_process_itself_set_is_certain(tmp_path: Path) -> None:
     turns = [
-        cut(2.0, outcome=n.TIMEOUT, cause="httpx2.ReadTimeout", limit=("http_client.read_timeout", 2.0, n.CONFIGURED))
+        cut(2.0, outcome=sc.TIMEOUT, cause="httpx2.ReadTimeout", limit=("http_client.read_timeout", 2.0, sc.CONFIGURED))
     ]
     (finding,) = diagnosis(tmp_path, turns * 3).findings
     assert finding.limit == "http_client.read_timeout" and finding.sure == "certain" and finding.seconds == 2.0
@@ -148,7 +148,7 @@ def test_a_limit_that_the_process_itself_set_is_certain(tmp_path: Path) -> None:
 def test_a_504_before_the_first_byte_is_the_same_limit(tmp_path: Path) -> None:
     random_ = random.Random(7)
     refused = [
-        cut(late(60, random_), outcome=n.REJECTED, status=504, intermediary="nginx", first=None, duration=60.0)
+        cut(late(60, random_), outcome=sc.REJECTED, status=504, intermediary="nginx", first=None, duration=60.0)
         for _ in range(20)
     ]
     (finding,) = diagnosis(tmp_path, [*refused, *at_nginx(random_, 20)]).findings
@@ -156,10 +156,10 @@ def test_a_504_before_the_first_byte_is_the_same_limit(tmp_path: Path) -> None:
 
 
 def test_an_ending_that_a_retry_healed_loses_no_turn(tmp_path: Path) -> None:
-    refused = next(spans(cut(0.1, outcome=n.REJECTED, status=503, more={n.A_OUTERMOST: False}), 0))
+    refused = next(spans(cut(0.1, outcome=sc.REJECTED, status=503, more={sc.A_OUTERMOST: False}), 0))
     source = tmp_path / "spans.jsonl"
     source.write_text(request([{**refused, "spanId": "00000000000000ff"}, *spans(Turn(), 0)]), encoding="utf-8")
-    found = diagnose(reading.read([str(source)]).table, Attribution(builtin()))
+    found = diagnose(reading.read([str(source)]).table, LimitMatcher(builtin()))
     assert (found.lost, found.healed) == (0, 1)
     assert [(finding.streams, finding.lost) for finding in found.findings] == [(1, 0)]
 
@@ -167,7 +167,7 @@ def test_an_ending_that_a_retry_healed_loses_no_turn(tmp_path: Path) -> None:
 def test_many_small_causes_are_told_from_a_large_one(tmp_path: Path) -> None:
     random_ = random.Random(7)
     small = [
-        cut(0.1, outcome=n.REJECTED, status=status, host=f"{host}.example", ended_by=n.UPSTREAM)
+        cut(0.1, outcome=sc.REJECTED, status=status, host=f"{host}.example", ended_by=sc.UPSTREAM)
         for status in (401, 429, 500)
         for host in "abc"
         for _ in range(6)

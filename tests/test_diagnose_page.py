@@ -13,7 +13,7 @@ from synthetic import Turn, cut, whole, write
 from typer.testing import CliRunner
 
 from autogen_streamtrace.cli import app
-from autogen_streamtrace.core import names as n
+from autogen_streamtrace.core import semconv as sc
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 CHROMIUM = os.environ.get("STREAMTRACE_CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
@@ -33,7 +33,7 @@ def turns() -> list[Turn]:
     random_ = random.Random(7)
     cuts = [cut(60 + random_.uniform(0, 0.2), intermediary="nginx", at=random_.uniform(0, 86_400)) for _ in range(40)]
     spread = [cut(random_.expovariate(1), at=random_.uniform(0, 86_400), host=EVIL) for _ in range(20)]
-    tools = [cut(1.0, outcome=n.FAILED, origin=n.AGENT, cause=EVIL, ended_by="agent", at=9.0) for _ in range(3)]
+    tools = [cut(1.0, outcome=sc.FAILED, origin=sc.AGENT, cause=EVIL, ended_by="agent", at=9.0) for _ in range(3)]
     return [*whole(300, random_), *cuts, *spread, *tools]
 
 

@@ -16,17 +16,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import Turn, cut, lines, request, spans, whole, write
 
-from autogen_streamtrace.core import names as n
-from autogen_streamtrace.diagnose import columns, reading
-from autogen_streamtrace.diagnose.findings import diagnose
-from autogen_streamtrace.diagnose.otlp_json import parse
-from autogen_streamtrace.diagnose.pieces import PIECE, InputError, _lines, _Source, pieces
-from autogen_streamtrace.limits import Attribution, builtin
+from autogen_streamtrace.commands.diagnose import columns, reading
+from autogen_streamtrace.commands.diagnose.findings import diagnose
+from autogen_streamtrace.commands.diagnose.otlp_json import parse
+from autogen_streamtrace.commands.diagnose.pieces import PIECE, InputError, _lines, _Source, pieces
+from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.limits import LimitMatcher, builtin
 
 pytestmark = pytest.mark.once
 
 TURNS = [Turn(), cut(60.0, intermediary="nginx"), Turn(at=5.0)]
-ATTRIBUTION = Attribution(builtin())
+ATTRIBUTION = LimitMatcher(builtin())
 
 
 def outcomes(streams: reading.Streams) -> list[str]:
@@ -36,8 +36,8 @@ def outcomes(streams: reading.Streams) -> list[str]:
 def test_every_column_of_a_span_is_read(tmp_path: Path) -> None:
     streams = reading.read([write(tmp_path / "spans.jsonl", TURNS)])
     row = streams.table.filter(pl.col("early") & pl.col("origin")).row(0, named=True)
-    assert row["layer"] == n.HTTP and row["name"] == "models.example" and row["service"] == "desk"
-    assert row["outcome"] == n.DISCONNECTED and row["cause"] == "httpx2.RemoteProtocolError"
+    assert row["layer"] == sc.HTTP and row["name"] == "models.example" and row["service"] == "desk"
+    assert row["outcome"] == sc.DISCONNECTED and row["cause"] == "httpx2.RemoteProtocolError"
     assert row["silence"] == 60.0 and row["status"] == 200 and row["intermediary"] == "nginx"
     assert (row["end"] - row["start"]) / 1e9 == pytest.approx(90)
     assert f"{row['trace_high']:016x}{row['trace_low']:016x}" == f"{2:032x}"
@@ -82,7 +82,7 @@ def test_a_torn_archive_gives_what_is_before_the_tear(tmp_path: Path) -> None:
 
 def test_spans_of_others_are_counted_and_left_out(tmp_path: Path) -> None:
     source = tmp_path / "spans.jsonl"
-    source.write_text(request(list(spans(Turn(), 0))).replace(f'"{n.SCOPE}"', '"httpx"'), encoding="utf-8")
+    source.write_text(request(list(spans(Turn(), 0))).replace(f'"{sc.SCOPE}"', '"httpx"'), encoding="utf-8")
     streams = reading.read([str(source)])
     assert streams.table.height == 0 and streams.others == 3 and streams.bad == 0
 
@@ -120,14 +120,14 @@ json_values = st.recursive(
 )
 
 
-def torn(value: Any, data: st.DataObject) -> Any:
+def partial_json(value: Any, data: st.DataObject) -> Any:
     """The value with something in it replaced by anything."""
     if isinstance(value, dict) and value and data.draw(st.integers(0, 4)):
         key = data.draw(st.sampled_from(sorted(value)))
-        return {**value, key: torn(value[key], data)}
+        return {**value, key: partial_json(value[key], data)}
     if isinstance(value, list) and value and data.draw(st.integers(0, 4)):
         at = data.draw(st.integers(0, len(value) - 1))
-        return [*value[:at], torn(value[at], data), *value[at + 1 :]]
+        return [*value[:at], partial_json(value[at], data), *value[at + 1 :]]
     return data.draw(json_values)
 
 
@@ -156,7 +156,7 @@ def test_no_archive_makes_the_reader_fail(data: bytes) -> None:
 def test_no_export_with_anything_in_it_makes_the_reader_fail(data: st.DataObject) -> None:
     export = json.loads(request([*spans(cut(60.0), 0), *spans(Turn(), 1)]))
     for _ in range(data.draw(st.integers(1, 4))):
-        export = torn(export, data)
+        export = partial_json(export, data)
     try:
         line = orjson.dumps(export)
     except (TypeError, orjson.JSONEncodeError):

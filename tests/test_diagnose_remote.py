@@ -13,8 +13,8 @@ import pytest
 from typer.testing import CliRunner
 
 from autogen_streamtrace.cli import app
-from autogen_streamtrace.core import names as n
-from autogen_streamtrace.diagnose import remote
+from autogen_streamtrace.commands.diagnose import remote
+from autogen_streamtrace.core import semconv as sc
 
 pytestmark = pytest.mark.once
 
@@ -83,16 +83,16 @@ def loki(entries: list[dict[str, Any]], asked_for: list[dict[str, str]]) -> Answ
 
 def ended(number: int, silence: float) -> dict[str, Any]:
     cut = {
-        n.A_LAYER: n.HTTP,
-        n.A_NAME: "models.example",
-        n.A_OUTCOME: n.DISCONNECTED,
-        n.A_ENDED_BY: n.UPSTREAM,
-        n.A_EARLY: True,
-        n.A_ORIGIN: True,
-        n.A_OUTERMOST: False,
-        n.A_SILENCE: silence,
-        n.A_INTERMEDIARY: "nginx",
-        n.HTTP_STATUS: 200,
+        sc.A_LAYER: sc.HTTP,
+        sc.A_NAME: "models.example",
+        sc.A_OUTCOME: sc.DISCONNECTED,
+        sc.A_ENDED_BY: sc.UPSTREAM,
+        sc.A_EARLY: True,
+        sc.A_ORIGIN: True,
+        sc.A_OUTERMOST: False,
+        sc.A_SILENCE: silence,
+        sc.A_INTERMEDIARY: "nginx",
+        sc.HTTP_STATUS: 200,
     }
     return entry(number, **cut)
 
@@ -107,7 +107,7 @@ def test_lokis_events_are_read_page_by_page(monkeypatch: pytest.MonkeyPatch) -> 
     (finding,) = found["findings"]
     assert (finding["limit"], finding["streams"], finding["sure"]) == ("nginx.proxy_read_timeout", 25, "very likely")
     assert len(asked) >= 3
-    assert asked[0]["query"] == '{service_name=~".+"} | autogen_stream_layer != ""'
+    assert asked[0]["query"] == '{service_name=~".+"} | streamtrace_layer != ""'
     assert int(asked[0]["end"]) - int(asked[0]["start"]) == 3600 * 10**9
 
 
@@ -131,12 +131,12 @@ def prometheus(path: str, asked: dict[str, str]) -> Any:
     if path != "/api/v1/query":
         return None
     query = asked["query"]
-    http = {n.A_LAYER: n.HTTP, n.A_OUTCOME: n.DISCONNECTED}
+    http = {sc.A_LAYER: sc.HTTP, sc.A_OUTCOME: sc.DISCONNECTED}
     if "ended_total" in query:
-        whole = {n.A_LAYER: n.AGENT, n.A_NAME: "clerk", n.A_OUTCOME: n.COMPLETED, n.A_OUTERMOST: "true"}
-        return vector([(whole, 160), ({**whole, n.A_OUTCOME: n.DISCONNECTED}, 40)])
+        whole = {sc.A_LAYER: sc.AGENT, sc.A_NAME: "clerk", sc.A_OUTCOME: sc.COMPLETED, sc.A_OUTERMOST: "true"}
+        return vector([(whole, 160), ({**whole, sc.A_OUTCOME: sc.DISCONNECTED}, 40)])
     if "cut_total" in query:
-        return vector([({**http, n.A_NAME: "models.example", n.A_ENDED_BY: n.UPSTREAM}, 40)])
+        return vector([({**http, sc.A_NAME: "models.example", sc.A_ENDED_BY: sc.UPSTREAM}, 40)])
     if "bucket" in query:
         edges = [("0.5", 4), ("1", 5), ("58.5", 8), ("61.5", 40), ("97", 40), ("+Inf", 40)]
         return vector([({**http, "le": edge}, count) for edge, count in edges])

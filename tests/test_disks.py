@@ -9,7 +9,7 @@ import pytest
 from otlp_receiver import OtlpReceiver, points
 from processes import LATE, PROGRAMS, environment, sums
 
-from autogen_streamtrace.core import names as n
+from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.recorder.flight import FAILING, RECORDING
 
 
@@ -51,17 +51,17 @@ def test_a_disk_that_fails_is_said_once_what_is_lost_is_counted_and_streams_go_o
     try:
         assert process.stdin is not None and process.stdout is not None
         assert process.stdout.readline() == "3\n", process.communicate()[1]
-        receiver.wait_for(lambda r: (value(r, n.M_DROPPED), value(r, n.M_RECORDER)) == (3, FAILING))
+        receiver.wait_for(lambda r: (value(r, sc.M_DROPPED), value(r, sc.M_RECORDER)) == (3, FAILING))
         process.stdin.write("repair\n")
         process.stdin.flush()
         assert process.stdout.readline() == "2\n", process.communicate()[1]
-        receiver.wait_for(lambda r: value(r, n.M_RECORDER) == RECORDING)
+        receiver.wait_for(lambda r: value(r, sc.M_RECORDER) == RECORDING)
         _, told = process.communicate("end\n", timeout=20)
     finally:
         process.kill()
     assert process.returncode == 0, told
     assert told.count("cannot record all streams") == 1, told
-    assert value(receiver, n.M_DROPPED) == 3
+    assert value(receiver, sc.M_DROPPED) == 3
     assert sums(receiver, "ended", "outcome") == {("completed",): 5}
 
 

@@ -20,8 +20,8 @@ from otlp_receiver import OtlpReceiver
 from typer.testing import CliRunner
 
 from autogen_streamtrace.cli import app
-from autogen_streamtrace.core import names as n
-from autogen_streamtrace.demo.reply import HALF, TEXT
+from autogen_streamtrace.commands.demo.reply import HALF, TEXT
+from autogen_streamtrace.core import semconv as sc
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 TASK = "Where is my claim?"
@@ -120,7 +120,7 @@ def streams(receiver: OtlpReceiver, layer: str, *, first: bool = False) -> dict[
     """The attributes of the layer's spans so far, by span id; ``first`` waits until there are some."""
     if first:
         receiver.wait_for(lambda seen: streams(seen, layer))
-    spans = [span for span in receiver.spans() if span.attributes.get(n.A_LAYER) == layer]
+    spans = [span for span in receiver.spans() if span.attributes.get(sc.A_LAYER) == layer]
     return {span.data.span_id: span.attributes for span in spans}
 
 
@@ -131,11 +131,11 @@ def test_the_answer_comes_whole_and_says_so(right: str) -> None:
 
 def test_a_retry_gets_the_same_words_without_asking_the_model_again(right: str, receiver: OtlpReceiver) -> None:
     first = ask(right, "retried")
-    before = set(streams(receiver, n.MODEL, first=True))
+    before = set(streams(receiver, sc.MODEL, first=True))
     assert ask(right, "retried") == first
     assert ask(right, "another")[-1][0] == "end"
-    receiver.wait_for(lambda seen: set(streams(seen, n.MODEL)) > before)
-    assert len(set(streams(receiver, n.MODEL)) - before) == 1
+    receiver.wait_for(lambda seen: set(streams(seen, sc.MODEL)) > before)
+    assert len(set(streams(receiver, sc.MODEL)) - before) == 1
 
 
 def test_a_client_that_comes_back_gets_the_rest(right: str) -> None:
@@ -155,10 +155,18 @@ def test_a_turn_whose_user_left_is_read_to_its_end(right: str) -> None:
 @pytest.mark.parametrize(
     ("name", "layer", "expected"),
     [
-        ("unread", n.AGENT, {n.A_OUTCOME: n.NEVER_STARTED}),
-        ("unbounded", n.AGENT, {n.A_OUTCOME: n.CANCELLED, n.A_WAITING_ON_TYPE: "tool", n.A_CANCELLED_BY: "deadline"}),
-        ("deadline", n.HTTP, {n.A_OUTCOME: n.CANCELLED, n.A_WAITING_ON_TYPE: "http", n.A_CANCELLED_BY: "deadline"}),
-        ("impatient", n.HTTP, {n.A_OUTCOME: n.TIMEOUT, n.A_LIMIT_ID: "http_client.read_timeout"}),
+        ("unread", sc.AGENT, {sc.A_OUTCOME: sc.NEVER_STARTED}),
+        (
+            "unbounded",
+            sc.AGENT,
+            {sc.A_OUTCOME: sc.CANCELLED, sc.A_WAITING_ON_TYPE: "tool", sc.A_CANCELLED_BY: "deadline"},
+        ),
+        (
+            "deadline",
+            sc.HTTP,
+            {sc.A_OUTCOME: sc.CANCELLED, sc.A_WAITING_ON_TYPE: "http", sc.A_CANCELLED_BY: "deadline"},
+        ),
+        ("impatient", sc.HTTP, {sc.A_OUTCOME: sc.TIMEOUT, sc.A_LIMIT_ID: "http_client.read_timeout"}),
     ],
 )
 def test_the_telemetry_tells_what_is_wrong(
@@ -169,21 +177,21 @@ def test_the_telemetry_tells_what_is_wrong(
     news.wait(lambda attributes: expected.items() <= attributes.items())
 
 
-@pytest.mark.parametrize(("name", "outcome"), [("swallowed", n.DISCONNECTED), ("unfinished", n.TRUNCATED)])
+@pytest.mark.parametrize(("name", "outcome"), [("swallowed", sc.DISCONNECTED), ("unfinished", sc.TRUNCATED)])
 def test_half_an_answer_looks_whole_to_its_user(wrong: str, receiver: OtlpReceiver, name: str, outcome: str) -> None:
-    with News(receiver, n.HTTP) as news:
+    with News(receiver, sc.HTTP) as news:
         response = httpx.get(f"{wrong}/{name}", timeout=30)
     assert (response.status_code, response.text.split()) == (200, TEXT[:HALF])
-    news.wait(lambda attributes: attributes[n.A_OUTCOME] == outcome)
+    news.wait(lambda attributes: attributes[sc.A_OUTCOME] == outcome)
 
 
 def test_a_model_writes_on_after_a_break(receiver: OtlpReceiver) -> None:
     serving = contextlib.contextmanager(serve)("wrong", receiver)
-    with News(receiver, n.AGENT) as agents, News(receiver, n.HTTP) as exchanges, serving as url:
+    with News(receiver, sc.AGENT) as agents, News(receiver, sc.HTTP) as exchanges, serving as url:
         assert httpx.get(f"{url}/break", timeout=30).text.split() == TEXT[:1]
-        agents.wait(lambda attributes: attributes[n.A_OUTCOME] == n.ABANDONED)
-    (abandoned,) = exchanges.wait(lambda attributes: attributes[n.A_OUTCOME] == n.ABANDONED)
-    assert abandoned[n.A_OVERRUN] > 0  # as long as until the next garbage collection
+        agents.wait(lambda attributes: attributes[sc.A_OUTCOME] == sc.ABANDONED)
+    (abandoned,) = exchanges.wait(lambda attributes: attributes[sc.A_OUTCOME] == sc.ABANDONED)
+    assert abandoned[sc.A_OVERRUN] > 0  # as long as until the next garbage collection
 
 
 def test_a_tool_that_blocks_stops_another_users_words_and_is_named_by_its_line(
@@ -200,8 +208,8 @@ def test_a_tool_that_blocks_stops_another_users_words_and_is_named_by_its_line(
     assert max(later - sooner for sooner, later in pairwise(arrivals)) > 0.9
 
     def stacks(seen: OtlpReceiver) -> list[str]:
-        stalls = [log.attributes for log in seen.logs() if log.data.event_name == n.E_STALL]
-        return [stall.get(n.STACK_TRACE, "") for stall in stalls if stall.get(n.A_LOOP_BLOCKED)]
+        stalls = [log.attributes for log in seen.logs() if log.data.event_name == sc.E_STALL]
+        return [stall.get(sc.STACK_TRACE, "") for stall in stalls if stall.get(sc.A_LOOP_BLOCKED)]
 
     lines = (EXAMPLES / "wrong.py").read_text(encoding="utf-8").splitlines()
     (blocking,) = [at for at, line in enumerate(lines, 1) if "time.sleep(" in line]
@@ -210,22 +218,22 @@ def test_a_tool_that_blocks_stops_another_users_words_and_is_named_by_its_line(
 
 
 def test_one_team_for_all_fails_the_second_of_two_at_once(wrong: str, receiver: OtlpReceiver) -> None:
-    with News(receiver, n.TEAM) as news, httpx.stream("GET", f"{wrong}/shared", timeout=30) as first:
+    with News(receiver, sc.TEAM) as news, httpx.stream("GET", f"{wrong}/shared", timeout=30) as first:
         words = first.iter_text()
         said = next(words)
         with pytest.raises(httpx.RemoteProtocolError):
             httpx.get(f"{wrong}/shared", timeout=30)
         said += "".join(words)
     assert said.split() == TEXT[:8]
-    (failed,) = news.wait(lambda attributes: attributes[n.A_OUTCOME] == n.FAILED)
-    assert failed[n.A_CAUSE_TYPE] == "ValueError"
+    (failed,) = news.wait(lambda attributes: attributes[sc.A_OUTCOME] == sc.FAILED)
+    assert failed[sc.A_CAUSE_TYPE] == "ValueError"
 
 
 def test_one_team_for_all_tells_one_users_words_to_the_next(wrong: str, receiver: OtlpReceiver) -> None:
-    with News(receiver, n.MODEL) as news:
+    with News(receiver, sc.MODEL) as news:
         for _ in range(2):
             httpx.get(f"{wrong}/shared", timeout=30)
-    news.wait(lambda attributes: attributes[n.GEN_AI_INPUT_MESSAGES].count(TASK) >= 2)
+    news.wait(lambda attributes: attributes[sc.GEN_AI_INPUT_MESSAGES].count(TASK) >= 2)
 
 
 def port(url: str) -> int:
@@ -241,18 +249,18 @@ def probed(*arguments: str) -> tuple[str, int]:
 def test_words_without_a_header_against_it_are_buffered_and_only_the_probe_shows_it(
     wrong: str, receiver: OtlpReceiver, tmp_path: Path
 ) -> None:
-    with News(receiver, n.SERVER) as news, nginx(tmp_path, port(wrong), COMPRESSING) as url:
+    with News(receiver, sc.SERVER) as news, nginx(tmp_path, port(wrong), COMPRESSING) as url:
         verdict, status = probed(f"{wrong}/silent", "--via", f"{url}/silent")
     assert verdict.startswith("nginx buffers") and status == 1
-    told = news.wait(lambda attributes: attributes.get(n.A_FIRST_CHUNK, 0) > 1.4, 2)
-    assert [attributes[n.A_OUTCOME] for attributes in told] == [n.COMPLETED] * 2
+    told = news.wait(lambda attributes: attributes.get(sc.A_FIRST_CHUNK, 0) > 1.4, 2)
+    assert [attributes[sc.A_OUTCOME] for attributes in told] == [sc.COMPLETED] * 2
 
 
 def test_a_silence_without_a_comment_line_is_cut_on_the_way(wrong: str, receiver: OtlpReceiver, tmp_path: Path) -> None:
-    with News(receiver, n.SERVER) as news, nginx(tmp_path, port(wrong), "proxy_read_timeout 1s;") as url:
+    with News(receiver, sc.SERVER) as news, nginx(tmp_path, port(wrong), "proxy_read_timeout 1s;") as url:
         verdict, status = probed(f"{wrong}/silent", "--via", f"{url}/silent")
     assert "The path does not hold: it is cut after 0 pieces" in verdict and status == 1
-    news.wait(lambda attributes: attributes.get(n.A_CANCELLED_BY) == "disconnect")
+    news.wait(lambda attributes: attributes.get(sc.A_CANCELLED_BY) == "disconnect")
 
 
 def test_the_same_nginx_does_not_buffer_what_forbids_it(right: str, tmp_path: Path) -> None:

@@ -19,12 +19,12 @@ from programs.watching import Watching, watching
 
 import autogen_streamtrace
 from autogen_streamtrace import trace_stream
-from autogen_streamtrace.core import names as n
-from autogen_streamtrace.core.record import Opening, Record
-from autogen_streamtrace.recorder import books, layout
+from autogen_streamtrace.commands.top.streams import open_streams
+from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.stream.state import StreamInfo, StreamState
 from autogen_streamtrace.recorder import file as file_module
+from autogen_streamtrace.recorder import layout, orphans
 from autogen_streamtrace.recorder.flight import FAILING, RECORDING, FlightRecorder
-from autogen_streamtrace.recorder.top import open_streams
 
 pytestmark = pytest.mark.once
 
@@ -50,14 +50,14 @@ def hold(meanwhile: Callable[[], object], streams: int = 1, **settings: Any) -> 
             held = [trace_stream(words(end), f"stream {index}") for index in range(streams)]
             for each in held:
                 assert await each.__aiter__().__anext__() == "one"
-            told.ledger.drain()
+            told.tracker.drain()
             meanwhile()
             end.set()
             for each in held:
                 assert [word async for word in each] == ["two"]
 
         asyncio.run(main())
-        return told, [str((span.attributes or {})["autogen.stream.outcome"]) for span in told.spans()]
+        return told, [str((span.attributes or {})["streamtrace.outcome"]) for span in told.spans()]
 
 
 def copied() -> None:
@@ -197,7 +197,7 @@ def test_a_busy_event_loop_lets_its_progress_be_copied(state: Path) -> None:
         row = layout.read_row(asyncio.run(read(seen)), 0)
     os.close(nowhere)
     assert row is not None
-    assert max(seen.values()) - seen[max(1_000, row.record.chunks // 1_000 * 1_000)] < 1
+    assert max(seen.values()) - seen[max(1_000, row.state.chunks // 1_000 * 1_000)] < 1
 
 
 def test_with_recorder_false_there_is_no_file(state: Path) -> None:
@@ -206,9 +206,9 @@ def test_with_recorder_false_there_is_no_file(state: Path) -> None:
 
 
 def test_a_verdict_that_is_too_long_stays_within_its_row() -> None:
-    record = Record(Opening(n.TOOL, "t"), None, 0)
-    said = {n.A_OUTCOME: n.FAILED, n.A_CAUSE_CHAIN: ["m.Error"] * 500, "gen_ai.output.messages": "long " * 2000}
-    written = layout.judged(7, record, layout.Judged(1, 2, said))
+    state = StreamState(StreamInfo(sc.TOOL, "t"), None, 0)
+    said = {sc.A_OUTCOME: sc.FAILED, sc.A_CAUSE_CHAIN: ["m.Error"] * 500, "gen_ai.output.messages": "long " * 2000}
+    written = layout.judged(7, state, layout.Judged(1, 2, said))
     assert len(written) < layout.over_at(0) - layout.end_at(0)
     assert b"failed" in written
 
@@ -274,7 +274,7 @@ def test_a_child_of_a_fork_does_not_hold_its_parents_lock(state: Path) -> None:
         os.waitpid(child, 0)
         os.close(writes)
         os.close(reads)
-        assert books.alive(parent) and not books.alive(own)
+        assert orphans.alive(parent) and not orphans.alive(own)
         own.unlink()
 
     assert hold(fork)[1] == ["completed"]

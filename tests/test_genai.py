@@ -133,5 +133,5 @@ def test_a_reply_is_named_as_the_provider_names_it() -> None:
 
 def test_a_cut_reply_has_its_id_too() -> None:
     model = watch(turn("fin")).one("model")
-    assert (model["autogen.stream.outcome"], model["gen_ai.response.id"]) == ("disconnected", "chatcmpl-1")
+    assert (model["streamtrace.outcome"], model["gen_ai.response.id"]) == ("disconnected", "chatcmpl-1")
     assert model["gen_ai.response.finish_reasons"] == ("error",)

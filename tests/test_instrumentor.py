@@ -17,9 +17,10 @@ from programs.watching import Watching, watching
 
 import autogen_streamtrace
 from autogen_streamtrace import SettingError, trace_stream
-from autogen_streamtrace.core import contain, lineage
-from autogen_streamtrace.core.telemetry import Telemetry
-from autogen_streamtrace.demo.model_server import ModelServer
+from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.core import errors
+from autogen_streamtrace.core.telemetry.emitter import Telemetry
+from autogen_streamtrace.core.verdict import attribution
 from autogen_streamtrace.limits import CatalogueError
 
 AUTO = Path(sys.executable).with_name("opentelemetry-instrument")
@@ -126,7 +127,7 @@ def own_defect(*args: Any, **kwargs: Any) -> Any:
 
 
 def own_errors(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
-    return [record for record in caplog.records if record.levelno >= logging.ERROR]
+    return [state for state in caplog.records if state.levelno >= logging.ERROR]
 
 
 @pytest.mark.own_errors
@@ -134,9 +135,9 @@ def own_errors(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
 def test_a_defect_of_ours_is_logged_once_with_its_traceback_and_the_stream_goes_on(
     where: str, told: Watching, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(contain, "_seen", set())
+    monkeypatch.setattr(errors, "_seen", set())
     monkeypatch.setattr(Telemetry, where, own_defect)
-    count = contain.errors()
+    count = errors.contained_errors()
     for _ in range(3):
         assert traced_words() == ["one", "two"]
         trace_stream(words(), "s")
@@ -145,7 +146,7 @@ def test_a_defect_of_ours_is_logged_once_with_its_traceback_and_the_stream_goes_
     logged = own_errors(caplog)
     assert len(logged) == len({each.getMessage() for each in logged}) >= 1
     assert all(each.exc_info is not None and each.exc_info[0] is ArithmeticError for each in logged)
-    assert contain.errors() == count + 3 * len(logged)
+    assert errors.contained_errors() == count + 3 * len(logged)
     monkeypatch.undo()
     assert traced_words() == ["one", "two"]
     assert told.spans()[-1].name == SPAN
@@ -155,7 +156,7 @@ def test_a_defect_of_ours_is_logged_once_with_its_traceback_and_the_stream_goes_
 def test_a_defect_in_judging_a_stream_that_waited_reaches_nobody(
     told: Watching, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(contain, "_seen", set())
+    monkeypatch.setattr(errors, "_seen", set())
     monkeypatch.setattr(Telemetry, "ended", own_defect)
 
     async def leaves_its_child() -> AsyncGenerator[str, None]:
@@ -187,10 +188,10 @@ def test_a_defect_in_the_judges_thread_does_not_end_it(told: Watching, monkeypat
         hit.set()
         raise ArithmeticError("a defect of ours")
 
-    judge = told.ledger._thread
+    judge = told.tracker._thread
     assert judge is not None
     with monkeypatch.context() as patched:
-        patched.setattr(lineage.Lineage, "tick", defect)
+        patched.setattr(attribution.Attribution, "tick", defect)
         traced_words()
         assert hit.wait(10)
     asyncio.run(asyncio.sleep(0.1))  # whether it goes on can only be waited for
@@ -201,7 +202,7 @@ def test_a_defect_in_the_judges_thread_does_not_end_it(told: Watching, monkeypat
 def test_a_defect_at_the_end_keeps_nothing_from_being_sent(told: Watching, monkeypatch: pytest.MonkeyPatch) -> None:
     flushed: list[bool] = []
     monkeypatch.setattr(told.tracer_provider, "force_flush", lambda *args: flushed.append(True))
-    monkeypatch.setattr(lineage.Lineage, "killed", own_defect)
+    monkeypatch.setattr(attribution.Attribution, "killed", own_defect)
     watch = autogen_streamtrace.Instrumentor().watch
     assert watch is not None
     watch._exit()

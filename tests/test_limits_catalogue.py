@@ -8,8 +8,8 @@ import openai
 import pytest
 import uvicorn
 
-from autogen_streamtrace.core import names as n
-from autogen_streamtrace.core.headers import INTERMEDIARIES
+from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.evidence.headers import INTERMEDIARIES
 from autogen_streamtrace.limits import CatalogueError, KnownLimit, builtin, load
 
 pytestmark = pytest.mark.once
@@ -47,7 +47,7 @@ def test_an_id_stands_once() -> None:
 def test_intermediaries_and_outcomes_are_those_of_the_telemetry() -> None:
     for limit in builtin():
         assert limit.intermediary in ("", *(name for name, _, _ in INTERMEDIARIES)), limit.id
-        assert set(limit.outcomes) <= set(n.OUTCOMES), limit.id
+        assert set(limit.outcomes) <= set(sc.OUTCOMES), limit.id
 
 
 @pytest.mark.parametrize(

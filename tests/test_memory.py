@@ -17,10 +17,10 @@ from programs.watching import Watching, watching
 
 import autogen_streamtrace
 from autogen_streamtrace import trace_stream
-from autogen_streamtrace.core import names as n
+from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core import tap
-from autogen_streamtrace.core.record import Opening
-from autogen_streamtrace.demo.model_server import ModelServer
+from autogen_streamtrace.core.stream.state import StreamInfo
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ async def turns(count: int) -> None:
 @pytest.mark.timeout(120)
 def test_a_million_chunks_through_a_tap_cost_no_memory(told: Watching, traced_memory: None) -> None:
     async def main() -> None:
-        stream = tap.stream(told.ledger, endless(), Opening(n.STREAM, "s"))
+        stream = tap.stream(told.tracker, endless(), StreamInfo(sc.STREAM, "s"))
         await skip(stream, 1000)
         tracemalloc.stop()  # it would make the middle slow
         await skip(stream, 1_000_000)
@@ -115,10 +115,10 @@ def test_many_streams_leave_nothing_behind(told: Watching, traced_memory: None) 
                 trace_stream(endless(), "s")
                 await asyncio.sleep(0)
             await turns(10)
-            told.ledger.drain()
-            while told.ledger._recorder.busy:  # noqa: ASYNC110 - rows leave it once a second
+            told.tracker.drain()
+            while told.tracker._recorder.busy:  # noqa: ASYNC110 - rows leave it once a second
                 await asyncio.sleep(0.05)
-            told.forget()
+            told.reset_after_fork()
             return used()
 
         await some(200)

@@ -19,10 +19,10 @@ from programs.watching import Watching, watching
 
 import autogen_streamtrace
 from autogen_streamtrace import patches
-from autogen_streamtrace.core import contain
-from autogen_streamtrace.core.ledger import Ledger
+from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.core import errors
 from autogen_streamtrace.core.patcher import Patcher
-from autogen_streamtrace.demo.model_server import ModelServer
+from autogen_streamtrace.core.tracker import StreamTracker
 
 
 @pytest.fixture
@@ -158,14 +158,14 @@ def test_agents_and_clients_built_before_are_watched() -> None:
 
 def test_a_method_that_was_kept_is_unwatched_after_uninstrument() -> None:
     with watching() as told:
-        kept, ledger = Client().create_stream, told.ledger
+        kept, tracker = Client().create_stream, told.tracker
 
     async def main() -> None:
         assert [item async for item in kept()] == ["hello", RESULT]
 
     asyncio.run(main())
     assert told.spans() == []
-    assert ledger.waiting == 0
+    assert tracker.waiting == 0
 
 
 def test_a_stream_open_during_uninstrument_ends_under_its_watch() -> None:
@@ -176,7 +176,7 @@ def test_a_stream_open_during_uninstrument_ends_under_its_watch() -> None:
             autogen_streamtrace.uninstrument()
             assert [item async for item in stream] == [RESULT]
             assert told.outcome("chat Client") == "completed"
-            assert told.points("autogen.stream.ended") == {"Client": 1}
+            assert told.points("streamtrace.ended") == {"Client": 1}
 
     asyncio.run(main())
 
@@ -225,18 +225,18 @@ def test_the_official_one_taken_back_first_leaves_ours_in_place(client: str, ser
 def test_a_patch_that_fails_halfway_is_rolled_back_and_the_others_stay(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def fails(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
+    def fails(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
         patcher.attribute(module, "ModelInfo", lambda original: None)
         raise LookupError("halfway")
 
     broken = patches.Patch("autogen_core.models", fails)
     monkeypatch.setattr(patches, "TABLE", (broken, *patches.TABLE))
-    before, errors = attributes(), contain.errors()
+    before, count = attributes(), errors.contained_errors()
     with watching() as told:
         turn(Client())
         assert "autogen_core.models.ModelInfo" not in changed(before)
         assert told.outcome("chat Client") == "completed"
-    assert contain.errors() == errors + 1
+    assert errors.contained_errors() == count + 1
     (logged,) = [each for each in caplog.records if each.levelno == logging.ERROR]
     assert "autogen_core.models" in logged.getMessage()
     assert logged.exc_info is not None

@@ -16,8 +16,8 @@ from harness.nginx import nginx, wait_for
 from typer.testing import CliRunner, Result
 
 from autogen_streamtrace.cli import app
-from autogen_streamtrace.demo.model_server import ModelServer
-from autogen_streamtrace.probe import echo as echo_app
+from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.probe import echo as echo_app
 
 pytestmark = pytest.mark.once
 
@@ -51,7 +51,8 @@ def gunicorn_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     command = [sys.executable, "-m", "gunicorn", "-k", "uvicorn_worker.UvicornWorker", "-b", f"127.0.0.1:{port}"]
     folder = tmp_path_factory.mktemp("gunicorn")
     process = subprocess.Popen(
-        [*command, "--no-control-socket", "--log-level", "error", "autogen_streamtrace.probe.echo:app"], cwd=folder
+        [*command, "--no-control-socket", "--log-level", "error", "autogen_streamtrace.commands.probe.echo:app"],
+        cwd=folder,
     )
     try:
         wait_for(port, process)  # its master listens before there is a worker

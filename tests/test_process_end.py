@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from otlp_receiver import OtlpReceiver, attributes
 
-from autogen_streamtrace.demo.model_server import ModelServer
+from autogen_streamtrace.commands.demo.model_server import ModelServer
 
 PROGRAMS = Path(__file__).with_name("programs")
-OUTCOME, NAME = "autogen.stream.outcome", "autogen.stream.name"
+OUTCOME, NAME = "streamtrace.outcome", "streamtrace.name"
 PROTOCOLS = ["grpc", "http/protobuf"]
 
 
@@ -87,11 +87,11 @@ def test_what_sigterm_cut_under_uvicorn_and_every_span_ended_before_it_arrive(
         assert cut.read(4) == b"Your"
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == -signal.SIGTERM
-    found = [(each.attributes.get("autogen.stream.layer"), each.attributes.get(OUTCOME)) for each in receiver.spans()]
+    found = [(each.attributes.get("streamtrace.layer"), each.attributes.get(OUTCOME)) for each in receiver.spans()]
     for layer in ("agent", "model", "http"):
         assert found.count((layer, "completed")) == 1
         assert found.count((layer, "cancelled")) == 1
-    ended = counts(receiver, "autogen.stream.ended")
+    ended = counts(receiver, "streamtrace.ended")
     assert [(rows["early"], rows["late"]) for rows in ended.values()] == [(1, 1)]
 
 
@@ -100,9 +100,9 @@ def test_the_spans_of_a_plain_script_arrive(receiver: OtlpReceiver, protocol: st
     run = script("ends", environment(receiver, protocol))
     assert (run.returncode, run.stderr) == (0, "")
     assert outcomes(receiver) == [("ended", "completed")]
-    (ended,) = counts(receiver, "autogen.stream.ended").values()
+    (ended,) = counts(receiver, "streamtrace.ended").values()
     assert ended == {"ended": 1}
-    assert [each.data.event_name for each in receiver.logs()] == ["autogen.stream.start", "autogen.stream.end"]
+    assert [each.data.event_name for each in receiver.logs()] == ["streamtrace.start", "streamtrace.end"]
 
 
 def test_a_script_that_exits_in_mid_stream_keeps_its_status_and_tells(receiver: OtlpReceiver) -> None:
@@ -115,8 +115,8 @@ def test_a_stream_that_is_open_when_the_interpreter_ends_was_killed(receiver: Ot
     run = script("leaves_open", environment(receiver, "http/protobuf"))
     assert (run.returncode, run.stderr) == (0, "")
     assert outcomes(receiver) == [("open", "killed")]
-    assert counts(receiver, "autogen.stream.ended") == counts(receiver, "autogen.stream.started")
-    assert [set(rows.values()) for rows in counts(receiver, "autogen.stream.open").values()] == [{0}]
+    assert counts(receiver, "streamtrace.ended") == counts(receiver, "streamtrace.started")
+    assert [set(rows.values()) for rows in counts(receiver, "streamtrace.open").values()] == [{0}]
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -140,7 +140,7 @@ def test_after_a_fork_parent_and_child_tell_their_own_streams_once(
     assert (run.returncode, run.stderr) == (0, "")
     names = ["before", "child", "over", "parent"]
     assert outcomes(receiver) == [(name, "completed") for name in names]
-    for metric in ("autogen.stream.started", "autogen.stream.ended"):
+    for metric in ("streamtrace.started", "streamtrace.ended"):
         by_process = sorted(counts(receiver, metric).values(), key=len)
         assert by_process == [{"child": 1}, {"before": 1, "over": 1, "parent": 1}], metric
 

@@ -13,10 +13,10 @@ import pytest
 from otlp_receiver import OtlpReceiver
 from processes import LATE, PREFIX, command, environment, kill, left_behind, recover, streams, sums, told, victim
 
-from autogen_streamtrace.demo.model_server import ModelServer
-from autogen_streamtrace.recorder import books
+from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.top.streams import Open, open_streams
+from autogen_streamtrace.recorder import orphans
 from autogen_streamtrace.recorder.recovery import recover_all
-from autogen_streamtrace.recorder.top import Open, open_streams
 
 pytestmark = pytest.mark.once
 
@@ -112,8 +112,8 @@ def test_who_only_looks_keeps_nobody_from_recovering(receiver: OtlpReceiver, sta
     with victim(receiver, "holds", "2", **LATE) as process:
         kill(process)
     (path,) = state.rglob("*.streams")
-    with books.orphaned(path), books.orphaned(path) as looking:
-        assert looking is not None and not books.alive(path)
+    with orphans.orphaned(path), orphans.orphaned(path) as looking:
+        assert looking is not None and not orphans.alive(path)
         assert [found.killed for found in recover(receiver) if found] == [2]
 
 
@@ -136,11 +136,11 @@ def test_a_child_that_is_forked_meanwhile_does_not_hold_what_its_parent_recovers
     with victim(receiver, "holds", "2", **LATE) as process:
         kill(process)
     (path,) = state.rglob("*.streams")
-    with books.held(path) as descriptor:
+    with orphans.held(path) as descriptor:
         assert descriptor is not None
         child = os.fork()
         if child == 0:
-            os._exit(0 if books._descriptors == set() and not _is_open(descriptor) else 1)
+            os._exit(0 if orphans._descriptors == set() and not _is_open(descriptor) else 1)
         assert os.waitpid(child, 0)[1] == 0
         assert _is_open(descriptor)
 

@@ -9,7 +9,7 @@ from otlp_receiver import OtlpReceiver
 from servers import GONE, LAYERS, Server, Verdicts, turn, uvicorn, variables
 from websockets.sync.client import connect
 
-from autogen_streamtrace.demo.model_server import ModelServer
+from autogen_streamtrace.commands.demo.model_server import ModelServer
 
 CUT = turn(*GONE)
 
@@ -123,4 +123,4 @@ def test_a_request_without_a_stream_has_no_span(server: Server, verdicts: Verdic
     with urllib.request.urlopen(f"{server.url}/response/{verdicts.agent}/ok") as response:
         response.read()
     assert verdicts["server"]
-    assert "/quiet" not in [each.attributes.get("autogen.stream.name") for each in receiver.spans()]
+    assert "/quiet" not in [each.attributes.get("streamtrace.name") for each in receiver.spans()]

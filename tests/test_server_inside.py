@@ -49,7 +49,7 @@ def test_two_turns_at_once_in_one_request_are_cut_with_it() -> None:
     seen = serve(by_hand(handler), exchange)
     assert seen.one("server")["outermost"]
     assert {(s["outcome"], s["ended_by"], s["cancelled_by"]) for s in seen.streams} == {
-        ("cancelled", "client", "disconnect")
+        ("cancelled", "end_user", "disconnect")
     }
     assert len(seen.streams) == 7
 

@@ -17,9 +17,9 @@ from otlp_receiver import OtlpReceiver
 from processes import LATE, PREFIX, streams, sums
 from servers import APP, LAYERS, Server, Verdicts, gunicorn, turn, uvicorn, variables
 
-from autogen_streamtrace.demo.model_server import ModelServer
-from autogen_streamtrace.recorder import books
-from autogen_streamtrace.recorder.top import open_streams
+from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.top.streams import open_streams
+from autogen_streamtrace.recorder import orphans
 
 pytestmark = pytest.mark.once
 
@@ -129,7 +129,7 @@ def test_of_two_workers_forked_after_instrument_only_the_killed_ones_streams_are
         for served_by, stopped in ((one, other), (other, one)):
             with standing_still(stopped):
                 assert {them.ask() for _ in range(3)} == {served_by}
-        assert {pid_of(path) for path in state.rglob("*.streams") if books.alive(path)} == {server.pid, one, other}
+        assert {pid_of(path) for path in state.rglob("*.streams") if orphans.alive(path)} == {server.pid, one, other}
         assert Counter(each.process for each in open_streams()) == {one: 12, other: 12}
 
         os.kill(one, signal.SIGKILL)

@@ -14,7 +14,7 @@ from starlette.routing import Mount, Route
 import autogen_streamtrace
 from autogen_streamtrace import ASGIMiddleware
 
-GONE = Told("cancelled", "client", cancelled_by="disconnect", fault=False, status="UNSET")
+GONE = Told("cancelled", "end_user", cancelled_by="disconnect", fault=False, status="UNSET")
 Handler = Callable[[Any, Any, Any], Awaitable[None]]
 
 
@@ -183,10 +183,10 @@ def test_a_lost_connection_that_only_sending_tells_of_is_the_users() -> None:
 
     seen = watch(main)
     assert seen.one("server").told == origin(Told(**{**vars(GONE), "waiting_on": "caller"}))
-    assert {s["ended_by"] for s in seen.of("agent")} == {"client"}
+    assert {s["ended_by"] for s in seen.of("agent")} == {"end_user"}
 
 
-@pytest.mark.parametrize(("code", "by"), [(1001, ("client", "disconnect")), (1012, ("process", "shutdown"))])
+@pytest.mark.parametrize(("code", "by"), [(1001, ("end_user", "disconnect")), (1012, ("process", "shutdown"))])
 def test_a_sockets_closing_code_tells_the_servers_end_from_the_users(code: int, by: tuple[str, str]) -> None:
     exchange = Exchange("websocket")
 

@@ -14,8 +14,8 @@ import pytest
 from otlp_receiver import OtlpReceiver
 from servers import APP, GONE, Server, Verdicts, nginx, turn, uvicorn, variables
 
-from autogen_streamtrace.demo import reply
-from autogen_streamtrace.demo.model_server import ModelServer
+from autogen_streamtrace.commands.demo import reply
+from autogen_streamtrace.commands.demo.model_server import ModelServer
 
 pytestmark = pytest.mark.once
 

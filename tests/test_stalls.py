@@ -3,27 +3,27 @@
 import sys
 
 import pytest
-from lineage_streams import Streams, case
+from attribution_streams import Streams, node
 
-from autogen_streamtrace.core.record import Record
-from autogen_streamtrace.core.stalls import Stalls
-from autogen_streamtrace.core.watcher import stack
+from autogen_streamtrace.core.stream.state import StreamState
+from autogen_streamtrace.core.watching.stalls import Stalls
+from autogen_streamtrace.core.watching.watcher import stack
 
 AFTER = 10.0
 
 pytestmark = pytest.mark.once
 
 
-def at(record: Record, *, asked: float, last: float) -> Record:
-    record.asked, record.last = asked, last
-    return record
+def at(state: StreamState, *, asked: float, last: float) -> StreamState:
+    state.asked, state.last = asked, last
+    return state
 
 
 def silences(stalls: Stalls, streams: Streams, times: list[float]) -> list[tuple[float, bool]]:
     """At which times the streams are told, and whether that was the first time of a silence."""
     told = []
     for now in times:
-        told += [(now, stall.first) for _, stall in stalls.look(list(streams.lineage.open), now).stalled]
+        told += [(now, stall.first) for _, stall in stalls.look(list(streams.attribution.open), now).stalled]
     return told
 
 
@@ -42,25 +42,25 @@ def test_a_silence_that_is_seen_late_is_told_once() -> None:
 
 def test_an_item_begins_a_new_silence() -> None:
     streams, stalls = Streams(), Stalls(AFTER)
-    record = at(streams.start("model"), asked=0.0, last=0.0)
+    state = at(streams.start("model"), asked=0.0, last=0.0)
     assert silences(stalls, streams, [10.0]) == [(10.0, True)]
-    at(record, asked=12.0, last=11.0)
+    at(state, asked=12.0, last=11.0)
     assert silences(stalls, streams, [20.0, 21.0, 30.0, 31.0]) == [(21.0, True), (31.0, False)]
 
 
 def test_the_next_look_is_due_when_a_silence_can_be_told_or_begin() -> None:
     streams, stalls = Streams(), Stalls(AFTER)
     at(streams.start("model"), asked=0.0, last=3.0)
-    assert stalls.look(list(streams.lineage.open), 9.0).next == 13.0
-    assert stalls.look(list(streams.lineage.open), 13.0).next == 13.0 + AFTER / 2
+    assert stalls.look(list(streams.attribution.open), 9.0).next == 13.0
+    assert stalls.look(list(streams.attribution.open), 13.0).next == 13.0 + AFTER / 2
 
 
 def test_each_layer_of_a_turn_says_what_lies_innermost() -> None:
     streams, stalls = Streams(), Stalls(AFTER)
-    for record in streams.turn():
-        at(record, asked=0.0, last=0.0)
-    found = stalls.look(list(streams.lineage.open), 10.0).stalled
-    assert [(each.record.layer, stall.waiting_on, stall.waiting_on_name) for each, stall in found] == [
+    for state in streams.turn():
+        at(state, asked=0.0, last=0.0)
+    found = stalls.look(list(streams.attribution.open), 10.0).stalled
+    assert [(each.state.layer, stall.waiting_on, stall.waiting_on_name) for each, stall in found] == [
         (layer, "http", "the http") for layer in ("agent", "model", "http")
     ]
 
@@ -68,24 +68,24 @@ def test_each_layer_of_a_turn_says_what_lies_innermost() -> None:
 def test_a_reader_that_holds_an_item_is_what_its_stream_waits_for() -> None:
     streams, stalls = Streams(), Stalls(AFTER)
     at(streams.start("model"), asked=1.0, last=2.0)
-    ((_, stall),) = stalls.look(list(streams.lineage.open), 12.0).stalled
+    ((_, stall),) = stalls.look(list(streams.attribution.open), 12.0).stalled
     assert (stall.waiting_on, stall.waiting_on_name, stall.silence) == ("caller", "", 10.0)
 
 
 def test_a_stream_that_has_ended_for_its_reader_is_never_stalled() -> None:
     streams, stalls = Streams(), Stalls(AFTER)
-    record = at(streams.start("model"), asked=0.0, last=0.0)
-    assert stalls.stalled(case(record), 10.0)
-    record.closed = True
-    assert not stalls.stalled(case(record), 10.0)
+    state = at(streams.start("model"), asked=0.0, last=0.0)
+    assert stalls.stalled(node(state), 10.0)
+    state.closed = True
+    assert not stalls.stalled(node(state), 10.0)
     assert silences(stalls, streams, [10.0]) == []
 
 
 def test_a_silence_in_which_nothing_could_run_is_told_of_streams_that_go_on_already() -> None:
     streams, stalls = Streams(), Stalls(AFTER)
-    record = at(streams.start("model"), asked=31.0, last=30.0)
-    record.start, record.longest_gap = 0.0, 25.0
-    ((_, stall),) = stalls.held_up(list(streams.lineage.open), 6.0, 30.0)
+    state = at(streams.start("model"), asked=31.0, last=30.0)
+    state.start, state.longest_gap = 0.0, 25.0
+    ((_, stall),) = stalls.held_up(list(streams.attribution.open), 6.0, 30.0)
     assert (stall.silence, stall.loop_blocked) == (25.0, True)
 
 

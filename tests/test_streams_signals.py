@@ -31,8 +31,8 @@ from harness import (
 )
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler, TraceIdRatioBased
 
-from autogen_streamtrace.core import contain
-from autogen_streamtrace.demo.model_server import ModelServer
+from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.core import errors
 
 COUNTERS: Final = ("started", "ended", "cut", "open", "duration", "silence", "longest_gap", "caller_time")
 MEASURED: Final = (
@@ -184,7 +184,7 @@ def test_names_above_the_cap_read_other_on_metrics_alone() -> None:
         point.attributes[PREFIX + "name"] for point in seen.points("ended") if "agent" in point.attributes.values()
     ]
     assert labels == ["one", "two", "_OTHER"]
-    assert seen.metrics[1]["autogen.streamtrace.names.capped"][0].value > 0
+    assert seen.metrics[1]["streamtrace.instrument.names.capped"][0].value > 0
 
 
 def test_no_label_of_any_metric_takes_more_values_than_the_cap() -> None:
@@ -303,15 +303,15 @@ def test_the_exemplar_of_a_cut_leads_to_its_origin_among_many(sampled: Seen) -> 
 
 
 def test_our_own_health_is_exported() -> None:
-    before = contain.errors()
+    before = errors.contained_errors()
     metrics = watch(turn("ok")).metrics[1]
     own = {name: sum(point.value for point in points) for name, points in metrics.items() if "streamtrace" in name}
     assert own == {
-        "autogen.streamtrace.names.capped": 0,
-        "autogen.streamtrace.errors": before,
-        "autogen.streamtrace.queue.size": 0,
-        "autogen.streamtrace.export.failures": 0,
-        "autogen.streamtrace.records.dropped": 0,
-        "autogen.streamtrace.streams.recovered": 0,
-        "autogen.streamtrace.recorder.state": 1,
+        "streamtrace.instrument.names.capped": 0,
+        "streamtrace.instrument.errors": before,
+        "streamtrace.instrument.queue.size": 0,
+        "streamtrace.instrument.export.failures": 0,
+        "streamtrace.instrument.records.dropped": 0,
+        "streamtrace.instrument.streams.recovered": 0,
+        "streamtrace.instrument.recorder.state": 1,
     }

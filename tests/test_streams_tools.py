@@ -32,7 +32,7 @@ from harness import (
     watch,
 )
 
-from autogen_streamtrace.demo.scenarios.program import MODEL_INFO
+from autogen_streamtrace.commands.demo.scenarios.program import MODEL_INFO
 
 CLIENT: Final[Any] = import_module(HTTPX)
 

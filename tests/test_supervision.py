@@ -2,8 +2,8 @@
 
 import pytest
 
-from autogen_streamtrace.audits import audit
-from autogen_streamtrace.core.supervision import HEARTBEAT, Supervision, Timer, explains, process
+from autogen_streamtrace.commands.audit.timeouts import audit
+from autogen_streamtrace.core.watching.supervision import HEARTBEAT, Supervision, Timer, explains, process
 from autogen_streamtrace.recorder import layout
 
 GRACE = "gunicorn.graceful_timeout"
@@ -70,7 +70,7 @@ def test_a_sign_of_life_begins_the_timer_anew() -> None:
 def test_a_forked_child_is_not_supervised() -> None:
     supervision = Supervision()
     supervision.begins(BEAT)
-    supervision.forget()
+    supervision.reset_after_fork()
     assert supervision.timers == ()
 
 
@@ -108,5 +108,5 @@ def test_an_audit_shows_the_server_that_runs_the_process() -> None:
     configuration.set("timeout", 77)
     process.runs_under(configuration)
     found = {timeout.setting: (timeout.layer, timeout.seconds) for timeout in audit().timeouts}
-    process.forget()
+    process.reset_after_fork()
     assert found["timeout"] == ("server", 77.0)

@@ -13,9 +13,9 @@ from programs.alike import SPAN, Wrap, alike, outcome, read, three, traced
 from programs.watching import Watching, watching
 
 import autogen_streamtrace
-from autogen_streamtrace.core import names as n
+from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core import tap
-from autogen_streamtrace.core.record import Opening
+from autogen_streamtrace.core.stream.state import StreamInfo
 
 
 @pytest.fixture
@@ -156,7 +156,7 @@ def test_items_after_the_terminal_one_are_delivered(told: Watching) -> None:
         yield "after"
 
     async def main() -> list[Any]:
-        stream = tap.stream(told.ledger, source(), Opening(n.STREAM, "s", span_name=SPAN), Terminal)
+        stream = tap.stream(told.tracker, source(), StreamInfo(sc.STREAM, "s", span_name=SPAN), Terminal)
         return [getattr(item, "__name__", type(item)) async for item in stream]
 
     assert asyncio.run(main()) == ["Terminal", Terminal, str]
@@ -172,7 +172,7 @@ def test_none_is_an_item(told: Watching) -> None:
         return [item async for item in wrap(source())]
 
     assert alike(program) == [None, None]
-    assert (told.span(SPAN).attributes or {})["autogen.stream.chunks"] == 2
+    assert (told.span(SPAN).attributes or {})["streamtrace.chunks"] == 2
 
 
 @pytest.mark.xfail(reason="the tap's frame holds the last item until the next one comes")
@@ -260,7 +260,7 @@ def test_a_stream_that_is_never_read_is_never_started(told: Watching) -> None:
         gc.collect()
     assert warned == []
     assert told.outcome(SPAN) == "never_started"
-    assert told.points("autogen.stream.started") == told.points("autogen.stream.ended") == {"s": 1}
+    assert told.points("streamtrace.started") == told.points("streamtrace.ended") == {"s": 1}
 
 
 def test_a_dropped_stream_is_noticed_at_once(told: Watching) -> None:

@@ -12,10 +12,10 @@ from programs.scripts import RAISED, Move, Op, Source, play
 from programs.watching import watching
 
 from autogen_streamtrace import trace_stream
-from autogen_streamtrace.core import names as n
+from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core import tap
-from autogen_streamtrace.core.ledger import Ledger
-from autogen_streamtrace.core.record import Opening
+from autogen_streamtrace.core.stream.state import StreamInfo
+from autogen_streamtrace.core.tracker import StreamTracker
 from autogen_streamtrace.flow import http_exchange
 
 ITEMS = st.sampled_from([None, 0, "", "word", b"", ("a", 1)])
@@ -61,26 +61,28 @@ def readers(draw: st.DrawFn) -> tuple[Move, ...]:
 
 
 @pytest.fixture(scope="module")
-def ledger() -> Iterator[Ledger]:
+def tracker() -> Iterator[StreamTracker]:
     gc.collect()
     gc.freeze()  # each example collects
     with watching() as told:
-        yield told.ledger
+        yield told.tracker
     gc.unfreeze()
 
 
 @settings(max_examples=250)
 @given(source=SOURCES, moves=readers())
-def test_a_tapped_stream_is_noticed_as_the_bare_one(ledger: Ledger, source: Source, moves: tuple[Move, ...]) -> None:
+def test_a_tapped_stream_is_noticed_as_the_bare_one(
+    tracker: StreamTracker, source: Source, moves: tuple[Move, ...]
+) -> None:
     bare = play(source, moves)
-    opening = Opening(n.STREAM, "scripted")
-    assert play(source, moves, lambda stream: tap.stream(ledger, stream, opening, (tuple,))) == bare
+    info = StreamInfo(sc.STREAM, "scripted")
+    assert play(source, moves, lambda stream: tap.stream(tracker, stream, info, (tuple,))) == bare
 
 
 @settings(max_examples=60)
 @given(source=SOURCES, moves=readers())
 def test_a_stream_traced_twice_is_noticed_as_the_bare_one(
-    ledger: Ledger, source: Source, moves: tuple[Move, ...]
+    tracker: StreamTracker, source: Source, moves: tuple[Move, ...]
 ) -> None:
     bare = play(source, moves)
     told = play(source, moves, lambda stream: trace_stream(trace_stream(stream, "inner"), "outer"))
@@ -102,7 +104,7 @@ BODY_MOVES = MOVES.filter(lambda move: move.kind not in ("asend", "athrow", "wai
 @settings(max_examples=150)
 @given(source=BODIES, moves=st.lists(BODY_MOVES, max_size=8).map(tuple))
 def test_a_watched_http_body_is_noticed_as_the_bare_one(
-    ledger: Ledger, source: Source, moves: tuple[Move, ...]
+    tracker: StreamTracker, source: Source, moves: tuple[Move, ...]
 ) -> None:
     class Stream(http.AsyncByteStream):  # type: ignore[misc]
         def __init__(self, parts: Any) -> None:
@@ -112,8 +114,8 @@ def test_a_watched_http_body_is_noticed_as_the_bare_one(
             return self.parts
 
     def body(parts: Any) -> Any:
-        record = ledger.begin(Opening(n.HTTP, "host"))
-        assert record is not None
-        return http_exchange._bodies(http, ledger)[0](Stream(parts), record).__aiter__()
+        state = tracker.begin(StreamInfo(sc.HTTP, "host"))
+        assert state is not None
+        return http_exchange._bodies(http, tracker)[0](Stream(parts), state).__aiter__()
 
     assert play(source, moves, body) == play(source, moves)

@@ -11,7 +11,7 @@ from autogen_core import CancellationToken
 from harness import AGENT_NAME, TOOL_NAME, Event, Program, Watch, instrumented, read, tool
 
 from autogen_streamtrace import trace_stream
-from autogen_streamtrace.demo.model_server import ModelServer
+from autogen_streamtrace.commands.demo.model_server import ModelServer
 
 AFTER = 1.0
 """Seconds of silence that count as a stall here."""
@@ -23,15 +23,15 @@ def stalls(applied: Watch, layer: str, waiting_on: str = "") -> list[Event]:
     return [
         e
         for e in applied.events()
-        if e.name == "autogen.stream.stall"
-        and e.attributes["autogen.stream.layer"] == layer
-        and waiting_on in ("", e.attributes["autogen.stream.waiting_on.type"])
+        if e.name == "streamtrace.stall"
+        and e.attributes["streamtrace.layer"] == layer
+        and waiting_on in ("", e.attributes["streamtrace.waiting_on.type"])
     ]
 
 
 def answering(events: list[Event]) -> list[Event]:
     """Those during which the event loop answered, as a busy machine does not always let it."""
-    return [e for e in events if not e.attributes["autogen.stream.stall.loop_blocked"]]
+    return [e for e in events if not e.attributes["streamtrace.stall.loop_blocked"]]
 
 
 def wait_for(seen: Callable[[], object]) -> None:
@@ -52,8 +52,8 @@ async def until(seen: Callable[[], object]) -> None:
 def level(applied: Watch, metric: str) -> dict[str, float]:
     """The values of a metric by layer."""
     found: dict[str, float] = {}
-    for point in applied.collect().get(f"autogen.stream.{metric}", []):
-        layer = point.attributes["autogen.stream.layer"]
+    for point in applied.collect().get(f"streamtrace.{metric}", []):
+        layer = point.attributes["streamtrace.layer"]
         found[layer] = found.get(layer, 0) + point.value
     return found
 
@@ -81,8 +81,8 @@ def test_a_tool_that_hangs_is_told_with_all_layers_that_wait_for_it() -> None:
         for layer in ("tool", "agent"):
             await until(lambda layer=layer: answering(stalls(applied, layer, "tool")))  # type: ignore[misc]
             event = answering(stalls(applied, layer, "tool"))[0]
-            assert event.attributes["autogen.stream.waiting_on.name"] == TOOL_NAME
-            assert event.attributes["autogen.stream.silence"] >= AFTER
+            assert event.attributes["streamtrace.waiting_on.name"] == TOOL_NAME
+            assert event.attributes["streamtrace.silence"] >= AFTER
             assert event.severity == "WARN" and "code.stacktrace" not in event.attributes
         assert level(applied, "stalled") == {"tool": 1, "agent": 1}
         assert level(applied, "oldest")["agent"] >= AFTER
@@ -116,7 +116,7 @@ def test_a_blocking_tool_is_named_by_file_and_line_while_it_blocks() -> None:
         outside.join()
         event = stalls(applied, "tool")[0]
         line = blocks.__code__.co_firstlineno + 2
-        assert event.attributes["autogen.stream.stall.loop_blocked"] is True
+        assert event.attributes["streamtrace.stall.loop_blocked"] is True
         assert event.attributes["code.stacktrace"].splitlines()[0] == f"{__file__}:{line} in blocks"
         assert f"blocked at {__file__}:{line} in blocks" in event.body
         await until(lambda: not applied.busy)
@@ -143,7 +143,7 @@ def test_a_cancelled_token_with_a_hung_tool_is_told_though_nothing_raises() -> N
         await until(lambda: level(applied, "stalled").get("agent") == 1)
         assert not turn.done()
         await until(lambda: stalls(applied, "agent"))
-        assert stalls(applied, "agent")[0].attributes["autogen.stream.name"] == AGENT_NAME
+        assert stalls(applied, "agent")[0].attributes["streamtrace.name"] == AGENT_NAME
         turn.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await turn
@@ -173,7 +173,7 @@ def test_a_reader_that_holds_an_item_stalls_its_own_stream() -> None:
             if word == "one":
                 await until(lambda: stalls(applied, "stream"))
         event = stalls(applied, "stream")[0]
-        assert event.attributes["autogen.stream.waiting_on.type"] == "caller"
+        assert event.attributes["streamtrace.waiting_on.type"] == "caller"
         await until(lambda: not applied.busy)
         assert applied.seen().one("stream")["stall.count"] == 1
 
@@ -186,8 +186,8 @@ def test_a_silence_that_lasts_is_told_again_when_it_has_doubled_and_counts_once(
         reading = asyncio.ensure_future(read(stream))
         await until(lambda: len(stalls(applied, "http")) >= 2)
         first, second = stalls(applied, "http")[:2]
-        assert second.attributes["autogen.stream.silence"] >= 2 * AFTER
-        assert first.attributes["autogen.stream.stall.count"] == second.attributes["autogen.stream.stall.count"] == 1
+        assert second.attributes["streamtrace.silence"] >= 2 * AFTER
+        assert first.attributes["streamtrace.stall.count"] == second.attributes["streamtrace.stall.count"] == 1
         reading.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await reading
@@ -214,7 +214,7 @@ def test_a_stream_that_flows_is_never_told_as_stalled() -> None:
     async def body(program: Program, applied: Watch) -> None:
         await read(program.turn("ok"))
         await until(lambda: not applied.busy)
-        assert not [e for e in applied.events() if e.name == "autogen.stream.stall"]
+        assert not [e for e in applied.events() if e.name == "streamtrace.stall"]
 
     run(body)
 
@@ -240,10 +240,8 @@ def test_the_stalled_are_counted_by_what_they_wait_for() -> None:
     async def body(program: Program, applied: Watch) -> None:
         reading = asyncio.ensure_future(read(program.turn("stall")))
         await until(lambda: level(applied, "stalled").get("http") == 1)
-        points = applied.collect()["autogen.stream.stalled"]
-        waiting = {
-            (p.attributes["autogen.stream.layer"], p.attributes["autogen.stream.waiting_on.type"]) for p in points
-        }
+        points = applied.collect()["streamtrace.stalled"]
+        waiting = {(p.attributes["streamtrace.layer"], p.attributes["streamtrace.waiting_on.type"]) for p in points}
         assert waiting >= {("agent", "http"), ("model", "http"), ("http", "http")}
         reading.cancel()
         with contextlib.suppress(asyncio.CancelledError):

@@ -27,7 +27,7 @@ from wire_replies import (
     openai_usage,
 )
 
-from autogen_streamtrace.core.wire import ERROR, HEAD, KEPT, TAIL, Tail, read
+from autogen_streamtrace.core.evidence.wire import ERROR, HEAD, KEPT, TAIL, Tail, read
 
 START: Final = openai("word ") * 10
 """Longer than what is kept of a body's beginning."""

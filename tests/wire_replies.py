@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterable
 from typing import Any, Final
 
-from autogen_streamtrace.core.wire import Tail, Wire
+from autogen_streamtrace.core.evidence.wire import Tail, Wire
 
 DONE: Final = b"data: [DONE]\n\n"
 OPENAI_ID: Final = "chatcmpl-1"

@@ -18,8 +18,8 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 import autogen_streamtrace
-from autogen_streamtrace.core import contain
-from autogen_streamtrace.core.names import A_LAYER
+from autogen_streamtrace.core import errors
+from autogen_streamtrace.core.semconv import A_LAYER
 
 STREAMS: Final = "streams"
 
@@ -34,17 +34,17 @@ def pytest_configure() -> None:
     exporter = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
     loggers.add_log_record_processor(SimpleLogRecordProcessor(exporter))
     meters = MeterProvider([InMemoryMetricReader()])
-    contain.raise_errors(True)
+    errors.raise_errors(True)
     autogen_streamtrace.instrument(tracer_provider=_tracers, meter_provider=meters, logger_provider=loggers)
 
 
 @pytest.fixture(autouse=True)
 def watched(record_property: Callable[[str, object], None]) -> Iterator[None]:
     """Judges the streams of the test before the next one begins."""
-    before = contain.errors()
+    before = errors.contained_errors()
     yield
     _tracers.force_flush()
     layers = Counter(str((span.attributes or {}).get(A_LAYER, "")) for span in _spans.get_finished_spans())
     _spans.clear()
     record_property(STREAMS, {layer: count for layer, count in layers.items() if layer})
-    assert contain.errors() == before, "an error of our own; the log has its traceback"
+    assert errors.contained_errors() == before, "an error of our own; the log has its traceback"

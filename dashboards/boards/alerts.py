@@ -8,7 +8,7 @@ severity back.
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from autogen_streamtrace.core import names as n
+from autogen_streamtrace.core import semconv as sc
 
 from .promql import plain, total
 from .recording import CAUSE, LOST, OBJECTIVE_SERIES, added_up, cuts, ended, faults, model_calls, turns
@@ -48,9 +48,9 @@ JOB: Final = ("job", ENVIRONMENT)
 LEAST: Final = 10
 """Faults within the longer window below which a burn rate says nothing."""
 SEVERAL: Final = 3
-KILLED: Final = f'{L_OUTCOME}="{n.KILLED}"'
+KILLED: Final = f'{L_OUTCOME}="{sc.KILLED}"'
 NO_CONNECTION: Final = f'{L_CAUSE}=~".*PoolTimeout"'
-BY_DEADLINE: Final = f'{L_CANCELLED_BY}="{n.BY_DEADLINE}"'
+BY_DEADLINE: Final = f'{L_CANCELLED_BY}="{sc.BY_DEADLINE}"'
 REFUSED: Final = f'{L_ERROR}=~"429|5.."'
 """What a provider answers when it is over a limit, or fails."""
 OLDEST_SECONDS: Final = 3600
@@ -211,7 +211,7 @@ def hanging() -> list[Alert]:
     waiting = (*JOB, L_LAYER, L_WAITING_TYPE, L_WAITING_NAME)
     selector = f'{SERVICE}=~".+"'
     blocked = (
-        f'sum by ({SERVICE}, {ENVIRONMENT}) (count_over_time({{{selector}}} | {EVENT}="{n.E_STALL}" '
+        f'sum by ({SERVICE}, {ENVIRONMENT}) (count_over_time({{{selector}}} | {EVENT}="{sc.E_STALL}" '
         f'| {L_LOOP_BLOCKED}="true" [5m])) > 0'
     )
     return [
@@ -306,7 +306,7 @@ def particular() -> list[Alert]:
     deadlines = total(plain(cuts("1h"), BY_DEADLINE), *JOB, L_LAYER, L_LIMIT)
     layer = total(ended("1h"), *JOB, L_LAYER)
     on_layer = f"on ({', '.join((*JOB, L_LAYER))}) group_left ()"
-    of_model = f'{L_LAYER}="{n.MODEL}"'
+    of_model = f'{L_LAYER}="{sc.MODEL}"'
     buckets = plain(f"{FIRST_CHUNK}_bucket", of_model)
     first = total(f"rate({buckets}[15m])", *JOB, "le")
     read = plain(f"{FIRST_CHUNK}_count", of_model)

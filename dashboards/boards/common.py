@@ -14,7 +14,7 @@ from grafana_foundation_sdk.builders.dashboard import (
 )
 from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, DashboardLinkType
 
-from autogen_streamtrace.core import names as n
+from autogen_streamtrace.core import semconv as sc
 
 from .panels import Panel
 from .promql import select
@@ -80,4 +80,4 @@ def logs_of_cause() -> DashboardLink:
 
 def of_events(*filters: str) -> str:
     """LogQL for the end of streams."""
-    return " | ".join((LOGS, f'{EVENT}="{n.E_END}"', *filters))
+    return " | ".join((LOGS, f'{EVENT}="{sc.E_END}"', *filters))

@@ -4,7 +4,7 @@ from typing import Final
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from autogen_streamtrace.core import names as n
+from autogen_streamtrace.core import semconv as sc
 
 from . import limits
 from .common import LOGS, Panels, board, logs_of_cause
@@ -296,10 +296,10 @@ def where() -> Panels:
     """By name."""
     found: list[Panel] = []
     for layer, title, matchers in (
-        (n.MODEL, "Models", (f'{L_NAME}=~"$model"', f'{L_STREAMED}=~"$streamed"')),
-        (n.AGENT, "Agents", (f'{L_NAME}=~"$agent"',)),
-        (n.TOOL, "Tools", ()),
-        (n.HTTP, "Hosts", ()),
+        (sc.MODEL, "Models", (f'{L_NAME}=~"$model"', f'{L_STREAMED}=~"$streamed"')),
+        (sc.AGENT, "Agents", (f'{L_NAME}=~"$agent"',)),
+        (sc.TOOL, "Tools", ()),
+        (sc.HTTP, "Hosts", ()),
     ):
         of_layer = (f'{L_LAYER}="{layer}"', *matchers)
         found.append(
@@ -370,7 +370,7 @@ def hanging() -> Panels:
             "How often open streams fell silent, by what they waited for; blocked true is a blocked "
             "event loop, whose stack "
             "the event has.",
-            f'sum by ({L_WAITING_TYPE}, {L_LOOP_BLOCKED}) (count_over_time({LOGS} | {EVENT}="{n.E_STALL}" [$__auto]))',
+            f'sum by ({L_WAITING_TYPE}, {L_LOOP_BLOCKED}) (count_over_time({LOGS} | {EVENT}="{sc.E_STALL}" [$__auto]))',
             f"{{{{{L_WAITING_TYPE}}}}}, blocked {{{{{L_LOOP_BLOCKED}}}}}",
             width=THIRD,
         ),
@@ -394,7 +394,7 @@ def hanging() -> Panels:
 
 def until_then() -> Panels:
     """First chunk, gaps, durations, tokens."""
-    tokens = label(n.GEN_AI_OUTPUT_TOKENS)
+    tokens = label(sc.GEN_AI_OUTPUT_TOKENS)
     return [
         lines(
             "Time to the first chunk",
@@ -430,7 +430,7 @@ def until_then() -> Panels:
             "Output tokens that the provider reported for model streams that ended early, by outcome. "
             "Most cut replies lack "
             "the report.",
-            f'sum by ({L_OUTCOME}) (sum_over_time({LOGS} | {EVENT}="{n.E_END}" | {L_LAYER}="model" '
+            f'sum by ({L_OUTCOME}) (sum_over_time({LOGS} | {EVENT}="{sc.E_END}" | {L_LAYER}="model" '
             f'| {L_EARLY}="true" | {tokens}!="" | unwrap {tokens} [$__auto]))',
             f"{{{{{L_OUTCOME}}}}}",
         ),

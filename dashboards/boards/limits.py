@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Final
 
-from autogen_streamtrace.core import names as n
+from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.limits import catalogue
 
 NARROW: Final = 1.25
@@ -15,14 +15,14 @@ VENDORS: Final = 4
 
 def rows() -> Iterator[tuple[str, float | None, float | None]]:
     """Name, lower and upper edge of each bucket of the silence histogram, from below; ``None`` where it is open."""
-    edges: list[float | None] = [None, *n.SILENCE_EDGES, None]
+    edges: list[float | None] = [None, *sc.SILENCE_EDGES, None]
     for low, high in pairwise(edges):
         yield name(low, high), low, high
 
 
 def marked() -> Iterator[tuple[str, float, float]]:
     """The limits, and the edges of the bucket around each."""
-    for low, high in pairwise(n.SILENCE_EDGES):
+    for low, high in pairwise(sc.SILENCE_EDGES):
         if mark := limits(low, high):
             yield mark, low, high
 

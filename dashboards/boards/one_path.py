@@ -4,7 +4,7 @@ from typing import Final
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from autogen_streamtrace.core import names as n
+from autogen_streamtrace.core import semconv as sc
 
 from .common import CHOICES, PATH_UID, Panels, board, of_events
 from .panels import COUNT, SECONDS, THIRD, WIDE, ask, bars, events, lines, measured_traces, traces
@@ -46,29 +46,29 @@ RESOURCE: Final = (
     '&& ("$version" = ".*" || resource.service.version =~ "$version")'
 )
 """TraceQL for what the variables choose. What a resource lacks matches no pattern, so that "all" is said apart."""
-EARLY: Final = f"span.{n.A_EARLY} = true && span.{n.A_ORIGIN} = true"
+EARLY: Final = f"span.{sc.A_EARLY} = true && span.{sc.A_ORIGIN} = true"
 TYPED: Final = (
-    f'("$layer" = "" || span.{n.A_LAYER} =~ "$layer.*") && ("$outcome" = "" || span.{n.A_OUTCOME} =~ "$outcome.*") '
-    f'&& ("$cause" = "" || span.{n.A_CAUSE_TYPE} =~ "$cause.*")'
+    f'("$layer" = "" || span.{sc.A_LAYER} =~ "$layer.*") && ("$outcome" = "" || span.{sc.A_OUTCOME} =~ "$outcome.*") '
+    f'&& ("$cause" = "" || span.{sc.A_CAUSE_TYPE} =~ "$cause.*")'
 )
 SHOWN: Final = ", ".join(
     f"span.{attribute}"
     for attribute in (
-        n.A_LAYER,
-        n.A_NAME,
-        n.A_OUTCOME,
-        n.A_ENDED_BY,
-        n.A_WAITING_ON_TYPE,
-        n.A_WAITING_ON_NAME,
-        n.A_CAUSE_TYPE,
-        n.A_LIMIT_ID,
-        n.A_LIMIT_VALUE,
-        n.A_SILENCE,
-        n.A_CHUNKS,
+        sc.A_LAYER,
+        sc.A_NAME,
+        sc.A_OUTCOME,
+        sc.A_ENDED_BY,
+        sc.A_WAITING_ON_TYPE,
+        sc.A_WAITING_ON_NAME,
+        sc.A_CAUSE_TYPE,
+        sc.A_LIMIT_ID,
+        sc.A_LIMIT_VALUE,
+        sc.A_SILENCE,
+        sc.A_CHUNKS,
     )
 )
 CHOSEN: Final = " || ".join(
-    f'(span.{n.A_LAYER} = "{layer}" && span.{n.A_NAME} =~ "${layer}")' for layer in (n.AGENT, n.MODEL)
+    f'(span.{sc.A_LAYER} = "{layer}" && span.{sc.A_NAME} =~ "${layer}")' for layer in (sc.AGENT, sc.MODEL)
 )
 """Spans of the chosen agent or model."""
 
@@ -151,7 +151,7 @@ def layers() -> Panels:
 
 def chosen() -> Panels:
     """From the metrics that carry names."""
-    named_streams = tuple(f'{L_LAYER}="{layer}",{L_NAME}=~"${layer}"' for layer in (n.AGENT, n.MODEL))
+    named_streams = tuple(f'{L_LAYER}="{layer}",{L_NAME}=~"${layer}"' for layer in (sc.AGENT, sc.MODEL))
     agent, model = named_streams
     return [
         bars(
@@ -216,16 +216,16 @@ def chosen() -> Panels:
 
 def sampled() -> Panels:
     """From the traces that were kept: early endings are over-represented there."""
-    path = f"{{ {RESOURCE} && ({CHOSEN}) }} &>> {{ span.{n.A_LAYER} != nil }}"
+    path = f"{{ {RESOURCE} && ({CHOSEN}) }} &>> {{ span.{sc.A_LAYER} != nil }}"
 
     def side_by_side(attribute: str) -> str:
-        return f"{path} | quantile_over_time(span.{attribute}, 0.5) by (span.{n.A_LAYER})"
+        return f"{path} | quantile_over_time(span.{attribute}, 0.5) by (span.{sc.A_LAYER})"
 
     kept = "Median by layer in the traces that sampling has kept, early endings above all."
     return [
-        measured_traces("First chunk in these traces", kept, side_by_side(n.A_FIRST_CHUNK), width=THIRD),
-        measured_traces("Longest gap in these traces", kept, side_by_side(n.A_LONGEST_GAP), width=THIRD),
-        measured_traces("Caller time in these traces", kept, side_by_side(n.A_CALLER_TIME), width=THIRD),
+        measured_traces("First chunk in these traces", kept, side_by_side(sc.A_FIRST_CHUNK), width=THIRD),
+        measured_traces("Longest gap in these traces", kept, side_by_side(sc.A_LONGEST_GAP), width=THIRD),
+        measured_traces("Caller time in these traces", kept, side_by_side(sc.A_CALLER_TIME), width=THIRD),
     ]
 
 

@@ -40,11 +40,11 @@ CAUSE: Final = (L_LAYER, L_OUTCOME, L_ENDED_BY, L_CAUSE, L_LIMIT)
 """What tells one cause of early endings from another."""
 
 NOT_A_FAULT: Final = f'{L_OUTCOME}=~"length|filtered"'
-OF_THE_CALLER: Final = f'{L_ENDED_BY}=~"caller|client",{L_CANCELLED_BY}!="deadline"'
+OF_THE_CALLER: Final = f'{L_ENDED_BY}=~"caller|end_user",{L_CANCELLED_BY}!="deadline"'
 
 
 @dataclass(frozen=True)
-class Recording:
+class RecorderService:
     """One recording rule: the series' name, and what it is."""
 
     record: str
@@ -53,63 +53,63 @@ class Recording:
 
 def cuts(window: str) -> str:
     """Early endings at their origin, within a window."""
-    return f"autogen:stream_cuts:increase{window}"
+    return f"streamtrace:stream_cuts:increase{window}"
 
 
 def faults(window: str) -> str:
     """Those of them that are faults, by cause."""
-    return f"autogen:stream_faults:increase{window}"
+    return f"streamtrace:stream_faults:increase{window}"
 
 
 def ended(window: str) -> str:
     """Streams that ended, by layer and outcome."""
-    return f"autogen:streams_ended:increase{window}"
+    return f"streamtrace:streams_ended:increase{window}"
 
 
 def turns(window: str) -> str:
     """Outermost streams that ended, with and without a fault."""
-    return f"autogen:turns:increase{window}"
+    return f"streamtrace:turns:increase{window}"
 
 
 def model_calls(window: str) -> str:
     """Calls of models, by model and error type."""
-    return f"autogen:model_calls:increase{window}"
+    return f"streamtrace:model_calls:increase{window}"
 
 
-LOST: Final = "autogen:streams_lost:6h"
+LOST: Final = "streamtrace:streams_lost:6h"
 """Streams of processes that are gone, of which nothing said how they ended."""
-OBJECTIVE_SERIES: Final = "autogen:turns:objective"
+OBJECTIVE_SERIES: Final = "streamtrace:turns:objective"
 
 
-def recordings() -> list[Recording]:
+def recordings() -> list[RecorderService]:
     """All of them; each comes after those that it reads."""
     return [
         *(rule for window in DIRECT for rule in direct(window)),
         *(rule for window in SUMMED for rule in summed(window)),
-        *(Recording(model_calls(window), calls(window)) for window in ("5m", "1h")),
-        Recording(LOST, lost()),
-        Recording(OBJECTIVE_SERIES, f"vector({OBJECTIVE})"),
+        *(RecorderService(model_calls(window), calls(window)) for window in ("5m", "1h")),
+        RecorderService(LOST, lost()),
+        RecorderService(OBJECTIVE_SERIES, f"vector({OBJECTIVE})"),
     ]
 
 
-def direct(window: str) -> list[Recording]:
+def direct(window: str) -> list[RecorderService]:
     by_cut = (*WHOSE, *CAUSE, L_NAME, L_CANCELLED_BY)
     by_end = (*WHOSE, L_LAYER, L_OUTCOME, L_FAULT, L_OUTERMOST)
     found = cuts(window)
     whole = total(plain(ended(window), f'{L_OUTERMOST}="true"'), *WHOSE, L_FAULT)
     return [
-        Recording(found, total(exact(CUT, window), *by_cut)),
-        Recording(faults(window), f"{found} unless ({found}{{{NOT_A_FAULT}}} or {found}{{{OF_THE_CALLER}}})"),
-        Recording(ended(window), total(exact(ENDED, window), *by_end)),
-        Recording(turns(window), whole),
+        RecorderService(found, total(exact(CUT, window), *by_cut)),
+        RecorderService(faults(window), f"{found} unless ({found}{{{NOT_A_FAULT}}} or {found}{{{OF_THE_CALLER}}})"),
+        RecorderService(ended(window), total(exact(ENDED, window), *by_end)),
+        RecorderService(turns(window), whole),
     ]
 
 
-def summed(window: str) -> list[Recording]:
+def summed(window: str) -> list[RecorderService]:
     whose = tuple(each for each in WHOSE if each != "instance")
     return [
-        Recording(faults(window), total(added_up(faults("5m"), window), *whose, *CAUSE)),
-        Recording(turns(window), total(added_up(turns("5m"), window), *WHOSE, L_FAULT)),
+        RecorderService(faults(window), total(added_up(faults("5m"), window), *whose, *CAUSE)),
+        RecorderService(turns(window), total(added_up(turns("5m"), window), *WHOSE, L_FAULT)),
     ]
 
 

@@ -2,12 +2,12 @@
 
 import typer
 
-from autogen_streamtrace.audit_command import audit
-from autogen_streamtrace.demo.command import demo
-from autogen_streamtrace.diagnose.command import diagnose
-from autogen_streamtrace.probe.command import echo, probe
-from autogen_streamtrace.recorder.recover_command import recover
-from autogen_streamtrace.recorder.top_command import top
+from autogen_streamtrace.commands.audit.command import audit
+from autogen_streamtrace.commands.demo.command import demo
+from autogen_streamtrace.commands.diagnose.command import diagnose
+from autogen_streamtrace.commands.probe.command import echo, probe
+from autogen_streamtrace.commands.recover import recover
+from autogen_streamtrace.commands.top.command import top
 
 app = typer.Typer(name="autogen-streamtrace", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
 

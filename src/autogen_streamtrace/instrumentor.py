@@ -12,16 +12,16 @@ from typing import Any, Final, TypeVar
 from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXClientInstrumentor
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
-from . import limits, otlp, settings
-from .core import content
-from .core import names as n
-from .core.contain import contained
-from .core.ledger import Ledger, OpenStream
-from .core.telemetry import Telemetry
-from .flow import server_response, user_stream
-from .flushing import drain_before_flush
-from .patches import Patches
-from .recorder.recording import Recording
+from autogen_streamtrace import limits, otlp, settings
+from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.errors import contained
+from autogen_streamtrace.core.evidence import content
+from autogen_streamtrace.core.telemetry.emitter import Telemetry
+from autogen_streamtrace.core.tracker import OpenStream, StreamTracker
+from autogen_streamtrace.flow import server_response, user_stream
+from autogen_streamtrace.flushing import drain_before_flush
+from autogen_streamtrace.patches import Patches
+from autogen_streamtrace.recorder.service import RecorderService
 
 logger = logging.getLogger("autogen_streamtrace")
 
@@ -97,23 +97,23 @@ class _Watch:
             capture=capture,
             baggage=loaded.baggage,
         )
-        self._recording = Recording(loaded, self._providers, telemetry) if loaded.recorder else None
-        self.ledger = Ledger(
+        self._recording = RecorderService(loaded, self._providers, telemetry) if loaded.recorder else None
+        self.tracker = StreamTracker(
             telemetry,
             flush=lambda: otlp.flush(self._providers, FLUSH_TIMEOUT),
             recorder=telemetry.recorder,
             stall_after=loaded.stall_after,
             captures=capture != content.NOWHERE,
-            suspect=limits.Attribution(limits.load(*filter(None, [loaded.limits_file]))).suspect,
+            suspect=limits.LimitMatcher(limits.load(*filter(None, [loaded.limits_file]))).suspect,
         )
-        telemetry.watch(lambda: self.ledger.waiting, self.ledger.oldest, self.ledger.stalled)
-        telemetry.observe(n.M_EXPORT_FAILURES, "{failure}", "Exports that failed.", otlp.export_failures)
+        telemetry.watch(lambda: self.tracker.waiting, self.tracker.oldest, self.tracker.stalled)
+        telemetry.observe(sc.M_EXPORT_FAILURES, "{failure}", "Exports that failed.", otlp.export_failures)
         _begin_anew_after_forks()
-        self._patches = Patches(self.ledger)
+        self._patches = Patches(self.tracker)
         self._official = [_apply_official(module, self._providers) for module in official]
-        self.ledger.start()
+        self.tracker.start()
         self._stop_draining = drain_before_flush(
-            self._providers.tracer_provider, self._providers.logger_provider, self.ledger.drain
+            self._providers.tracer_provider, self._providers.logger_provider, self.tracker.drain
         )
         self._end_with_process()
         _watches.append(self)
@@ -123,10 +123,10 @@ class _Watch:
         for undo in self._official:
             undo()
         self._patches.undo()
-        self.ledger.retire()
+        self.tracker.retire()
         if self._recording is not None:
             self._recording.stop()
-        if self.ledger.idle:
+        if self.tracker.idle:
             if self._recording is not None:
                 self._recording.retire()
             self._stop_draining()
@@ -136,8 +136,8 @@ class _Watch:
     def forked(self) -> None:
         """In a forked child: the parent's streams are the parent's."""
         self._ended = False
-        self.ledger.forget()
-        self.ledger.start()
+        self.tracker.reset_after_fork()
+        self.tracker.start()
         if self._recording is not None:
             self._recording.start()
 
@@ -153,7 +153,7 @@ class _Watch:
             return
         self._ended = True
         with contained("ending open streams"):
-            self.ledger.finish()
+            self.tracker.finish()
         failures = otlp.export_failures()
         with contained("ending the process"):
             otlp.shutdown(self._providers, FLUSH_TIMEOUT)
@@ -242,7 +242,7 @@ def trace_stream(source: AsyncIterable[Item], name: str) -> AsyncIterable[Item]:
         The same items. Where ``instrument()`` was not called, ``source`` itself.
     """
     watch = Instrumentor().watch
-    return source if watch is None else user_stream.trace(watch.ledger, source, name)
+    return source if watch is None else user_stream.trace(watch.tracker, source, name)
 
 
 class ASGIMiddleware:
@@ -264,10 +264,10 @@ class ASGIMiddleware:
         if watch is None:
             await self.app(scope, receive, send)
         else:
-            await server_response.serve(watch.ledger, self.app, scope, receive, send)
+            await server_response.serve(watch.tracker, self.app, scope, receive, send)
 
 
 def open_streams() -> list[OpenStream]:
     """The streams that are open in this process now, oldest first."""
     watch = Instrumentor().watch
-    return [] if watch is None else watch.ledger.open_streams()
+    return [] if watch is None else watch.tracker.open_streams()

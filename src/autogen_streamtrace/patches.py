@@ -10,10 +10,10 @@ from typing import Final
 
 import wrapt
 
-from .core.contain import report
-from .core.ledger import Ledger
-from .core.patcher import Patcher
-from .flow import (
+from autogen_streamtrace.core.errors import report
+from autogen_streamtrace.core.patcher import Patcher
+from autogen_streamtrace.core.tracker import StreamTracker
+from autogen_streamtrace.flow import (
     agent_turn,
     deadline,
     http_exchange,
@@ -26,7 +26,7 @@ from .flow import (
 
 logger = logging.getLogger("autogen_streamtrace")
 
-Apply = Callable[[ModuleType, Patcher, Ledger], None]
+Apply = Callable[[ModuleType, Patcher, StreamTracker], None]
 
 
 @dataclass(frozen=True)
@@ -63,8 +63,8 @@ TABLE: Final = (
 class Patches:
     """The table, applied as its modules come; undone as a whole."""
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger
+    def __init__(self, tracker: StreamTracker) -> None:
+        self._tracker = tracker
         self._patcher = Patcher()
         self._active = True
         for patch in TABLE:
@@ -85,7 +85,7 @@ class Patches:
                 return
             mark = self._patcher.mark
             try:
-                patch.apply(module, self._patcher, self._ledger)
+                patch.apply(module, self._patcher, self._tracker)
             except Exception as error:
                 self._patcher.undo(mark)
                 report(f"patching {patch.module}", error)

@@ -23,7 +23,7 @@ EACH_QUERY = pytest.mark.parametrize("target", PROMETHEUS)
 
 SELECTOR = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)?\{([^{}]*)\}(\[[^\]]*\])?")
 UNITS = {"short", "percentunit", "s", "ops", "cpm", "none", "string"}
-WITHOUT_INSTANCE = {"autogen:turns:objective"}
+WITHOUT_INSTANCE = {"streamtrace:turns:objective"}
 """Series that belong to no process."""
 
 
@@ -150,8 +150,8 @@ def test_the_cuts_have_exemplars() -> None:
         for target in panel["targets"]
         if target.get("exemplar")
     ]
-    assert any("autogen_stream_cut_total" in expr for expr in shown)
-    assert all("autogen:" not in expr for expr in shown), "a recorded series has no exemplars"
+    assert any("streamtrace_cut_total" in expr for expr in shown)
+    assert all("streamtrace:" not in expr for expr in shown), "a recorded series has no exemplars"
 
 
 def test_links_lead_to_dashboards_and_variables_that_exist() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import yaml
 
-from autogen_streamtrace.core import names
+from autogen_streamtrace.core import semconv
 
 from .board import ALERTS, ROOT, alert_rules, rules
 
@@ -33,13 +33,13 @@ def test_its_summary_names_layer_cause_and_limit(rule: dict[str, Any]) -> None:
 @EACH_ALERT
 def test_its_runbook_is_there(rule: dict[str, Any]) -> None:
     url = rule["annotations"]["runbook_url"]
-    outcomes = [outcome for outcome in names.OUTCOMES if outcome != names.COMPLETED]
-    places = [url.replace("{{ $labels.autogen_stream_outcome }}", outcome) for outcome in outcomes]
+    outcomes = [outcome for outcome in semconv.OUTCOMES if outcome != semconv.COMPLETED]
+    places = [url.replace("{{ $labels.streamtrace_outcome }}", outcome) for outcome in outcomes]
     assert all((ROOT / place).is_file() for place in places)
 
 
 def test_there_is_a_runbook_for_every_verdict() -> None:
-    assert {file.stem for file in RUNBOOKS.glob("*.md")} >= set(names.OUTCOMES) - {names.COMPLETED}
+    assert {file.stem for file in RUNBOOKS.glob("*.md")} >= set(semconv.OUTCOMES) - {semconv.COMPLETED}
 
 
 def test_no_link_in_a_runbook_is_dead() -> None:
@@ -85,6 +85,6 @@ def test_alerts_of_both_scopes_share_the_labels_that_inhibition_compares() -> No
 def test_no_recording_is_made_after_it_is_read() -> None:
     made: set[str] = set()
     for rule in rules("recording-rules.yaml"):
-        read = set(re.findall(r"autogen:[a-z_]+:[a-z0-9]+", rule["expr"]))
+        read = set(re.findall(r"streamtrace:[a-z_]+:[a-z0-9]+", rule["expr"]))
         assert read <= made, rule["record"]
         made.add(rule["record"])

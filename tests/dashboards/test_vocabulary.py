@@ -5,17 +5,17 @@ import re
 import pytest
 from boards import vocabulary
 
-from autogen_streamtrace.core import names
+from autogen_streamtrace.core import semconv
 
 from .board import BOARDS, alert_rules, rules, targets, variables, words
 
 pytestmark = pytest.mark.once
 
-OURS = re.compile(r"^(autogen|gen_ai|error|http|server)[._:]")
+OURS = re.compile(r"^(streamtrace|gen_ai|error|http|server)[._:]")
 SUFFIXES = ("", "_total", "_seconds", "_bucket", "_count", "_sum", "_seconds_bucket", "_seconds_count", "_seconds_sum")
 
-PUBLIC = {value for name, value in vars(names).items() if name.isupper() and isinstance(value, str)}
-METRICS = {value for name, value in vars(names).items() if name.startswith("M_")}
+PUBLIC = {value for name, value in vars(semconv).items() if name.isupper() and isinstance(value, str)}
+METRICS = {value for name, value in vars(semconv).items() if name.startswith("M_")}
 RECORDED = {rule["record"] for rule in rules("recording-rules.yaml")}
 KNOWN = {vocabulary.label(name) + suffix for name in PUBLIC for suffix in SUFFIXES} | RECORDED
 

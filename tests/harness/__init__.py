@@ -24,7 +24,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 from opentelemetry.trace import NoOpTracerProvider
 
 import autogen_streamtrace
-from autogen_streamtrace.demo.model_server import HOST, ModelServer
+from autogen_streamtrace.commands.demo.model_server import HOST, ModelServer
 
 from .checks import wrongs
 from .expected import (
@@ -166,7 +166,7 @@ class Watch:
         """Some stream has not really ended."""
         self.logger_provider.force_flush()
         watch = autogen_streamtrace.Instrumentor().watch
-        return watch is not None and bool(watch.ledger.oldest())
+        return watch is not None and bool(watch.tracker.oldest())
 
 
 @contextmanager
@@ -278,14 +278,14 @@ def _point(point: Any) -> Point:
     return Point(dict(point.attributes), value, tuple((e.trace_id, e.span_id) for e in point.exemplars))
 
 
-def _event(record: Any) -> Event:
+def _event(state: Any) -> Event:
     return Event(
-        record.event_name,
-        record.severity_text,
-        record.body,
-        dict(record.attributes),
-        record.trace_id,
-        record.span_id,
+        state.event_name,
+        state.severity_text,
+        state.body,
+        dict(state.attributes),
+        state.trace_id,
+        state.span_id,
     )
 
 

@@ -5,7 +5,8 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 from typing import Any, Final
 
-from autogen_streamtrace.core import content, names
+from autogen_streamtrace.core import semconv
+from autogen_streamtrace.core.evidence import content
 
 from .program import API_KEY, TASK
 from .seen import PREFIX, Event, Point, Seen, Stream
@@ -13,15 +14,15 @@ from .seen import PREFIX, Event, Point, Seen, Stream
 SECRETS: Final = (TASK, API_KEY, "arrived", "working days", "overloaded", "backend", "secret")
 """Words of messages, of exceptions' texts, of keys and of queries."""
 
-OURS: Final = ("autogen.", "gen_ai.", "error.")
+OURS: Final = ("streamtrace.", "gen_ai.", "error.")
 CONTENTS: Final = (
-    names.GEN_AI_SYSTEM_INSTRUCTIONS,
-    names.GEN_AI_INPUT_MESSAGES,
-    names.GEN_AI_OUTPUT_MESSAGES,
-    names.GEN_AI_TOOL_DEFINITIONS,
-    names.GEN_AI_TOOL_ARGUMENTS,
-    names.GEN_AI_TOOL_RESULT,
-    names.A_EXCEPTION_MESSAGE,
+    semconv.GEN_AI_SYSTEM_INSTRUCTIONS,
+    semconv.GEN_AI_INPUT_MESSAGES,
+    semconv.GEN_AI_OUTPUT_MESSAGES,
+    semconv.GEN_AI_TOOL_DEFINITIONS,
+    semconv.GEN_AI_TOOL_ARGUMENTS,
+    semconv.GEN_AI_TOOL_RESULT,
+    semconv.A_EXCEPTION_MESSAGE,
 )
 """Attributes that carry contents, where they are asked for."""
 NOBODYS_FAULT: Final = ("completed", "length", "filtered")
@@ -51,7 +52,7 @@ def wrongs(seen: Seen, events: str, caller_endings: str, origins: int | None) ->
     """What is wrong with a run, in sentences."""
     wrong = [*_leaks(seen), *_totals(seen)]
     if seen.spans or seen.unended:
-        wrong += [*_spans(seen), *_lineage(seen, origins), *_attempts(seen), *_labels(seen), *_events(seen, events)]
+        wrong += [*_spans(seen), *_attribution(seen, origins), *_attempts(seen), *_labels(seen), *_events(seen, events)]
         for stream in seen.streams:
             wrong += [f"{stream}: {each}" for each in (*_severity(stream, caller_endings), *_numbers(stream))]
             wrong += [f"{stream}: {each}" for each in _parents(seen, stream)]
@@ -98,7 +99,7 @@ def _spans(seen: Seen) -> Iterator[str]:
             yield f"{span.name} has span events: {span.events}"
 
 
-def _lineage(seen: Seen, expected: int | None) -> Iterator[str]:
+def _attribution(seen: Seen, expected: int | None) -> Iterator[str]:
     early = [s for s in seen.streams if s["early"]]
     origins = [s for s in early if s["origin"]]
     if expected is None:
@@ -181,7 +182,7 @@ def _event(stream: Stream, event: Event) -> Iterator[str]:
 
 def _severity(stream: Stream, caller_endings: str) -> Iterator[str]:
     told = stream.told
-    theirs = told.ended_by in ("caller", "client")
+    theirs = told.ended_by in ("caller", "end_user")
     fault = told.outcome not in NOBODYS_FAULT and (not theirs or told.cancelled_by == "deadline")
     error = fault or (told.early and theirs and caller_endings == "error")
     if told.early != (told.outcome != "completed"):

@@ -10,7 +10,7 @@ from autogen_ext.models.ollama import OllamaChatCompletionClient
 from autogen_ext.models.openai import AzureOpenAIChatCompletionClient
 from openai import DefaultAsyncHttpxClient
 
-from autogen_streamtrace.demo.scenarios.program import MODEL_INFO
+from autogen_streamtrace.commands.demo.scenarios.program import MODEL_INFO
 
 from .program import API_KEY, HTTPX, MODEL_NAME, NEVER, TLS, Program
 

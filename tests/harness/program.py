@@ -17,9 +17,9 @@ from autogen_ext.models.openai import OpenAIChatCompletionClient
 from openai import DefaultAsyncHttpxClient
 from opentelemetry.trace import Tracer
 
-from autogen_streamtrace.demo.model_server import ModelServer
-from autogen_streamtrace.demo.reply import HALF
-from autogen_streamtrace.demo.scenarios.program import MODEL_INFO
+from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.demo.reply import HALF
+from autogen_streamtrace.commands.demo.scenarios.program import MODEL_INFO
 
 OPENAI_3: Final = version("openai").startswith("3.")
 HTTPX: Final = "httpx2" if OPENAI_3 else "httpx"

@@ -9,7 +9,7 @@ from autogen_core import FunctionCall
 from autogen_core.models import CreateResult, RequestUsage
 from autogen_ext.models.replay import ReplayChatCompletionClient
 
-from autogen_streamtrace.demo.scenarios.program import MODEL_INFO
+from autogen_streamtrace.commands.demo.scenarios.program import MODEL_INFO
 
 INFO: Final[Any] = {**MODEL_INFO, "function_calling": True, "structured_output": True, "json_output": True}
 USAGE: Final = RequestUsage(prompt_tokens=1, completion_tokens=1)

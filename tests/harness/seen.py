@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 
-PREFIX: Final = "autogen.stream."
+PREFIX: Final = "streamtrace."
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ Metrics = dict[str, list[Point]]
 
 
 class Stream:
-    """A span of ours: ``stream["chunks"]`` is ``autogen.stream.chunks``; other keys are written whole."""
+    """A span of ours: ``stream["chunks"]`` is ``streamtrace.chunks``; other keys are written whole."""
 
     def __init__(self, span: ReadableSpan) -> None:
         self.span = span

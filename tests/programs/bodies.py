@@ -16,7 +16,7 @@ from autogen_ext.models.anthropic import AnthropicChatCompletionClient
 from autogen_ext.models.ollama import OllamaChatCompletionClient
 from autogen_ext.models.openai import OpenAIChatCompletionClient
 
-from autogen_streamtrace.demo.scenarios.program import MODEL_INFO
+from autogen_streamtrace.commands.demo.scenarios.program import MODEL_INFO
 
 HOST: Final = "127.0.0.1"
 EVENTS: Final = "text/event-stream"

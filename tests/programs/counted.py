@@ -12,7 +12,7 @@ from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 
 from autogen_streamtrace import otlp
 from autogen_streamtrace.cli import app
-from autogen_streamtrace.core import names
+from autogen_streamtrace.core import semconv
 
 given: list[list[Any]] = []
 
@@ -20,7 +20,7 @@ given: list[list[Any]] = []
 class Spans(SpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         attributes = span.attributes or {}
-        layer, outcome = attributes.get(names.A_LAYER), attributes.get(names.A_OUTCOME)
+        layer, outcome = attributes.get(semconv.A_LAYER), attributes.get(semconv.A_OUTCOME)
         given.append(["span", f"{span.context.trace_id:032x}", f"{span.context.span_id:016x}", layer, outcome])
 
 

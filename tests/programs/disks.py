@@ -13,9 +13,9 @@ from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
 import autogen_streamtrace
-from autogen_streamtrace.core.record import clock
+from autogen_streamtrace.commands.top.streams import open_streams
+from autogen_streamtrace.core.stream.state import clock
 from autogen_streamtrace.recorder import flight
-from autogen_streamtrace.recorder.top import open_streams
 
 flight._RENEW = 0.5  # type: ignore[misc]
 

@@ -12,7 +12,7 @@ from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXC
 from programs.watching import Watching
 
 from autogen_streamtrace import patches
-from autogen_streamtrace.demo.model_server import ModelServer
+from autogen_streamtrace.commands.demo.model_server import ModelServer
 
 
 def optional(name: str) -> ModuleType | None:

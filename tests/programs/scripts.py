@@ -90,7 +90,7 @@ class Stage:
         for error in self._made:
             error.__traceback__ = None
 
-    def forget(self) -> None:
+    def reset_after_fork(self) -> None:
         """Lets go of the stream that outlived its event loop, and of the exceptions, which may hold it."""
         self._made.clear()
         self.kept = None
@@ -232,7 +232,7 @@ def play(source: Source, moves: tuple[Move, ...], wrap: Wrap | None = None) -> l
 
     with noticing(stage):
         run(main())
-        stage.forget()
+        stage.reset_after_fork()
         gc.collect()
     return stage.log
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from typing import Any
 
 import autogen_streamtrace
-from autogen_streamtrace.recorder.top import open_streams
+from autogen_streamtrace.commands.top.streams import open_streams
 
 
 async def words(last: "asyncio.Event | None" = None) -> AsyncGenerator[str, None]:

@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.id_generator import RandomIdGenerator
 
 import autogen_streamtrace
-from autogen_streamtrace.core.ledger import Ledger
+from autogen_streamtrace.core.tracker import StreamTracker
 
 _RESOURCE = Resource({"service.instance.id": "test"})
 
@@ -56,18 +56,18 @@ class Watching:
         }
 
     @property
-    def ledger(self) -> Ledger:
-        """The ledger of what is applied now."""
+    def tracker(self) -> StreamTracker:
+        """The tracker of what is applied now."""
         watch = autogen_streamtrace.Instrumentor().watch
         assert watch is not None
-        return watch.ledger
+        return watch.tracker
 
     def spans(self) -> list[ReadableSpan]:
         """Every span that has ended."""
         self.tracer_provider.force_flush()
         return list(self._spans.get_finished_spans())
 
-    def forget(self) -> None:
+    def reset_after_fork(self) -> None:
         """Lets go of the spans so far."""
         self._spans.clear()
 
@@ -85,7 +85,7 @@ class Watching:
 
     def outcome(self, name: str) -> Any:
         """How the one stream whose span has this name ended."""
-        return (self.span(name).attributes or {}).get("autogen.stream.outcome")
+        return (self.span(name).attributes or {}).get("streamtrace.outcome")
 
     def points(self, metric: str) -> dict[str, int]:
         """A counter's values by stream name."""
@@ -97,7 +97,7 @@ class Watching:
                 for each in scope.metrics:
                     if each.name == metric:
                         for point in each.data.data_points:
-                            name = str((point.attributes or {})["autogen.stream.name"])
+                            name = str((point.attributes or {})["streamtrace.name"])
                             found[name] = found.get(name, 0) + int(getattr(point, "value", 0))
         return found
 

@@ -9,19 +9,19 @@ from typing import Any, Final
 
 from otlp_receiver import OtlpReceiver, Received
 
-from autogen_streamtrace.demo.model_server import ModelServer
+from autogen_streamtrace.commands.demo.model_server import ModelServer
 
 from .processes import HOST, TESTS, Server
 
 APP: Final = "programs.chats:app"
 LAYERS: Final = ("server", "agent", "model", "http")
 """Of each of its streams."""
-PREFIX: Final = "autogen.stream."
+PREFIX: Final = "streamtrace."
 ARRIVAL: Final = 20.0
 """Seconds until a span must have arrived."""
 
 
-GONE: Final = ("cancelled", "client", "disconnect")
+GONE: Final = ("cancelled", "end_user", "disconnect")
 """Outcome, who ended it, who cancelled it: the end user's connection went away."""
 SHUT_DOWN: Final = ("cancelled", "process", "shutdown")
 """The same: the server shut down."""

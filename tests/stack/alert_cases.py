@@ -17,7 +17,7 @@ Series = dict[str, str]
 
 def stream(**labels: str) -> Labels:
     """Labels of the streams' metrics, without their prefix."""
-    return {f"autogen_stream_{name}": value for name, value in labels.items()}
+    return {f"streamtrace_{name}": value for name, value in labels.items()}
 
 
 TIMEOUT: Final = stream(
@@ -43,11 +43,11 @@ def one(metric: str, values: str, *labels: Labels) -> Series:
 
 
 def cut(values: str, *labels: Labels) -> Series:
-    return one("autogen_stream_cut_total", values, *labels)
+    return one("streamtrace_cut_total", values, *labels)
 
 
 def ended(values: str, *labels: Labels, fault: str = "false") -> Series:
-    return one("autogen_stream_ended_total", values, TURN, *labels, stream(fault=fault))
+    return one("streamtrace_ended_total", values, TURN, *labels, stream(fault=fault))
 
 
 def turns(good: str, bad: str) -> Series:
@@ -57,11 +57,11 @@ def turns(good: str, bad: str) -> Series:
 
 def recorded(long: str, short: str, good: int, bad: int) -> Series:
     """What the recording rules say of two windows; the same of both."""
-    found = {**one("autogen:turns:objective", "0.99x200")}
+    found = {**one("streamtrace:turns:objective", "0.99x200")}
     for window in (long, short):
-        found |= one(f"autogen:stream_faults:increase{window}", f"{bad}x200", TIMEOUT)
-        found |= one(f"autogen:turns:increase{window}", f"{good}x200", stream(fault="false"))
-        found |= one(f"autogen:turns:increase{window}", f"{bad}x200", stream(fault="true"))
+        found |= one(f"streamtrace:stream_faults:increase{window}", f"{bad}x200", TIMEOUT)
+        found |= one(f"streamtrace:turns:increase{window}", f"{good}x200", stream(fault="false"))
+        found |= one(f"streamtrace:turns:increase{window}", f"{bad}x200", stream(fault="true"))
     return found
 
 
@@ -146,7 +146,7 @@ FIRES: Final = (
     Fires(
         "StreamsStalled",
         one(
-            "autogen_stream_stalled",
+            "streamtrace_stalled",
             "2x20",
             stream(layer="model", waiting_on_type="http", waiting_on_name="api.example"),
         ),
@@ -156,7 +156,7 @@ FIRES: Final = (
     ),
     Fires(
         "OldestStreamTooOld",
-        one("autogen_stream_oldest_seconds", "4000x20", stream(layer="team")),
+        one("streamtrace_oldest_seconds", "4000x20", stream(layer="team")),
         "15m",
         stream(layer="team"),
         f"{WHO}: a team stream has been open for 1h 6m 40s; no cause yet, and no limit has cut it",
@@ -172,9 +172,9 @@ FIRES: Final = (
     Fires(
         "StreamsLost",
         {
-            **one("autogen_stream_started_total", "5x30 stale", stream(layer="agent")),
-            **one("autogen_stream_ended_total", "2x30 stale", stream(layer="agent")),
-            **one("autogen_stream_open", "3x30 stale", stream(layer="agent")),
+            **one("streamtrace_started_total", "5x30 stale", stream(layer="agent")),
+            **one("streamtrace_ended_total", "2x30 stale", stream(layer="agent")),
+            **one("streamtrace_open", "3x30 stale", stream(layer="agent")),
         },
         "60m",
         stream(layer="agent"),
@@ -184,7 +184,7 @@ FIRES: Final = (
     ),
     Fires(
         "NoTelemetry",
-        one("autogen_streamtrace_queue_size", "0x30"),
+        one("streamtrace_instrument_queue_size", "0x30"),
         "60m",
         {},
         f"{WHO}: no metric has come for ten minutes, from any layer; the cause may be the process, its exporter or the "
@@ -228,10 +228,10 @@ FIRES: Final = (
     Fires(
         "FirstChunkSlow",
         {
-            **one("autogen_stream_time_to_first_chunk_seconds_bucket", "0x90", stream(layer="model"), {"le": "10.0"}),
-            **one("autogen_stream_time_to_first_chunk_seconds_bucket", "0+5x90", stream(layer="model"), {"le": "30.0"}),
-            **one("autogen_stream_time_to_first_chunk_seconds_bucket", "0+5x90", stream(layer="model"), {"le": "+Inf"}),
-            **one("autogen_stream_time_to_first_chunk_seconds_count", "0+5x90", stream(layer="model")),
+            **one("streamtrace_time_to_first_chunk_seconds_bucket", "0x90", stream(layer="model"), {"le": "10.0"}),
+            **one("streamtrace_time_to_first_chunk_seconds_bucket", "0+5x90", stream(layer="model"), {"le": "30.0"}),
+            **one("streamtrace_time_to_first_chunk_seconds_bucket", "0+5x90", stream(layer="model"), {"le": "+Inf"}),
+            **one("streamtrace_time_to_first_chunk_seconds_count", "0+5x90", stream(layer="model")),
         },
         "40m",
         {},
@@ -241,7 +241,7 @@ FIRES: Final = (
     ),
     Fires(
         "RecorderUnusable",
-        one("autogen_streamtrace_recorder_state", "2x20"),
+        one("streamtrace_instrument_recorder_state", "2x20"),
         "15m",
         {"instance": "agents-1"},
         f"{WHO}: the flight recorder of agents-1 is unusable; a kill would leave no trace of its open "
@@ -250,7 +250,7 @@ FIRES: Final = (
     ),
     Fires(
         "TelemetryIncomplete",
-        one("autogen_streamtrace_export_failures_total", "0x29 0+1x4 4x60"),
+        one("streamtrace_instrument_export_failures_total", "0x29 0+1x4 4x60"),
         "40m",
         {},
         f"{WHO}: records were dropped, exports failed, or the instrument had a defect of its own, 4 times "
@@ -259,7 +259,7 @@ FIRES: Final = (
     ),
     Fires(
         "LabelsOverflow",
-        one("autogen_streamtrace_names_capped_total", "0x29 0+1x90"),
+        one("streamtrace_instrument_names_capped_total", "0x29 0+1x90"),
         "60m",
         {},
         f"{WHO}: more names than max_names allows, or more than 2,000 sets of attributes; in every layer "
@@ -283,21 +283,21 @@ HEALTHY: Final[Series] = {
     **cut(steady(0.01), TIMEOUT),
     **cut(steady(0.2), BREAK),
     **cut(steady(0.1), stream(layer="model", outcome="length", ended_by="model")),
-    **one("autogen_stream_started_total", steady(10.31), stream(layer="agent", name="helper")),
-    **one("autogen_stream_open", f"5x{DAY}", stream(layer="agent", name="helper")),
-    **one("autogen_stream_stalled", f"0x{DAY}", stream(layer="agent", name="helper")),
-    **one("autogen_stream_oldest_seconds", f"40x{DAY}", stream(layer="agent")),
-    **one("autogen_streamtrace_queue_size", f"3x{DAY}"),
-    **one("autogen_streamtrace_recorder_state", f"1x{DAY}"),
-    **one("autogen_streamtrace_names_capped_total", f"0x{DAY}"),
-    **one("autogen_streamtrace_export_failures_total", f"0x{DAY}"),
-    **one("autogen_streamtrace_errors_total", f"0x{DAY}"),
-    **one("autogen_streamtrace_records_dropped_total", f"0x{DAY}"),
+    **one("streamtrace_started_total", steady(10.31), stream(layer="agent", name="helper")),
+    **one("streamtrace_open", f"5x{DAY}", stream(layer="agent", name="helper")),
+    **one("streamtrace_stalled", f"0x{DAY}", stream(layer="agent", name="helper")),
+    **one("streamtrace_oldest_seconds", f"40x{DAY}", stream(layer="agent")),
+    **one("streamtrace_instrument_queue_size", f"3x{DAY}"),
+    **one("streamtrace_instrument_recorder_state", f"1x{DAY}"),
+    **one("streamtrace_instrument_names_capped_total", f"0x{DAY}"),
+    **one("streamtrace_instrument_export_failures_total", f"0x{DAY}"),
+    **one("streamtrace_instrument_errors_total", f"0x{DAY}"),
+    **one("streamtrace_instrument_records_dropped_total", f"0x{DAY}"),
     **one("gen_ai_client_operation_duration_seconds_count", steady(10), CALL),
     **one("gen_ai_client_operation_duration_seconds_count", steady(0.01), CALL, {"error_type": "429"}),
-    **one("autogen_stream_time_to_first_chunk_seconds_bucket", steady(10), stream(layer="model"), {"le": "2.5"}),
-    **one("autogen_stream_time_to_first_chunk_seconds_bucket", steady(10), stream(layer="model"), {"le": "+Inf"}),
-    **one("autogen_stream_time_to_first_chunk_seconds_count", steady(10), stream(layer="model")),
+    **one("streamtrace_time_to_first_chunk_seconds_bucket", steady(10), stream(layer="model"), {"le": "2.5"}),
+    **one("streamtrace_time_to_first_chunk_seconds_bucket", steady(10), stream(layer="model"), {"le": "+Inf"}),
+    **one("streamtrace_time_to_first_chunk_seconds_count", steady(10), stream(layer="model")),
 }
 """A day with one fault in a thousand turns, some replies at the token limit, some readers who left."""
 

@@ -16,7 +16,7 @@ SETTINGS: Final = ROOT / "stores" / "loki.yaml"
 
 @dataclass(frozen=True)
 class Line:
-    """One log record: its time in nanoseconds, its body, the labels of its stream with its structured metadata."""
+    """One log state: its time in nanoseconds, its body, the labels of its stream with its structured metadata."""
 
     time_ns: int
     body: str

@@ -24,17 +24,17 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import (
 from opentelemetry.proto.resource.v1.resource_pb2 import Resource
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
 
-from autogen_streamtrace.core import names
+from autogen_streamtrace.core import semconv
 
-SCOPE: Final = InstrumentationScope(name=names.SCOPE)
-COMPLETED: Final = {names.A_OUTCOME: names.COMPLETED, names.A_EARLY: False, names.A_FAULT: False}
-TIMED_OUT: Final = {names.A_OUTCOME: names.TIMEOUT, names.A_EARLY: True, names.A_FAULT: True}
-ABANDONED: Final = {names.A_OUTCOME: names.ABANDONED, names.A_EARLY: True, names.A_FAULT: False}
+SCOPE: Final = InstrumentationScope(name=semconv.SCOPE)
+COMPLETED: Final = {semconv.A_OUTCOME: semconv.COMPLETED, semconv.A_EARLY: False, semconv.A_FAULT: False}
+TIMED_OUT: Final = {semconv.A_OUTCOME: semconv.TIMEOUT, semconv.A_EARLY: True, semconv.A_FAULT: True}
+ABANDONED: Final = {semconv.A_OUTCOME: semconv.ABANDONED, semconv.A_EARLY: True, semconv.A_FAULT: False}
 KILLED: Final = {
-    names.A_OUTCOME: names.KILLED,
-    names.A_EARLY: True,
-    names.A_FAULT: True,
-    names.A_LAST_SEEN: "2026-01-01T00:00:00Z",
+    semconv.A_OUTCOME: semconv.KILLED,
+    semconv.A_EARLY: True,
+    semconv.A_FAULT: True,
+    semconv.A_LAST_SEEN: "2026-01-01T00:00:00Z",
 }
 
 

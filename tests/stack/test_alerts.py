@@ -60,13 +60,13 @@ def silent(series: Series, *at: str, alerts: tuple[str, ...] = tuple(RULES)) -> 
 def fires(case: Fires) -> dict[str, Any]:
     rule = RULES[case.alert]
     url = rule["annotations"]["runbook_url"]
-    outcome = case.labels.get("autogen_stream_outcome", "")
+    outcome = case.labels.get("streamtrace_outcome", "")
     expected = {
         "exp_labels": {**JOB, **case.labels, **rule["labels"]},
         "exp_annotations": {
             "summary": case.summary,
             "description": rule["annotations"]["description"],
-            "runbook_url": url.replace("{{ $labels.autogen_stream_outcome }}", outcome),
+            "runbook_url": url.replace("{{ $labels.streamtrace_outcome }}", outcome),
         },
     }
     asked = {"eval_time": case.at, "alertname": case.alert, "exp_alerts": [expected]}
@@ -119,7 +119,7 @@ FLEET: Final = {
     name: values
     for worker in range(20)
     for name, values in one(
-        "autogen_stream_cut_total", f"_x{10 + worker % 3} 1 1 stale", TIMEOUT, {"instance": f"worker-{worker}"}
+        "streamtrace_cut_total", f"_x{10 + worker % 3} 1 1 stale", TIMEOUT, {"instance": f"worker-{worker}"}
     ).items()
 }
 """Twenty workers that live two minutes and have one cut each, the 0 before it lost."""
@@ -127,13 +127,13 @@ FLEET: Final = {
 
 @pytest.mark.parametrize("window", ["5m", "30m", "1h"])
 def test_twenty_short_lived_workers_with_one_cut_each_are_twenty(window: str, tmp_path: Path) -> None:
-    done = counted(tmp_path, FLEET, "14m", f"20 == sum(autogen:stream_faults:increase{window})")
+    done = counted(tmp_path, FLEET, "14m", f"20 == sum(streamtrace:stream_faults:increase{window})")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("window", ["2h", "6h", "1d", "3d"])
 def test_longer_windows_count_them_too(window: str, tmp_path: Path) -> None:
-    done = counted(tmp_path, FLEET, "30m", f"20 == sum(autogen:stream_faults:increase{window})")
+    done = counted(tmp_path, FLEET, "30m", f"20 == sum(streamtrace:stream_faults:increase{window})")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -143,7 +143,7 @@ def test_longer_windows_count_them_too(window: str, tmp_path: Path) -> None:
         (0, stream(outcome="length", ended_by="model")),
         (0, stream(outcome="filtered", ended_by="model")),
         (0, stream(outcome="cancelled", ended_by="caller", cancelled_by="task")),
-        (0, stream(outcome="abandoned", ended_by="client", cancelled_by="disconnect")),
+        (0, stream(outcome="abandoned", ended_by="end_user", cancelled_by="disconnect")),
         (3, stream(outcome="cancelled", ended_by="caller", cancelled_by="deadline")),
         (3, stream(outcome="truncated", ended_by="upstream")),
         (3, stream(outcome="killed", ended_by="process")),
@@ -152,14 +152,14 @@ def test_longer_windows_count_them_too(window: str, tmp_path: Path) -> None:
 )
 def test_what_is_a_fault_is_what_the_contract_calls_one(faults: int, labels: dict[str, str], tmp_path: Path) -> None:
     series = cut("0x10 3x10", stream(layer="model"), labels)
-    asked = f"{faults} == sum(autogen:stream_faults:increase5m or autogen:stream_cuts:increase5m * 0)"
+    asked = f"{faults} == sum(streamtrace:stream_faults:increase5m or streamtrace:stream_cuts:increase5m * 0)"
     done = counted(tmp_path, series, "12m", asked)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_a_process_that_was_silent_for_an_hour_is_not_counted_anew(tmp_path: Path) -> None:
     series = cut("0+1x100 _x60 101x20", TIMEOUT)
-    done = counted(tmp_path, series, "163m", "1 == sum(autogen:stream_faults:increase5m)")
+    done = counted(tmp_path, series, "163m", "1 == sum(streamtrace:stream_faults:increase5m)")
     assert done.returncode == 0, done.stdout + done.stderr
 
 

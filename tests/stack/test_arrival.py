@@ -9,7 +9,7 @@ import httpx
 import pytest
 import trustme
 
-from autogen_streamtrace.demo.run import SERVICE
+from autogen_streamtrace.commands.demo.run import SERVICE
 
 from .collector import CONFIG, FILES, SECURE, Collector
 from .loki import Line, Loki
@@ -102,11 +102,11 @@ def test_every_span_arrives_once(arrived: Arrived) -> None:
 
 
 def test_every_stream_is_counted_under_its_layer_and_outcome(arrived: Arrived) -> None:
-    query = f"sum by (autogen_stream_layer, autogen_stream_outcome) ({arrived.series('autogen_stream_ended_total')})"
+    query = f"sum by (streamtrace_layer, streamtrace_outcome) ({arrived.series('streamtrace_ended_total')})"
 
     def counted() -> dict[tuple[str, str], int]:
         return {
-            (labels["autogen_stream_layer"], labels["autogen_stream_outcome"]): int(count)
+            (labels["streamtrace_layer"], labels["streamtrace_outcome"]): int(count)
             for labels, count in arrived.prometheus.query(query)
         }
 
@@ -131,11 +131,11 @@ def test_every_metric_that_was_exported_has_its_last_value_in_prometheus(arrived
         ]
 
     eventually(lambda: last_sums(arrived) and not missing(), what="the metrics")
-    assert {"autogen_stream_cut_total", "gen_ai_client_operation_duration_seconds_count"} <= last_sums(arrived).keys()
+    assert {"streamtrace_cut_total", "gen_ai_client_operation_duration_seconds_count"} <= last_sums(arrived).keys()
 
 
 def test_the_labels_of_the_resource_are_on_the_series(arrived: Arrived) -> None:
-    query = arrived.series("autogen_stream_ended_total")
+    query = arrived.series("streamtrace_ended_total")
     labels = eventually(lambda: arrived.prometheus.query(query), what="a series")[0][0]
     assert labels["service_version"] == VERSION
     assert labels["job"] == labels["service_name"] == SERVICE
@@ -146,7 +146,7 @@ def test_exemplars_of_the_cuts_lead_to_traces_that_arrived(arrived: Arrived) -> 
     traces = {trace for trace, _ in arrived.given.events}
     found = eventually(
         lambda: arrived.prometheus.api(
-            "query_exemplars", query=arrived.series("autogen_stream_cut_total"), start=0, end=4e9
+            "query_exemplars", query=arrived.series("streamtrace_cut_total"), start=0, end=4e9
         ),
         what="exemplars",
     )

@@ -9,7 +9,7 @@ import pytest
 from binaries import binary
 from otlp_receiver import OtlpReceiver
 
-from autogen_streamtrace.core import names
+from autogen_streamtrace.core import semconv
 
 from . import loki, prometheus
 from .collector import CONFIG, GATEWAY, SECURE, Collector
@@ -68,7 +68,7 @@ def test_the_exporter_in_the_comment_can_be_scraped(tmp_path: Path) -> None:
     config.write_text(uncommented.replace("exporters: [otlp_http/prometheus]", "exporters: [prometheus]"))
     with Collector(tmp_path, config, PROMETHEUS_SCRAPE_ENDPOINT=f"{HOST}:{port}") as running:
         sender = Sender(running.http_port, service_version="4.7.11", service_instance_id="worker-1")
-        assert sender.count(names.M_CUT, 3, {names.A_LAYER: names.HTTP})
+        assert sender.count(semconv.M_CUT, 3, {semconv.A_LAYER: semconv.HTTP})
         sender.close()
         scraped = eventually(
             lambda: [

@@ -29,7 +29,7 @@ def collector(tmp_path_factory: pytest.TempPathFactory, prometheus: Prometheus) 
 def test_twenty_workers_with_one_cut_each_are_twenty_cuts(collector: Collector, prometheus: Prometheus) -> None:
     env = {**os.environ, **collector.sdk("http/protobuf"), "OTEL_SERVICE_NAME": "fleet"}
     subprocess.run([sys.executable, str(PROGRAMS / "fleet.py"), str(WORKERS)], env=env, check=True, timeout=60)
-    cuts = 'autogen_stream_cut_total{service_name="fleet"}'
+    cuts = 'streamtrace_cut_total{service_name="fleet"}'
     eventually(lambda: prometheus.total(f"count({cuts})") == WORKERS, what="a series of each worker")
     assert prometheus.total(NEW.format(x=cuts)) == WORKERS
     later = time.time() + 600

@@ -33,7 +33,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
 
 @pytest.mark.parametrize("window", ["5m", "30m", "1h"])
 def test_the_recording_rules_count_each_workers_cut(prometheus: Prometheus, window: str) -> None:
-    counted = f"sum(autogen:stream_cuts:increase{window})"
+    counted = f"sum(streamtrace:stream_cuts:increase{window})"
     eventually(lambda: prometheus.total(counted) == WORKERS, what=counted)
 
 
@@ -44,5 +44,5 @@ def test_a_panel_counts_them_the_same(prometheus: Prometheus) -> None:
 
 def test_extrapolation_would_not(prometheus: Prometheus) -> None:
     """What `increase()` makes of them, so that the rules are known to be needed."""
-    eventually(lambda: prometheus.total("sum(autogen:stream_cuts:increase5m)") == WORKERS, what="the cuts")
-    assert prometheus.total("sum(increase(autogen_stream_cut_total[5m]))") != WORKERS
+    eventually(lambda: prometheus.total("sum(streamtrace:stream_cuts:increase5m)") == WORKERS, what="the cuts")
+    assert prometheus.total("sum(increase(streamtrace_cut_total[5m]))") != WORKERS

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from autogen_streamtrace.core import names
+from autogen_streamtrace.core import semconv
 
 from .collector import CONFIG, FILES, GATEWAY, Collector
 from .sending import ABANDONED, COMPLETED, TIMED_OUT, Ids, Sender, batches, event, hex_ids, span
@@ -115,8 +115,8 @@ def test_the_others_are_kept_at_the_share_asked_for(
 def test_an_instances_metrics_all_go_to_one_gateway(tier: Tier) -> None:
     for number in range(6):
         sender = Sender(tier.agent.http_port, service_instance_id=f"worker-{number}")
-        for metric in (names.M_STARTED, names.M_ENDED, names.M_CUT):
-            assert sender.count(metric, 1, {names.A_LAYER: names.HTTP})
+        for metric in (semconv.M_STARTED, semconv.M_ENDED, semconv.M_CUT):
+            assert sender.count(metric, 1, {semconv.A_LAYER: semconv.HTTP})
         sender.close()
 
     def where() -> dict[str, list[int]]:
@@ -134,7 +134,7 @@ def test_an_instances_metrics_all_go_to_one_gateway(tier: Tier) -> None:
 def test_events_arrive_once(tier: Tier) -> None:
     sender = Sender(tier.agent.http_port)
     for number in range(20):
-        assert sender.events(event(names.E_END, f"event {number}", TIMED_OUT))
+        assert sender.events(event(semconv.E_END, f"event {number}", TIMED_OUT))
     sender.close()
 
     def bodies() -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from autogen_streamtrace.demo.model_server import ModelServer
+from autogen_streamtrace.commands.demo.model_server import ModelServer
 
 from .collector import CONFIG, FILES, Collector
 from .prometheus import Prometheus
@@ -82,12 +82,12 @@ def test_streams_that_a_proxys_limit_cuts_make_the_right_alert_fire(tmp_path: Pa
         fired = {alert["labels"]["alertname"]: alert for alert in eventually(firing, limit=60, what="an alert to fire")}
         cause = fired["StreamFaultsOfOneCause1H"]
         assert cause["labels"]["job"] == SERVICE
-        assert cause["labels"]["autogen_stream_layer"] == "http"
-        assert cause["labels"]["autogen_stream_outcome"] == "disconnected"
-        assert cause["labels"]["autogen_stream_ended_by"] == "upstream"
-        assert cause["labels"]["autogen_stream_cause_type"] in (
+        assert cause["labels"]["streamtrace_layer"] == "http"
+        assert cause["labels"]["streamtrace_outcome"] == "disconnected"
+        assert cause["labels"]["streamtrace_ended_by"] == "upstream"
+        assert cause["labels"]["streamtrace_cause_type"] in (
             "httpx2.RemoteProtocolError",
             "httpx.RemoteProtocolError",
         )
         assert cause["annotations"]["runbook_url"].endswith("disconnected.md")
-        assert prometheus.total(f'sum(autogen:stream_faults:increase1h{{job="{SERVICE}"}})') == STREAMS
+        assert prometheus.total(f'sum(streamtrace:stream_faults:increase1h{{job="{SERVICE}"}})') == STREAMS

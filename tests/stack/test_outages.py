@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from autogen_streamtrace.core import names
+from autogen_streamtrace.core import semconv
 
 from .collector import CONFIG, STORE, Collector
 from .runs import PROGRAMS
@@ -71,9 +71,9 @@ class Load:
             one = span(self.ids, self.ids.trace(), self.told)
             if self.sender.spans(one):
                 self.spans.add(one.span_id.hex())
-            if self.sender.events(event(names.E_END, one.span_id.hex(), self.told)):
+            if self.sender.events(event(semconv.E_END, one.span_id.hex(), self.told)):
                 self.events.add(one.span_id.hex())
-            if self.sender.count(names.M_CUT, self.count + 1, {names.A_LAYER: names.HTTP}):
+            if self.sender.count(semconv.M_CUT, self.count + 1, {semconv.A_LAYER: semconv.HTTP}):
                 self.count += 1
 
     def lost(self, store: Collector) -> list[str]:
@@ -83,7 +83,7 @@ class Load:
         counts = [
             int(point["asInt"])
             for each in store.metrics()
-            if each.data["name"] == names.M_CUT
+            if each.data["name"] == semconv.M_CUT
             for point in each.data["sum"]["dataPoints"]
         ]
         count = [] if self.count == max(counts, default=0) else [f"{self.count} counted, not {max(counts, default=0)}"]
@@ -137,7 +137,7 @@ def test_the_program_does_not_notice(collector: Collector, store: Collector) -> 
         values = (
             int(point["asInt"])
             for each in store.metrics()
-            if each.data["name"] == names.M_ENDED
+            if each.data["name"] == semconv.M_ENDED
             for point in each.data["sum"]["dataPoints"]
         )
         return max(values, default=0)

@@ -16,7 +16,7 @@ from opentelemetry.sdk._logs.export import SimpleLogRecordProcessor
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.util.types import AnyValue
 
-from autogen_streamtrace.core import names
+from autogen_streamtrace.core import semconv
 
 from .collector import CONFIG, FILES, Collector
 from .loki import Loki
@@ -31,7 +31,7 @@ RESOURCE: Final = "service.namespace=shop,service.version=1.2.3,deployment.envir
 KEEP_ALL: Final = {"SAMPLING_EARLY_PERCENT": "100", "SAMPLING_REST_PERCENT": "100"}
 STEP: Final = 5
 """Seconds between two points of a panel."""
-LONGEST: Final = 'autogen:turns:increase3d{autogen_stream_fault="true"}'
+LONGEST: Final = 'streamtrace:turns:increase3d{streamtrace_fault="true"}'
 """The recorded series that comes last: its windows begin at whole minutes."""
 NOT_THERE: Final = {vocabulary.label(metric) for metric in vocabulary.NOT_IN_THE_DEMO}
 NEVER_IN_HEALTH: Final = re.compile(r"otelcol_\w+(refused|send_failed|too_early|late_span)\w*")
@@ -75,10 +75,10 @@ def blocked_loop(loki: Loki) -> None:
     provider = LoggerProvider(Resource({"service.name": "blocked"}), shutdown_on_exit=False)
     provider.add_log_record_processor(SimpleLogRecordProcessor(OTLPLogExporter(f"{loki.otlp}/v1/logs")))
     attributes: dict[str, AnyValue] = {
-        "event.name": names.E_STALL,
+        "event.name": semconv.E_STALL,
         "service.instance.id": "worker-1",  # as the Collector's configuration puts it there
-        names.A_LOOP_BLOCKED: True,
-        names.A_WAITING_ON_TYPE: names.TOOL,
+        semconv.A_LOOP_BLOCKED: True,
+        semconv.A_WAITING_ON_TYPE: semconv.TOOL,
     }
     provider.get_logger("test").emit(
         timestamp=time.time_ns(),
@@ -91,7 +91,7 @@ def blocked_loop(loki: Loki) -> None:
 
 def lacks(query: str) -> bool:
     """Whether a query asks for nothing but what neither the demo nor a healthy Collector brings."""
-    asked = {word for word in words(query) if re.match(r"(autogen_stream(?!_.*_(type|name|id|by)\b)|otelcol_)", word)}
+    asked = {word for word in words(query) if re.match(r"(streamtrace(?!_.*_(type|name|id|by)\b)|otelcol_)", word)}
     missing = {word for word in asked if NEVER_IN_HEALTH.match(word)}
     missing |= {word for word in asked if any(word.startswith(name) for name in NOT_THERE)}
     return bool(missing)
@@ -121,14 +121,14 @@ def test_a_panels_logql_returns_data(target: Target, played: Played) -> None:
 @pytest.mark.parametrize("rule", rules("recording-rules.yaml"), ids=lambda rule: str(rule["record"]))
 def test_a_recording_rule_records(rule: dict[str, str], played: Played) -> None:
     found = played.series(rule["record"])
-    assert found or rule["record"] == "autogen:streams_lost:6h"
+    assert found or rule["record"] == "streamtrace:streams_lost:6h"
 
 
 @pytest.mark.parametrize("rule", rules("alert-rules.yaml"), ids=lambda rule: str(rule["alert"]))
 def test_an_alerts_promql_runs_on_series_that_are_there(rule: dict[str, str], played: Played) -> None:
     played.prometheus.query(rule["expr"])
-    asked = {word for word in words(rule["expr"]) if re.match(r"autogen(:|_.*(total|seconds\w*|open|size)$)", word)}
-    for metric in asked - {"autogen:streams_lost:6h"}:
+    asked = {word for word in words(rule["expr"]) if re.match(r"streamtrace(:|_.*(total|seconds\w*|open|size)$)", word)}
+    for metric in asked - {"streamtrace:streams_lost:6h"}:
         assert lacks(metric) or played.series(f"count(last_over_time({metric}[1h]))"), metric
 
 
@@ -154,15 +154,13 @@ def test_the_attributes_that_traceql_names_arrive(played: Played) -> None:
 
 
 def test_the_cuts_lead_to_traces(played: Played) -> None:
-    data = played.prometheus.api(
-        "query_exemplars", query="autogen_stream_cut_total", start=played.start, end=played.end
-    )
+    data = played.prometheus.api("query_exemplars", query="streamtrace_cut_total", start=played.start, end=played.end)
     ids = {exemplar["labels"]["trace_id"] for series in data for exemplar in series["exemplars"]}
     assert ids & {span.data["traceId"] for span in played.collector.spans()}
 
 
 def test_a_log_event_carries_the_trace_that_the_links_follow(played: Played) -> None:
-    lines = played.loki.lines('{service_name=~".+"} | event_name="autogen.stream.end"')
+    lines = played.loki.lines('{service_name=~".+"} | event_name="streamtrace.end"')
     assert {line.labels["trace_id"] for line in lines} & {span.data["traceId"] for span in played.collector.spans()}
 
 
@@ -171,7 +169,7 @@ def test_the_variables_find_their_values(played: Played) -> None:
         assert "$" in target.query or "vector" in target.query or "max(" in target.query
     found = played.prometheus.query(
         "group by (deployment_environment_name, service_name, service_version, job, instance) "
-        "(autogen_streamtrace_queue_size)"
+        "(streamtrace_instrument_queue_size)"
     )
     (labels, _), *others = found
     assert not others and labels["job"] == f"shop/{labels['service_name']}"

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from autogen_streamtrace.core import names
+from autogen_streamtrace.core import semconv
 
 from .collector import CONFIG, FILES, Collector
 from .loki import Loki
@@ -56,20 +56,20 @@ def test_killed_spans_of_three_hours_ago_arrive_under_their_own_ids_and_times(
 
 
 def test_events_of_three_hours_ago_are_found_behind_newer_ones(dead: Sender, loki: Loki) -> None:
-    assert dead.events(event(names.E_END, "fresh", COMPLETED))
+    assert dead.events(event(semconv.E_END, "fresh", COMPLETED))
     eventually(lambda: loki.lines(STREAMS), what="the fresh event")
-    late = event(names.E_END, "late", KILLED, ago=HOURS)
+    late = event(semconv.E_END, "late", KILLED, ago=HOURS)
     assert dead.events(late)
     found = eventually(lambda: loki.lines(f'{STREAMS} |= "late"'), what="the late event")
     assert [line.time_ns for line in found] == [late.time_unix_nano]
-    assert found[0].labels["event_name"] == names.E_END
-    assert found[0].labels["autogen_stream_outcome"] == names.KILLED
+    assert found[0].labels["event_name"] == semconv.E_END
+    assert found[0].labels["streamtrace_outcome"] == semconv.KILLED
     assert found[0].labels["service_instance_id"] == "worker-7"
 
 
 def test_samples_of_three_hours_ago_are_found_behind_newer_ones(dead: Sender, prometheus: Prometheus) -> None:
-    metric, told = "autogen.stream.late", {names.A_LAYER: names.HTTP}
-    series = "autogen_stream_late_total"
+    metric, told = "streamtrace.late", {semconv.A_LAYER: semconv.HTTP}
+    series = "streamtrace_late_total"
     assert dead.count(metric, 5, told)
     eventually(lambda: prometheus.query(series), what="the fresh sample")
     assert dead.count(metric, 3, told, ago=HOURS)
@@ -81,16 +81,16 @@ def test_fifty_streams_of_a_killed_process_are_counted_told_and_no_longer_open(
     collector: Collector, prometheus: Prometheus, loki: Loki
 ) -> None:
     env = {**collector.sdk("http/protobuf"), "OTEL_SERVICE_NAME": "killed"}
-    still_open = 'sum(autogen_stream_open{service_name="killed"})'
+    still_open = 'sum(streamtrace_open{service_name="killed"})'
     with holding(OPEN, {**env, "OTEL_METRIC_EXPORT_INTERVAL": "300"}) as process:
         eventually(lambda: prometheus.total(still_open) == OPEN, what="the open streams")
         process.kill()
         process.wait()
     recover(env)
-    ended = 'autogen_stream_ended_total{service_name="killed", autogen_stream_outcome="killed"}'
+    ended = 'streamtrace_ended_total{service_name="killed", streamtrace_outcome="killed"}'
     eventually(lambda: prometheus.total(NEW.format(x=ended)) == OPEN, what="the killed streams to be counted")
     eventually(lambda: prometheus.query(f"{still_open} == 0"), what="none to be open")
-    told = '{service_name="killed"} | event_name="autogen.stream.end" | autogen_stream_outcome="killed"'
+    told = '{service_name="killed"} | event_name="streamtrace.end" | streamtrace_outcome="killed"'
     eventually(lambda: len(loki.lines(told)) == OPEN, what="the events")
     spans = [each for each in collector.spans() if each.resource["service.name"] == "killed"]
-    assert [each.attributes[names.A_OUTCOME] for each in spans].count(names.KILLED) == OPEN
+    assert [each.attributes[semconv.A_OUTCOME] for each in spans].count(semconv.KILLED) == OPEN

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from autogen_streamtrace.core import names
+from autogen_streamtrace.core import semconv
 
 from .collector import CONFIG, FILES, Collector
 from .sending import TIMED_OUT, Ids, Sender, event, span
@@ -27,14 +27,14 @@ SECRETS: dict[str, Any] = {
     "db.password": SECRET,
 }
 HARMLESS: dict[str, Any] = {
-    names.GEN_AI_INPUT_TOKENS: 17,
-    names.GEN_AI_OUTPUT_TOKENS: 4711,
-    names.GEN_AI_TOKEN_TYPE: "input",
+    semconv.GEN_AI_INPUT_TOKENS: 17,
+    semconv.GEN_AI_OUTPUT_TOKENS: 4711,
+    semconv.GEN_AI_TOKEN_TYPE: "input",
     "gen_ai.request.max_tokens": 100,
-    names.A_CAUSE_CHAIN: ["openai.APIConnectionError", "httpx2.ReadError"],
-    names.A_WAITING_ON_NAME: "token.example",
-    names.A_CANCELLED_BY: "token",
-    names.SERVER_ADDRESS: "models.example",
+    semconv.A_CAUSE_CHAIN: ["openai.APIConnectionError", "httpx2.ReadError"],
+    semconv.A_WAITING_ON_NAME: "token.example",
+    semconv.A_CANCELLED_BY: "token",
+    semconv.SERVER_ADDRESS: "models.example",
     "http.response.header.x-request-id": ["req_4711"],
     "url.path": "/v1/chat",
 }
@@ -47,7 +47,7 @@ def passed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, dict[
     with Collector(tmp_path_factory.mktemp("redaction"), CONFIG, FILES) as collector:
         sender = Sender(collector.http_port)
         sender.spans(span(ids, ids.trace(), {**TIMED_OUT, **SECRETS, **HARMLESS}))
-        sender.events(event(names.E_END, f"ended at https://a.example/?key={SECRET}", {**SECRETS, **HARMLESS}))
+        sender.events(event(semconv.E_END, f"ended at https://a.example/?key={SECRET}", {**SECRETS, **HARMLESS}))
         eventually(lambda: collector.spans() and collector.logs(), what="both")
         (told,), (logged,) = collector.spans(), collector.logs()
         sender.close()

@@ -140,9 +140,9 @@ def swarm(program: Program) -> Swarm:
 
 
 def magentic(program: Program) -> MagenticOneGroupChat:
-    ledger = {name: {"reason": "", "answer": name == "is_request_satisfied"} for name in ANSWERS}
-    ledger |= {name: {"reason": "", "answer": "clerk"} for name in ("next_speaker", "instruction_or_question")}
-    replies = ("facts", "plan", json.dumps(ledger), "It is approved.")
+    tracker = {name: {"reason": "", "answer": name == "is_request_satisfied"} for name in ANSWERS}
+    tracker |= {name: {"reason": "", "answer": "clerk"} for name in ("next_speaker", "instruction_or_question")}
+    replies = ("facts", "plan", json.dumps(tracker), "It is approved.")
     return MagenticOneGroupChat([clerk()], model(*replies), name="office")
 
 

@@ -10,14 +10,14 @@ import wrapt
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span
 
-from . import scope
-from .contain import contained
-from .ledger import Ledger
-from .loops import prime
-from .record import Opening, Record, clock
-from .scope import get, switch
+from autogen_streamtrace.core.errors import contained
+from autogen_streamtrace.core.stream import scope
+from autogen_streamtrace.core.stream.scope import get, switch
+from autogen_streamtrace.core.stream.state import StreamInfo, StreamState, clock
+from autogen_streamtrace.core.tracker import StreamTracker
+from autogen_streamtrace.core.watching.loops import prime
 
-Note = Callable[[Record, Any], None]
+Note = Callable[[StreamState, Any], None]
 """Reads what a stream's terminal item says into its record."""
 
 
@@ -36,15 +36,15 @@ class _Alive:
 
 
 def stream(
-    ledger: Ledger,
+    tracker: StreamTracker,
     source: AsyncIterator[Any],
-    opening: Opening,
+    info: StreamInfo,
     terminal: type | tuple[type, ...] = (),
     note: Note | None = None,
 ) -> AsyncGenerator[Any, Any]:
     """Wraps an asynchronous stream. ``terminal`` are the types of the item that says that it is complete."""
     alive = _Alive(scope.here())
-    tapped = _read(ledger, source, opening, terminal, note, alive)
+    tapped = _read(tracker, source, info, terminal, note, alive)
     alive.generator = weakref.ref(tapped)
     prime(tapped)
     if hasattr(source, "__qualname__"):
@@ -53,9 +53,9 @@ def stream(
 
 
 async def _read(
-    ledger: Ledger,
+    tracker: StreamTracker,
     source: Any,
-    opening: Opening,
+    info: StreamInfo,
     terminal: type | tuple[type, ...],
     note: Note | None,
     alive: _Alive,
@@ -64,23 +64,23 @@ async def _read(
     try:
         sent = yield
     except GeneratorExit:
-        ledger.never(opening, alive.context)
+        tracker.never(info, alive.context)
         if alive.generator() is not None:
             await source.aclose()
         raise
     except BaseException as thrown:
-        ledger.never(opening, alive.context)
+        tracker.never(info, alive.context)
         await source.athrow(thrown)
         raise
-    record = ledger.begin(opening) or Record.unwatched(opening)
+    state = tracker.begin(info) or StreamState.unwatched(info)
     left: BaseException | None = None
     thrown_in = 0
     plain: type | None = None
     chunks, gap, held = 0, -1.0, 0.0
-    asked = record.asked
-    content, watcher = record.content, ledger.watcher
+    asked = state.asked
+    content, watcher = state.content, tracker.watcher
     base = get()
-    inside = derived = scope.of(record, base)
+    inside = derived = scope.of(state, base)
     items = source if sent is None else _Resumed(source, source.asend(sent))
     try:
         while True:
@@ -93,26 +93,26 @@ async def _read(
                 if now > watcher.overdue:
                     watcher.give_way(now)
                 chunks += 1
-                record.chunks = chunks
-                record.last = now
+                state.chunks = chunks
+                state.last = now
                 if now - asked > gap:
-                    gap = _note_gap(record, now, asked)
+                    gap = _note_gap(state, now, asked)
                 if content is not None:
                     content.add(item)
                 kind = item.__class__
                 if kind is str:
-                    record.size += len(item)
+                    state.size += len(item)
                 elif kind is not plain:
                     plain = kind
                     if isinstance(item, terminal):
                         plain = None
-                        _note_terminal(record, item, note)
+                        _note_terminal(state, item, note)
                 try:
                     sent = yield item
                 except GeneratorExit as leaving:
-                    record.caller_time = held + clock() - now
+                    state.caller_time = held + clock() - now
                     if alive.generator() is None:
-                        ledger.end(record, "closed")
+                        tracker.end(state, "closed")
                         raise
                     left = leaving
                     break
@@ -120,12 +120,12 @@ async def _read(
                     thrown_in = id(thrown)
                     items = _Resumed(source, source.athrow(thrown))
                     sent = items
-                record.asked = asked = clock()
+                state.asked = asked = clock()
                 held += asked - now
                 if get() is not base:
                     base = get()
                     if inside is derived:
-                        inside = derived = scope.of(record, base)
+                        inside = derived = scope.of(state, base)
                 if sent is not None:
                     if sent is not items:
                         items = _Resumed(source, source.asend(sent))
@@ -133,30 +133,30 @@ async def _read(
                 switch(inside)
             else:
                 switch(base)
-                record.caller_time = held
-                ledger.end(record, "returned")
+                state.caller_time = held
+                tracker.end(state, "returned")
                 return
             if left is not None:
                 try:
-                    if not await _ignored(ledger, record, source):
+                    if not await _ignored(tracker, state, source):
                         raise left
                 finally:
                     left = None  # it holds this frame
                 items = _Resumed(source, _nothing())  # yielding once more, this fails as the source did, and goes on
     except BaseException as error:
         scope.leave(inside, base)
-        if not record.closed:
-            record.caller_time = held
-            ledger.end(record, "raised", error, thrown_in=id(error) == thrown_in)
+        if not state.closed:
+            state.caller_time = held
+            tracker.end(state, "raised", error, thrown_in=id(error) == thrown_in)
         raise
 
 
-async def _ignored(ledger: Ledger, record: Record, source: Any) -> bool:
+async def _ignored(tracker: StreamTracker, state: StreamState, source: Any) -> bool:
     """The reader closes the stream: its verdict falls now, however long the source takes to close.
 
     True where the source went on in spite of it.
     """
-    ledger.end(record, "closed", over=False)
+    tracker.end(state, "closed", over=False)
     try:
         await source.aclose()
     except RuntimeError:
@@ -164,7 +164,7 @@ async def _ignored(ledger: Ledger, record: Record, source: Any) -> bool:
             raise
         return True
     finally:
-        ledger.over(record)
+        tracker.over(state)
     return False
 
 
@@ -172,21 +172,21 @@ async def _nothing() -> None:
     pass
 
 
-def _note_gap(record: Record, now: float, asked: float) -> float:
-    if record.chunks == 1:
-        record.first = now
+def _note_gap(state: StreamState, now: float, asked: float) -> float:
+    if state.chunks == 1:
+        state.first = now
         return 0.0
-    record.longest_gap = now - asked
-    return record.longest_gap
+    state.longest_gap = now - asked
+    return state.longest_gap
 
 
-def _note_terminal(record: Record, item: Any, note: Note | None) -> None:
-    record.terminal = True
-    if record.content is not None:
-        record.content.result = item
+def _note_terminal(state: StreamState, item: Any, note: Note | None) -> None:
+    state.terminal = True
+    if state.content is not None:
+        state.content.result = item
     if note is not None:
         with contained("reading a terminal item"):
-            note(record, item)
+            note(state, item)
 
 
 class _Resumed:
@@ -207,110 +207,112 @@ class _Resumed:
 
 
 async def call(
-    ledger: Ledger, opening: Opening | None, function: Callable[[], Awaitable[Any]], note: Note | None = None
+    tracker: StreamTracker, info: StreamInfo | None, function: Callable[[], Awaitable[Any]], note: Note | None = None
 ) -> Any:
     """Wraps one awaited call that is no stream."""
-    if opening is None:
+    if info is None:
         return await function()
-    with Entered(ledger, opening) as record:
+    with Entered(tracker, info) as state:
         result = await function()
-        if record is not None:
-            _note_terminal(record, result, note)
+        if state is not None:
+            _note_terminal(state, result, note)
         return result
 
 
 class Entered:
     """A block of code as one stream without items. A context manager that lets every exception pass."""
 
-    __slots__ = ("_base", "_inside", "_ledger", "_opening", "_record")
+    __slots__ = ("_base", "_info", "_inside", "_state", "_tracker")
 
-    def __init__(self, ledger: Ledger, opening: Opening) -> None:
-        self._ledger = ledger
-        self._opening = opening
+    def __init__(self, tracker: StreamTracker, info: StreamInfo) -> None:
+        self._tracker = tracker
+        self._info = info
 
-    def __enter__(self) -> Record | None:
-        self._record = self._ledger.begin(self._opening)
-        if self._record is not None:
+    def __enter__(self) -> StreamState | None:
+        self._state = self._tracker.begin(self._info)
+        if self._state is not None:
             self._base = get()
-            self._inside = scope.of(self._record, self._base)
+            self._inside = scope.of(self._state, self._base)
             scope.switch(self._inside)
-        return self._record
+        return self._state
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        if self._record is None:
+        if self._state is None:
             return
         scope.leave(self._inside, self._base)
-        self._ledger.end(self._record, "returned" if error is None else "raised", error)
+        self._tracker.end(self._state, "returned" if error is None else "raised", error)
 
 
 @contextlib.contextmanager
 def no_span(*args: Any, **kwargs: Any) -> Iterator[Span]:
     """In place of a span of AutoGen's own, which would double ours: the span of the stream that is current."""
-    record = scope.current()
-    yield record.span if record is not None else INVALID_SPAN
+    state = scope.current()
+    yield state.span if state is not None else INVALID_SPAN
 
 
-def opened(opening: Callable[[], Opening]) -> Opening | None:
-    """What ``opening`` says of a stream; None where it failed: the stream is then left alone."""
+def opened(info: Callable[[], StreamInfo]) -> StreamInfo | None:
+    """What ``info`` says of a stream; None where it failed: the stream is then left alone."""
     with contained("naming a stream"):
-        return opening()
+        return info()
     return None
 
 
 def watched(
-    ledger: Ledger,
+    tracker: StreamTracker,
     source: Any,
-    opening: Callable[[], Opening],
+    info: Callable[[], StreamInfo],
     terminal: type | tuple[type, ...] = (),
     note: Note | None = None,
 ) -> Any:
     """Wraps whatever is read as a stream, in the same shape; leaves alone what is none."""
     if not hasattr(source, "__aiter__") and not hasattr(source, "__anext__"):
         return source
-    known = opened(opening)
+    known = opened(info)
     if known is None:
         return source
     if inspect.isasyncgen(source):
-        return stream(ledger, source, known, terminal, note)
+        return stream(tracker, source, known, terminal, note)
     if hasattr(source, "__anext__"):
         shape = _ClosableIterator if hasattr(source, "aclose") else _Iterator
-        return shape(source, _Steps(ledger, known, terminal, note))
-    return _Iterable(source, lambda iterator: watched(ledger, iterator, lambda: known, terminal, note))
+        return shape(source, _Steps(tracker, known, terminal, note))
+    return _Iterable(source, lambda iterator: watched(tracker, iterator, lambda: known, terminal, note))
 
 
-def overheard(source: Any, record: Record, terminal: type | tuple[type, ...], note: Note) -> Any:
+def overheard(source: Any, state: StreamState, terminal: type | tuple[type, ...], note: Note) -> Any:
     """Whatever is read as a stream inside another one of its layer; what it says goes into the other's record."""
-    return _Overheard(source, record, terminal, note) if hasattr(source, "__anext__") else source
+    return _Overheard(source, state, terminal, note) if hasattr(source, "__anext__") else source
 
 
 class _Steps:
     """A stream that is no native generator, each of whose steps is a call of its own: it may fail and go on."""
 
-    def __init__(self, ledger: Ledger, opening: Opening, terminal: type | tuple[type, ...], note: Note | None) -> None:
-        self._ledger = ledger
-        self._opening = opening
+    def __init__(
+        self, tracker: StreamTracker, info: StreamInfo, terminal: type | tuple[type, ...], note: Note | None
+    ) -> None:
+        self._tracker = tracker
+        self._info = info
         self._terminal = terminal
         self._note = note
-        self._record: Record | None = None
+        self._state: StreamState | None = None
         self._context = scope.here()
 
     async def step(self, advance: Callable[[], Awaitable[Any]]) -> Any:
         """Reads the next item."""
-        record = self._asked()
+        state = self._asked()
         base = get()
-        inside = scope.of(record, base)
+        inside = scope.of(state, base)
         switch(inside)
         try:
             item = await advance()
         except StopAsyncIteration:
-            self._ledger.end(record, "returned")
+            self._tracker.end(state, "returned")
             raise
         except BaseException as error:
-            self._ledger.end(record, "raised", error)
+            self._tracker.end(state, "raised", error)
             raise
         finally:
             scope.leave(inside, base)
-        self._arrived(record, item)
+        self._arrived(state, item)
         return item
 
     async def close(self, close: Callable[[], Awaitable[Any]]) -> Any:
@@ -320,34 +322,34 @@ class _Steps:
 
     def left(self) -> None:
         """The reader left it, or dropped it. Safe in a finaliser."""
-        if self._record is None:
-            self._record = Record.unwatched(self._opening)
-            self._ledger.never(self._opening, self._context)
+        if self._state is None:
+            self._state = StreamState.unwatched(self._info)
+            self._tracker.never(self._info, self._context)
         else:
-            self._ledger.end(self._record, "closed")
+            self._tracker.end(self._state, "closed")
 
-    def _asked(self) -> Record:
-        if self._record is None:
-            self._record = self._ledger.begin(self._opening) or Record.unwatched(self._opening)
-            return self._record
-        record = self._record
-        record.asked = clock()
-        record.caller_time += record.asked - record.last
-        return record
+    def _asked(self) -> StreamState:
+        if self._state is None:
+            self._state = self._tracker.begin(self._info) or StreamState.unwatched(self._info)
+            return self._state
+        state = self._state
+        state.asked = clock()
+        state.caller_time += state.asked - state.last
+        return state
 
-    def _arrived(self, record: Record, item: Any) -> None:
-        record.last = clock()
-        record.chunks += 1
-        if record.last - record.asked > record.longest_gap:
-            _note_gap(record, record.last, record.asked)
-        if record.chunks == 1:
-            record.first = record.last
-        if record.content is not None:
-            record.content.add(item)
+    def _arrived(self, state: StreamState, item: Any) -> None:
+        state.last = clock()
+        state.chunks += 1
+        if state.last - state.asked > state.longest_gap:
+            _note_gap(state, state.last, state.asked)
+        if state.chunks == 1:
+            state.first = state.last
+        if state.content is not None:
+            state.content.add(item)
         if item.__class__ is str:
-            record.size += len(item)
+            state.size += len(item)
         elif isinstance(item, self._terminal):
-            _note_terminal(record, item, self._note)
+            _note_terminal(state, item, self._note)
 
 
 class _Iterable(wrapt.AutoObjectProxy):  # type: ignore[type-arg]
@@ -381,19 +383,19 @@ class _Iterator(wrapt.AutoObjectProxy):  # type: ignore[type-arg]
 class _Overheard(wrapt.AutoObjectProxy):  # type: ignore[type-arg]
     """A stream whose items are those of another one, which has the record."""
 
-    def __init__(self, source: Any, record: Record, terminal: type | tuple[type, ...], note: Note) -> None:
+    def __init__(self, source: Any, state: StreamState, terminal: type | tuple[type, ...], note: Note) -> None:
         super().__init__(source)
-        self._self_heard = (record, terminal, note)
+        self._self_heard = (state, terminal, note)
 
     def __aiter__(self) -> Any:
         return self
 
     async def __anext__(self) -> Any:
         item = await self.__wrapped__.__anext__()
-        record, terminal, note = self._self_heard
+        state, terminal, note = self._self_heard
         if isinstance(item, terminal):
             with contained("reading an inner stream's terminal item"):
-                note(record, item)
+                note(state, item)
         return item
 
 

@@ -5,57 +5,58 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from ..core import content, tap
-from ..core import names as n
-from ..core.ledger import Ledger
-from ..core.patcher import Patcher
-from ..core.record import Opening, weakly
-from ..core.scope import current
+from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core import tap
+from autogen_streamtrace.core.evidence import content
+from autogen_streamtrace.core.patcher import Patcher
+from autogen_streamtrace.core.stream.scope import current
+from autogen_streamtrace.core.stream.state import StreamInfo, weakly
+from autogen_streamtrace.core.tracker import StreamTracker
 
 
-def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
+def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Watches every ``ChatAgent`` of ``autogen_agentchat.base``."""
     agent = module.ChatAgent
-    patcher.family(agent, "run_stream", lambda original: _streamed(ledger, original, module.TaskResult))
-    patcher.family(agent, "on_messages_stream", lambda original: _streamed(ledger, original, module.Response))
-    patcher.family(agent, "run", lambda original: _awaited(ledger, original))
-    patcher.family(agent, "on_messages", lambda original: _awaited(ledger, original))
+    patcher.family(agent, "run_stream", lambda original: _streamed(tracker, original, module.TaskResult))
+    patcher.family(agent, "on_messages_stream", lambda original: _streamed(tracker, original, module.Response))
+    patcher.family(agent, "run", lambda original: _awaited(tracker, original))
+    patcher.family(agent, "on_messages", lambda original: _awaited(tracker, original))
 
 
-def replace_span(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
+def replace_span(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Replaces AutoGen's own ``invoke_agent`` span, which would double ours."""
     patcher.attribute(module, "trace_invoke_agent_span", lambda original: tap.no_span)
 
 
-def _streamed(ledger: Ledger, original: Callable[..., Any], terminal: type) -> Callable[..., Any]:
+def _streamed(tracker: StreamTracker, original: Callable[..., Any], terminal: type) -> Callable[..., Any]:
     @functools.wraps(original)
     def stream(self: Any, *args: Any, **kwargs: Any) -> Any:
         source = original(self, *args, **kwargs)
         if _inside(self):
             return source
-        return tap.watched(ledger, source, lambda: _opening(ledger, self, args, kwargs), terminal)
+        return tap.watched(tracker, source, lambda: _info(tracker, self, args, kwargs), terminal)
 
     return stream
 
 
-def _awaited(ledger: Ledger, original: Callable[..., Any]) -> Callable[..., Any]:
+def _awaited(tracker: StreamTracker, original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     async def call(self: Any, *args: Any, **kwargs: Any) -> Any:
         if _inside(self):
             return await original(self, *args, **kwargs)
-        opening = tap.opened(lambda: _opening(ledger, self, args, kwargs))
-        return await tap.call(ledger, opening, lambda: original(self, *args, **kwargs))
+        info = tap.opened(lambda: _info(tracker, self, args, kwargs))
+        return await tap.call(tracker, info, lambda: original(self, *args, **kwargs))
 
     return call
 
 
 def _inside(agent: Any) -> bool:
     """The agent calls its own methods: it is the same turn."""
-    record = current()
-    return record is not None and record.opening.subject == id(agent) and not record.closed
+    state = current()
+    return state is not None and state.info.subject == id(agent) and not state.closed
 
 
-def _opening(ledger: Ledger, agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opening:
+def _info(tracker: StreamTracker, agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> StreamInfo:
     name = str(getattr(agent, "name", type(agent).__name__))
     span_name, attributes = _said(
         name,
@@ -63,22 +64,22 @@ def _opening(ledger: Ledger, agent: Any, args: tuple[Any, ...], kwargs: dict[str
         _text(getattr(getattr(agent, "_thread", None), "id", None)),
     )
     task = args[0] if args else kwargs.get("task", kwargs.get("messages"))
-    return Opening(
-        n.AGENT,
+    return StreamInfo(
+        sc.AGENT,
         name,
         subject=id(agent),
         token=weakly(kwargs.get("cancellation_token", args[1] if len(args) > 1 else None)),
         span_name=span_name,
         attributes=attributes,
-        content=content.of_task(task) if ledger.captures else None,
+        content=content.of_task(task) if tracker.captures else None,
     )
 
 
 @functools.lru_cache(maxsize=256)
 def _said(name: str, description: str, conversation: str) -> tuple[str, tuple[tuple[str, str], ...]]:
     """The span's name and attributes: the same objects for every turn of an agent."""
-    attributes = [(n.GEN_AI_OPERATION, "invoke_agent"), (n.GEN_AI_AGENT_NAME, name)]
-    for key, value in ((n.GEN_AI_AGENT_DESCRIPTION, description), (n.GEN_AI_CONVERSATION_ID, conversation)):
+    attributes = [(sc.GEN_AI_OPERATION, "invoke_agent"), (sc.GEN_AI_AGENT_NAME, name)]
+    for key, value in ((sc.GEN_AI_AGENT_DESCRIPTION, description), (sc.GEN_AI_CONVERSATION_ID, conversation)):
         if value:
             attributes.append((key, value))
     return f"invoke_agent {name}", tuple(attributes)

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from ..core import deadlines
-from ..core.contain import contained
-from ..core.ledger import Ledger
-from ..core.patcher import Patcher
+from autogen_streamtrace.core.errors import contained
+from autogen_streamtrace.core.evidence import deadlines
+from autogen_streamtrace.core.patcher import Patcher
+from autogen_streamtrace.core.tracker import StreamTracker
 
 
-def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
+def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Watches ``asyncio.timeouts.Timeout``; since Python 3.12 ``wait_for`` uses it too."""
     delays: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
 
@@ -40,7 +40,7 @@ def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
     patcher.attribute(module.Timeout, "_on_timeout", struck)
 
 
-def apply_wait_for(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
+def apply_wait_for(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Watches ``wait_for`` of ``asyncio.tasks`` before Python 3.12, which cancels the task that it waits for."""
     if sys.version_info >= (3, 12):
         return

@@ -5,13 +5,14 @@ from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any, Final
 
-from ..core import content, tap
-from ..core import names as n
-from ..core.contain import contained
-from ..core.ledger import Ledger
-from ..core.patcher import Patcher
-from ..core.record import Opening, Record, weakly
-from ..core.scope import current
+from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core import tap
+from autogen_streamtrace.core.errors import contained
+from autogen_streamtrace.core.evidence import content
+from autogen_streamtrace.core.patcher import Patcher
+from autogen_streamtrace.core.stream.scope import current
+from autogen_streamtrace.core.stream.state import StreamInfo, StreamState, weakly
+from autogen_streamtrace.core.tracker import StreamTracker
 
 _PROVIDERS: Final = {
     "AzureOpenAIChatCompletionClient": "azure.ai.openai",
@@ -23,13 +24,13 @@ _PROVIDERS: Final = {
 """``gen_ai.provider.name`` by the client's nearest named base."""
 
 
-def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
+def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Watches every ``ChatCompletionClient`` of ``autogen_core.models``."""
     finished = module.CreateResult
 
-    def opening(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, streamed: bool) -> Opening:
-        known = _opening(client, kwargs, streamed=streamed)
-        if not ledger.captures:
+    def info(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any], *, streamed: bool) -> StreamInfo:
+        known = _info(client, kwargs, streamed=streamed)
+        if not tracker.captures:
             return known
         messages = args[0] if args else kwargs.get("messages", ())
         return known._replace(content=content.of_request(messages, kwargs.get("tools", ())))
@@ -41,7 +42,7 @@ def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
             outer = _outer()
             if outer is not None:
                 return tap.overheard(source, outer, finished, _note)
-            return tap.watched(ledger, source, lambda: opening(self, args, kwargs, streamed=True), finished, _note)
+            return tap.watched(tracker, source, lambda: info(self, args, kwargs, streamed=True), finished, _note)
 
         return create_stream
 
@@ -54,8 +55,8 @@ def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
                 with contained("reading an inner client's result"):
                     _note(outer, result)
                 return result
-            known = tap.opened(lambda: opening(self, args, kwargs, streamed=False))
-            return await tap.call(ledger, known, lambda: original(self, *args, **kwargs), _note)
+            known = tap.opened(lambda: info(self, args, kwargs, streamed=False))
+            return await tap.call(tracker, known, lambda: original(self, *args, **kwargs), _note)
 
         return create
 
@@ -63,19 +64,19 @@ def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
     patcher.family(module.ChatCompletionClient, "create", unstreamed)
 
 
-def _outer() -> Record | None:
+def _outer() -> StreamState | None:
     """The record of the client that wraps this one."""
-    record = current()
-    return record if record is not None and record.layer == n.MODEL and not record.closed else None
+    state = current()
+    return state if state is not None and state.layer == sc.MODEL and not state.closed else None
 
 
-def _opening(client: Any, kwargs: dict[str, Any], *, streamed: bool) -> Opening:
+def _info(client: Any, kwargs: dict[str, Any], *, streamed: bool) -> StreamInfo:
     model = _model(client)
     provider = next((_PROVIDERS[c.__name__] for c in type(client).__mro__ if c.__name__ in _PROVIDERS), None)
     span_name, attributes = _said(model, provider, streamed)
     attributes += _parameters(client, kwargs)
-    return Opening(
-        n.MODEL,
+    return StreamInfo(
+        sc.MODEL,
         model,
         subject=id(client),
         token=weakly(kwargs.get("cancellation_token")),
@@ -92,9 +93,9 @@ def _parameters(client: Any, kwargs: dict[str, Any]) -> tuple[tuple[str, Any], .
         if isinstance(arguments, Mapping):
             options = arguments.get("options")
             asked |= {**(options if isinstance(options, Mapping) else {}), **arguments}
-    found = {name: asked[key] for key, name in n.GEN_AI_REQUEST_PARAMETERS.items() if asked.get(key) is not None}
+    found = {name: asked[key] for key, name in sc.GEN_AI_REQUEST_PARAMETERS.items() if asked.get(key) is not None}
     if kwargs.get("json_output"):
-        found[n.GEN_AI_OUTPUT_TYPE] = "json"
+        found[sc.GEN_AI_OUTPUT_TYPE] = "json"
     return tuple((name, _plain(value)) for name, value in found.items())
 
 
@@ -106,11 +107,11 @@ def _plain(value: Any) -> Any:
 @functools.lru_cache(maxsize=256)
 def _said(model: str, provider: str | None, streamed: bool) -> tuple[str, tuple[tuple[str, Any], ...]]:
     """The span's name and attributes: the same objects for every stream of a model."""
-    attributes: tuple[tuple[str, Any], ...] = ((n.GEN_AI_OPERATION, "chat"), (n.GEN_AI_REQUEST_MODEL, model))
+    attributes: tuple[tuple[str, Any], ...] = ((sc.GEN_AI_OPERATION, "chat"), (sc.GEN_AI_REQUEST_MODEL, model))
     if provider is not None:
-        attributes += ((n.GEN_AI_PROVIDER, provider),)
+        attributes += ((sc.GEN_AI_PROVIDER, provider),)
     if streamed:
-        attributes += ((n.GEN_AI_REQUEST_STREAM, True),)
+        attributes += ((sc.GEN_AI_REQUEST_STREAM, True),)
     return f"chat {model}", attributes
 
 
@@ -121,15 +122,15 @@ def _model(client: Any) -> str:
     return model if isinstance(model, str) and model else type(client).__name__
 
 
-def _note(record: Record, result: Any) -> None:
+def _note(state: StreamState, result: Any) -> None:
     """A client of the user's own may answer with anything."""
     finish = getattr(result, "finish_reason", "unknown")
     if isinstance(finish, str) and finish != "unknown":
-        record.finish = finish
-        record.terminated = True
+        state.finish = finish
+        state.terminated = True
     content = getattr(result, "content", None)
-    if not record.opening.streamed and isinstance(content, str):
-        record.size = len(content)
+    if not state.info.streamed and isinstance(content, str):
+        state.size = len(content)
     usage = getattr(result, "usage", None)
-    record.input_tokens = getattr(usage, "prompt_tokens", 0) or record.input_tokens
-    record.output_tokens = getattr(usage, "completion_tokens", 0) or record.output_tokens
+    state.input_tokens = getattr(usage, "prompt_tokens", 0) or state.input_tokens
+    state.output_tokens = getattr(usage, "completion_tokens", 0) or state.output_tokens

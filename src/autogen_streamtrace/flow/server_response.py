@@ -9,13 +9,12 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from types import ModuleType
 from typing import Any, Final
 
-from ..core import names as n
-from ..core import scope
-from ..core.contain import contained, report
-from ..core.endings import How
-from ..core.ledger import Ledger
-from ..core.patcher import Patcher
-from ..core.record import Opening, Record, clock
+from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.errors import contained, report
+from autogen_streamtrace.core.patcher import Patcher
+from autogen_streamtrace.core.stream import scope
+from autogen_streamtrace.core.stream.state import How, StreamInfo, StreamState, clock
+from autogen_streamtrace.core.tracker import StreamTracker
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -34,13 +33,13 @@ Source: https://www.iana.org/assignments/websocket/websocket.xhtml
 """
 
 
-def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
+def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Watches every application of ``starlette.applications``, FastAPI's included, whenever it was built."""
 
     def watching(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         async def __call__(self: Any, scope: Scope, receive: Receive, send: Send) -> None:
-            exchange = enter(ledger, scope, receive, send)
+            exchange = enter(tracker, scope, receive, send)
             if exchange is None:
                 await original(self, scope, receive, send)
                 return
@@ -56,9 +55,9 @@ def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
     patcher.attribute(module.Starlette, "__call__", watching)
 
 
-async def serve(ledger: Ledger, app: App, scope: Scope, receive: Receive, send: Send) -> None:
+async def serve(tracker: StreamTracker, app: App, scope: Scope, receive: Receive, send: Send) -> None:
     """Calls any application and watches what leaves through it, as ``apply`` does."""
-    exchange = enter(ledger, scope, receive, send)
+    exchange = enter(tracker, scope, receive, send)
     if exchange is None:
         await app(scope, receive, send)
         return
@@ -70,12 +69,12 @@ async def serve(ledger: Ledger, app: App, scope: Scope, receive: Receive, send: 
     exchange.leave(None)
 
 
-def enter(ledger: Ledger, asgi: Scope, receive: Receive, send: Send) -> "_Exchange | None":
+def enter(tracker: StreamTracker, asgi: Scope, receive: Receive, send: Send) -> "_Exchange | None":
     """An application is called. None where there is nothing to watch, or it is watched already."""
     if asgi["type"] not in ("http", "websocket") or _SEEN in asgi:
         return None
     asgi[_SEEN] = True
-    exchange = _Exchange(ledger, asgi, receive, send)
+    exchange = _Exchange(tracker, asgi, receive, send)
     scope.deferred.set(exchange)
     return exchange
 
@@ -88,19 +87,19 @@ class _Exchange(scope.Deferred):
         "_before",
         "_complete",
         "_gone",
-        "_ledger",
         "_over",
         "_receive",
         "_send",
         "_shutdown",
         "_start",
         "_status",
+        "_tracker",
     )
 
-    def __init__(self, ledger: Ledger, asgi: Scope, receive: Receive, send: Send) -> None:
-        self.record = None
+    def __init__(self, tracker: StreamTracker, asgi: Scope, receive: Receive, send: Send) -> None:
+        self.state = None
         self._before = scope.deferred.get()
-        self._ledger = ledger
+        self._tracker = tracker
         self._asgi = asgi
         self._receive = receive
         self._send = send
@@ -112,17 +111,17 @@ class _Exchange(scope.Deferred):
         """All of the response was given to the server, or the application closed the WebSocket."""
         self._over = False
 
-    def open(self) -> Record | None:
+    def open(self) -> StreamState | None:
         """Makes it a stream, which began when the request came."""
         if self._over or self._complete:
             return None
-        record = self._ledger.open(_opening(self._asgi), scope.outside, self._start)
-        if record is not None:
-            record.status = self._status or None
-            self.record = record
+        state = self._tracker.open(_info(self._asgi), scope.outside, self._start)
+        if state is not None:
+            state.status = self._status or None
+            self.state = state
             if self._gone:
-                self._ledger.left(record, idle=False, shutdown=self._shutdown)
-        return record
+                self._tracker.left(state, idle=False, shutdown=self._shutdown)
+        return state
 
     async def receive(self) -> Message:
         """The application's ``receive``: what comes is passed on as it is, and nothing is asked for but by it."""
@@ -137,55 +136,55 @@ class _Exchange(scope.Deferred):
     async def send(self, message: Message) -> None:
         """The application's ``send``."""
         last = False
-        record = self.record
+        state = self.state
         try:
             kind = message["type"]
             if kind == "http.response.body":
                 last = not message.get("more_body", False)
             else:
                 last = self._notes(kind, message)
-                record = self.record
+                state = self.state
         except Exception as defect:
             report("reading a message to the end user", defect)
         if last:
             self._complete = True  # at once: http.disconnect may come as soon as the server has it
-        if record is None:
+        if state is None:
             await self._send(message)
         else:
-            await self._pass_on(record, message, last)
+            await self._pass_on(state, message, last)
 
     def _notes(self, kind: str, message: Message) -> bool:
         """Reads whatever is no part of a body. Whether it is the last message."""
         if kind == "http.response.start":
             self._status = message["status"]
-            if self.record is not None:
-                self.record.status = self._status
+            if self.state is not None:
+                self.state.status = self._status
             elif _is_event_stream(message) and self._asgi.get("method") != "HEAD":
                 self.open()
-        elif kind == "websocket.send" and self.record is None:
+        elif kind == "websocket.send" and self.state is None:
             self.open()
         if kind in ("http.response.zerocopysend", "websocket.http.response.body"):
             return not message.get("more_body", False)
         return kind in ("http.response.pathsend", "websocket.close")
 
-    async def _pass_on(self, record: Record, message: Message, last: bool) -> None:
+    async def _pass_on(self, state: StreamState, message: Message, last: bool) -> None:
         size = _size(message)
         now = clock()
         if size:
-            _arrived(record, size, now)
+            _arrived(state, size, now)
         try:
             await self._send(message)
         except BaseException as error:
             self._complete = self._complete and not last
             if isinstance(error, OSError):  # since ASGI 2.4 a lost connection
-                self._lost(shutdown=self._socket and self._ledger.loops.shutting_down(record.loop))
+                self._lost(shutdown=self._socket and self._tracker.loops.shutting_down(state.loop))
             raise
         done = clock()
         if size:
-            record.asked = done
-            record.caller_time += done - now
-        if done - now > record.longest_send:
-            record.longest_send = done - now
+            state.asked = done
+            state.caller_time += done - now
+        if done - now > state.longest_send:
+            state.longest_send = done - now
         if last and not self._failed:
             self._finish("returned")
 
@@ -209,27 +208,27 @@ class _Exchange(scope.Deferred):
         self._asgi = _OVER  # a task that was started here holds this as long as it lives
 
     def _finish(self, how: How, error: BaseException | None = None) -> None:
-        record, self.record = self.record, None
-        if record is not None:
-            record.terminal = self._complete or self._socket
-            self._ledger.end(record, how, error)
+        state, self.state = self.state, None
+        if state is not None:
+            state.terminal = self._complete or self._socket
+            self._tracker.end(state, how, error)
 
     def _lost(self, *, shutdown: bool = False) -> None:
         if not self._gone:
             self._gone, self._shutdown = True, shutdown
-            if self.record is not None:
-                self._ledger.left(self.record, idle=self._socket, shutdown=shutdown)
+            if self.state is not None:
+                self._tracker.left(self.state, idle=self._socket, shutdown=shutdown)
 
 
-def _arrived(record: Record, size: int, now: float) -> None:
+def _arrived(state: StreamState, size: int, now: float) -> None:
     """A piece came from the application."""
-    record.chunks += 1
-    record.size += size
-    record.last = now
-    if record.chunks == 1:
-        record.first = now
-    elif now - record.asked > record.longest_gap:
-        record.longest_gap = now - record.asked
+    state.chunks += 1
+    state.size += size
+    state.last = now
+    if state.chunks == 1:
+        state.first = now
+    elif now - state.asked > state.longest_gap:
+        state.longest_gap = now - state.asked
 
 
 def _size(message: Message) -> int:
@@ -245,15 +244,15 @@ def _is_event_stream(message: Message) -> bool:
     return False
 
 
-def _opening(asgi: Scope) -> Opening:
+def _info(asgi: Scope) -> StreamInfo:
     route = _route(asgi)
     attributes: tuple[tuple[str, Any], ...] = ()
     if "method" in asgi:
-        attributes += ((n.HTTP_METHOD, asgi["method"]),)
+        attributes += ((sc.HTTP_METHOD, asgi["method"]),)
     if route:
-        attributes += ((n.HTTP_ROUTE, route),)
+        attributes += ((sc.HTTP_ROUTE, route),)
     name = route or _endpoint(asgi) or asgi["type"]
-    return Opening(n.SERVER, name, span_name="send response body", attributes=attributes)
+    return StreamInfo(sc.SERVER, name, span_name="send response body", attributes=attributes)
 
 
 def _route(asgi: Scope) -> str:

@@ -13,12 +13,12 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
 
-from ..core.contain import contained
-from ..core.ledger import Ledger
-from ..core.patcher import Patcher
-from ..core.record import clock
-from ..core.supervision import HEARTBEAT, Timer
-from ..core.supervision import process as supervision
+from autogen_streamtrace.core.errors import contained
+from autogen_streamtrace.core.patcher import Patcher
+from autogen_streamtrace.core.stream.state import clock
+from autogen_streamtrace.core.tracker import StreamTracker
+from autogen_streamtrace.core.watching.supervision import HEARTBEAT, Timer
+from autogen_streamtrace.core.watching.supervision import process as supervision
 
 _UVICORN_GRACE: Final = "uvicorn.timeout_graceful_shutdown"
 _GUNICORN_GRACE: Final = "gunicorn.graceful_timeout"
@@ -28,14 +28,14 @@ _CANCELLING: Final = 0.1
 """Seconds of it before the garbage is collected."""
 
 
-def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
+def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Watches ``uvicorn.Server``, and flushes when it has shut down and cancelled streams have ended."""
 
     def starting(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         async def startup(self: Any, *args: Any, **kwargs: Any) -> Any:
             with contained("meeting a server"):
-                ledger.loops.serves(id(asyncio.get_running_loop()), lambda: self.should_exit)
+                tracker.loops.serves(id(asyncio.get_running_loop()), lambda: self.should_exit)
                 supervision.runs_under(self.config)
             return await original(self, *args, **kwargs)
 
@@ -47,14 +47,14 @@ def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
             loop = id(asyncio.get_running_loop())
             with contained("meeting a server that shuts down"):
                 seconds = self.config.timeout_graceful_shutdown
-                _shuts_down(ledger, None if seconds is None else Timer(_UVICORN_GRACE, seconds, clock()))
+                _shuts_down(tracker, None if seconds is None else Timer(_UVICORN_GRACE, seconds, clock()))
             try:
                 return await original(self, *args, **kwargs)
             finally:
-                await _unwound(ledger)
-                await asyncio.to_thread(ledger.flush)
+                await _unwound(tracker)
+                await asyncio.to_thread(tracker.flush)
                 if not getattr(self, "_captured_signals", True):
-                    ledger.loops.served(loop)  # no signal: the program goes on
+                    tracker.loops.served(loop)  # no signal: the program goes on
 
         return shutdown
 
@@ -62,14 +62,14 @@ def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
     patcher.attribute(module.Server, "shutdown", stopping)
 
 
-def apply_gunicorn(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
+def apply_gunicorn(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Watches gunicorn's own ASGI worker, which cancels what is open after ``_shutdown``."""
 
     def stopping(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         async def _shutdown(self: Any, *args: Any, **kwargs: Any) -> Any:
             with contained("meeting a server that shuts down"):
-                _shuts_down(ledger, Timer(_GUNICORN_GRACE, self.cfg.graceful_timeout, clock()))
+                _shuts_down(tracker, Timer(_GUNICORN_GRACE, self.cfg.graceful_timeout, clock()))
             return await original(self, *args, **kwargs)
 
         return _shutdown
@@ -77,7 +77,7 @@ def apply_gunicorn(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None
     patcher.attribute(module.ASGIWorker, "_shutdown", stopping)
 
 
-def apply_worker(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
+def apply_worker(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Watches the signs of life of a worker of gunicorn's, of whatever class: without them it is killed."""
 
     def beating(original: Callable[..., Any]) -> Callable[..., Any]:
@@ -93,9 +93,9 @@ def apply_worker(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
     patcher.attribute(module.Worker, "notify", beating)
 
 
-def _shuts_down(ledger: Ledger, grace: Timer | None) -> None:
+def _shuts_down(tracker: StreamTracker, grace: Timer | None) -> None:
     """The server on this event loop shuts down; gunicorn counts from the same moment."""
-    ledger.loops.serves(id(asyncio.get_running_loop()), _stopping, grace)
+    tracker.loops.serves(id(asyncio.get_running_loop()), _stopping, grace)
     for configuration in supervision.servers:
         seconds = getattr(configuration, "graceful_timeout", None)
         if isinstance(seconds, (int, float)):
@@ -106,7 +106,7 @@ def _stopping() -> bool:
     return True
 
 
-async def _unwound(ledger: Ledger) -> None:
+async def _unwound(tracker: StreamTracker) -> None:
     """Waits for the streams of this loop that are being cancelled.
 
     A stream whose reader was cancelled while it held an item ends in the garbage collection, for which nobody waits
@@ -115,7 +115,7 @@ async def _unwound(ledger: Ledger) -> None:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _UNWINDING
     collect = loop.time() + _CANCELLING
-    while ledger.busy(id(loop)) and loop.time() < deadline:
+    while tracker.busy(id(loop)) and loop.time() < deadline:
         if loop.time() > collect:
             collect = deadline
             gc.collect()

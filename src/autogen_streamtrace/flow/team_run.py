@@ -5,31 +5,33 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
-from ..core import content, scope, tap
-from ..core import names as n
-from ..core.ledger import Ledger
-from ..core.patcher import Patcher
-from ..core.record import Opening, weakly
+from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core import tap
+from autogen_streamtrace.core.evidence import content
+from autogen_streamtrace.core.patcher import Patcher
+from autogen_streamtrace.core.stream import scope
+from autogen_streamtrace.core.stream.state import StreamInfo, weakly
+from autogen_streamtrace.core.tracker import StreamTracker
 
 
-def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
+def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Watches every ``Team`` of ``autogen_agentchat.base``."""
 
     def streamed(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def run_stream(self: Any, *args: Any, **kwargs: Any) -> Any:
             source = original(self, *args, **kwargs)
-            record = scope.current()
-            if record is not None and record.opening.subject == id(self) and not record.closed:
+            state = scope.current()
+            if state is not None and state.info.subject == id(self) and not state.closed:
                 return source
-            return tap.watched(ledger, source, lambda: _opening(ledger, self, kwargs), module.TaskResult)
+            return tap.watched(tracker, source, lambda: _info(tracker, self, kwargs), module.TaskResult)
 
         return run_stream
 
     patcher.family(module.Team, "run_stream", streamed)
 
 
-def carry(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
+def carry(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Makes a team's record current where its agents handle a message.
 
     They do so in tasks of AutoGen's runtime, which may be older than the team's run. What leads back to the team
@@ -39,7 +41,7 @@ def carry(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
     def carried(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         async def on_message_impl(self: Any, message: Any, ctx: Any) -> Any:
-            team = ledger.keyed(self.id.key)
+            team = tracker.keyed(self.id.key)
             if team is None or team is scope.current():
                 return await original(self, message, ctx)
             base = scope.get()
@@ -55,15 +57,15 @@ def carry(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
     patcher.attribute(module.SequentialRoutedAgent, "on_message_impl", carried)
 
 
-def _opening(ledger: Ledger, team: Any, kwargs: dict[str, Any]) -> Opening:
+def _info(tracker: StreamTracker, team: Any, kwargs: dict[str, Any]) -> StreamInfo:
     name = str(getattr(team, "name", type(team).__name__))
-    return Opening(
-        n.TEAM,
+    return StreamInfo(
+        sc.TEAM,
         name,
         subject=id(team),
         token=weakly(kwargs.get("cancellation_token")),
         span_name=f"invoke_workflow {name}",
-        attributes=((n.GEN_AI_OPERATION, "invoke_workflow"), (n.GEN_AI_WORKFLOW_NAME, name)),
-        content=content.of_task(kwargs.get("task")) if ledger.captures else None,
+        attributes=((sc.GEN_AI_OPERATION, "invoke_workflow"), (sc.GEN_AI_WORKFLOW_NAME, name)),
+        content=content.of_task(kwargs.get("task")) if tracker.captures else None,
         key=getattr(team, "_team_id", ""),
     )

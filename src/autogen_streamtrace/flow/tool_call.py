@@ -11,58 +11,59 @@ from contextvars import ContextVar
 from types import ModuleType
 from typing import Any, Final
 
-from ..core import causes, tap
-from ..core import names as n
-from ..core.contain import contained
-from ..core.content import Content
-from ..core.ledger import Ledger
-from ..core.patcher import Patcher
-from ..core.record import Opening, Record, weakly
-from ..core.scope import current
+from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core import tap
+from autogen_streamtrace.core.errors import contained
+from autogen_streamtrace.core.evidence import causes
+from autogen_streamtrace.core.evidence.content import Content
+from autogen_streamtrace.core.patcher import Patcher
+from autogen_streamtrace.core.stream.scope import current
+from autogen_streamtrace.core.stream.state import StreamInfo, StreamState, weakly
+from autogen_streamtrace.core.tracker import StreamTracker
 
-Describe = Callable[[Any, tuple[Any, ...], dict[str, Any]], Opening]
+Describe = Callable[[Any, tuple[Any, ...], dict[str, Any]], StreamInfo]
 
 _begun: Final[ContextVar[list[str] | None]] = ContextVar("autogen_streamtrace_begun", default=None)
 """Names of the tool calls that began under an ``AssistantAgent``'s call of one."""
 
 
-def apply(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
+def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Watches every tool and every workbench of ``autogen_core.tools``."""
     result = module.ToolResult
 
-    def note(record: Record, item: Any) -> None:
+    def note(state: StreamState, item: Any) -> None:
         if isinstance(item, result):
-            _note(record, item)
+            _note(state, item)
 
-    def of_tool(tool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opening:
-        return _given(ledger, _of_tool(tool, args, kwargs), args[0] if args else kwargs.get("args"))
+    def of_tool(tool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> StreamInfo:
+        return _given(tracker, _of_tool(tool, args, kwargs), args[0] if args else kwargs.get("args"))
 
-    def of_workbench(workbench: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opening:
+    def of_workbench(workbench: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> StreamInfo:
         given = args[1] if len(args) > 1 else kwargs.get("arguments")
-        return _given(ledger, _of_workbench(workbench, args, kwargs), given)
+        return _given(tracker, _of_workbench(workbench, args, kwargs), given)
 
-    patcher.family(module.BaseTool, "run_json", lambda original: _awaited(ledger, original, of_tool))
-    patcher.family(module.BaseTool, "run_json_stream", lambda original: _streamed(ledger, original, of_tool))
-    patcher.family(module.Workbench, "call_tool", lambda original: _awaited(ledger, original, of_workbench, note))
+    patcher.family(module.BaseTool, "run_json", lambda original: _awaited(tracker, original, of_tool))
+    patcher.family(module.BaseTool, "run_json_stream", lambda original: _streamed(tracker, original, of_tool))
+    patcher.family(module.Workbench, "call_tool", lambda original: _awaited(tracker, original, of_workbench, note))
     patcher.family(
         module.Workbench,
         "call_tool_stream",
-        lambda original: _streamed(ledger, original, of_workbench, result, note),
+        lambda original: _streamed(tracker, original, of_workbench, result, note),
     )
     patcher.attribute(module.StaticWorkbench, "_format_errors", _overheard)
 
 
-def mcp(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
+def mcp(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Hears of the exceptions that ``McpWorkbench`` turns into a text."""
     patcher.attribute(module.McpWorkbench, "_format_errors", _overheard)
 
 
-def replace_span(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
+def replace_span(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Replaces AutoGen's own ``execute_tool`` span, which would double ours."""
     patcher.attribute(module, "trace_tool_span", lambda original: tap.no_span)
 
 
-def refused(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
+def refused(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Watches the calls of an ``AssistantAgent`` that reach no tool: an unknown name, arguments that are no JSON."""
 
     def watched(original: Any) -> Any:
@@ -76,7 +77,7 @@ def refused(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
             _begun.set(before)  # else nobody looks, and a dropped task is closed in a context that is not its own
             if not begun:
                 with contained("reading a refused tool call"):
-                    _refused(ledger, *answer)
+                    _refused(tracker, *answer)
             return answer
 
         return staticmethod(_execute_tool_call)
@@ -85,15 +86,15 @@ def refused(module: ModuleType, patcher: Patcher, ledger: Ledger) -> None:
 
 
 def _awaited(
-    ledger: Ledger, original: Callable[..., Any], describe: Describe, note: tap.Note | None = None
+    tracker: StreamTracker, original: Callable[..., Any], describe: Describe, note: tap.Note | None = None
 ) -> Callable[..., Any]:
     @functools.wraps(original)
     async def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-        opening = tap.opened(lambda: describe(self, args, kwargs))
-        outer = _outer(opening)
+        info = tap.opened(lambda: describe(self, args, kwargs))
+        outer = _outer(info)
         if outer is None:
-            _begin(opening)
-            return await tap.call(ledger, opening, lambda: original(self, *args, **kwargs), note)
+            _begin(info)
+            return await tap.call(tracker, info, lambda: original(self, *args, **kwargs), note)
         try:
             return await original(self, *args, **kwargs)
         except Exception as error:
@@ -104,7 +105,7 @@ def _awaited(
 
 
 def _streamed(
-    ledger: Ledger,
+    tracker: StreamTracker,
     original: Callable[..., Any],
     describe: Describe,
     terminal: type | tuple[type, ...] = (),
@@ -113,62 +114,62 @@ def _streamed(
     @functools.wraps(original)
     def stream(self: Any, *args: Any, **kwargs: Any) -> Any:
         source = original(self, *args, **kwargs)
-        opening = tap.opened(lambda: describe(self, args, kwargs))
-        if opening is None or _outer(opening) is not None:
+        info = tap.opened(lambda: describe(self, args, kwargs))
+        if info is None or _outer(info) is not None:
             return source
-        _begin(opening)
-        return tap.watched(ledger, source, lambda: opening, terminal, note)
+        _begin(info)
+        return tap.watched(tracker, source, lambda: info, terminal, note)
 
     return stream
 
 
-def _outer(opening: Opening | None) -> Record | None:
+def _outer(info: StreamInfo | None) -> StreamState | None:
     """The record of this same call, where it began further out: a workbench's, or that of a tool of the same name."""
-    record = current()
-    if opening is None or record is None or record.closed:
+    state = current()
+    if info is None or state is None or state.closed:
         return None
-    return record if record.layer == n.TOOL and record.name == opening.name else None
+    return state if state.layer == sc.TOOL and state.name == info.name else None
 
 
-def _begin(opening: Opening | None) -> None:
+def _begin(info: StreamInfo | None) -> None:
     begun = _begun.get()
-    if begun is not None and opening is not None:
-        begun.append(opening.name)
+    if begun is not None and info is not None:
+        begun.append(info.name)
 
 
 def _overheard(original: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(original)
     def _format_errors(self: Any, error: Exception) -> Any:
-        record = current()
-        if record is not None and record.layer == n.TOOL:
-            _overhear(record, error)
+        state = current()
+        if state is not None and state.layer == sc.TOOL:
+            _overhear(state, error)
         return original(self, error)
 
     return _format_errors
 
 
-def _overhear(record: Record, error: Exception) -> None:
+def _overhear(state: StreamState, error: Exception) -> None:
     with contained("reading a tool's exception"):
-        record.failure = causes.read(error)
-        if record.content is not None:
-            record.content.error = str(error)
+        state.failure = causes.read(error)
+        if state.content is not None:
+            state.content.error = str(error)
 
 
-def _note(record: Record, result: Any) -> None:
+def _note(state: StreamState, result: Any) -> None:
     """A result says itself whether it is an error, whatever was raised on the way to it."""
     if result.is_error:
-        record.terminal = False
-        record.failure = record.failure or causes.UNNAMED
+        state.terminal = False
+        state.failure = state.failure or causes.UNNAMED
     else:
-        record.failure = None
+        state.failure = None
 
 
-def _refused(ledger: Ledger, call: Any, result: Any) -> None:
+def _refused(tracker: StreamTracker, call: Any, result: Any) -> None:
     if not result.is_error:
         return
-    with tap.Entered(ledger, _opening(call.name, call.id)) as record:
-        if record is not None:
-            record.failure = _not_json(call.arguments) or causes.UNNAMED
+    with tap.Entered(tracker, _info(call.name, call.id)) as state:
+        if state is not None:
+            state.failure = _not_json(call.arguments) or causes.UNNAMED
 
 
 def _not_json(arguments: str) -> causes.Cause | None:
@@ -188,23 +189,23 @@ class _Call(Content):
         self.result = item
 
 
-def _given(ledger: Ledger, opening: Opening, arguments: Any) -> Opening:
-    return opening._replace(content=_Call(arguments=arguments)) if ledger.captures else opening
+def _given(tracker: StreamTracker, info: StreamInfo, arguments: Any) -> StreamInfo:
+    return info._replace(content=_Call(arguments=arguments)) if tracker.captures else info
 
 
-def _of_tool(tool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opening:
+def _of_tool(tool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> StreamInfo:
     call_id = kwargs.get("call_id", args[2] if len(args) > 2 else None)
     token = kwargs.get("cancellation_token", args[1] if len(args) > 1 else None)
-    return _opening(tool.name, call_id, token, getattr(tool, "description", None))
+    return _info(tool.name, call_id, token, getattr(tool, "description", None))
 
 
-def _of_workbench(workbench: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Opening:
+def _of_workbench(workbench: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> StreamInfo:
     """Named after the tool itself, whatever the workbench calls it."""
     called = kwargs.get("name", args[0] if args else "")
     name = getattr(workbench, "_override_name_to_original", {}).get(called, called)
     call_id = kwargs.get("call_id", args[3] if len(args) > 3 else None)
     token = kwargs.get("cancellation_token", args[2] if len(args) > 2 else None)
-    return _opening(name, call_id, token, _description(getattr(workbench, "_tools", None), name))
+    return _info(name, call_id, token, _description(getattr(workbench, "_tools", None), name))
 
 
 def _description(tools: Any, name: str) -> str | None:
@@ -213,13 +214,13 @@ def _description(tools: Any, name: str) -> str | None:
     return next((getattr(tool, "description", None) for tool in known if getattr(tool, "name", None) == name), None)
 
 
-def _opening(name: str, call_id: str | None, token: Any = None, description: str | None = None) -> Opening:
+def _info(name: str, call_id: str | None, token: Any = None, description: str | None = None) -> StreamInfo:
     attributes: tuple[tuple[str, Any], ...] = (
-        (n.GEN_AI_OPERATION, "execute_tool"),
-        (n.GEN_AI_TOOL_NAME, name),
-        (n.GEN_AI_TOOL_TYPE, "function"),
+        (sc.GEN_AI_OPERATION, "execute_tool"),
+        (sc.GEN_AI_TOOL_NAME, name),
+        (sc.GEN_AI_TOOL_TYPE, "function"),
     )
-    for key, value in ((n.GEN_AI_TOOL_DESCRIPTION, description), (n.GEN_AI_TOOL_CALL_ID, call_id)):
+    for key, value in ((sc.GEN_AI_TOOL_DESCRIPTION, description), (sc.GEN_AI_TOOL_CALL_ID, call_id)):
         if value:
             attributes += ((key, value),)
-    return Opening(n.TOOL, name, token=weakly(token), span_name=f"execute_tool {name}", attributes=attributes)
+    return StreamInfo(sc.TOOL, name, token=weakly(token), span_name=f"execute_tool {name}", attributes=attributes)

@@ -3,15 +3,15 @@
 from collections.abc import AsyncIterable
 from typing import TypeVar, cast
 
-from ..core import names as n
-from ..core import tap
-from ..core.ledger import Ledger
-from ..core.record import Opening
+from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core import tap
+from autogen_streamtrace.core.stream.state import StreamInfo
+from autogen_streamtrace.core.tracker import StreamTracker
 
 Item = TypeVar("Item")
 
 
-def trace(ledger: Ledger, source: AsyncIterable[Item], name: str) -> AsyncIterable[Item]:
+def trace(tracker: StreamTracker, source: AsyncIterable[Item], name: str) -> AsyncIterable[Item]:
     """Watches ``source`` as a stream of the layer ``stream``."""
-    opening = Opening(n.STREAM, name, span_name=f"stream {name}")
-    return cast(AsyncIterable[Item], tap.watched(ledger, source, lambda: opening))
+    info = StreamInfo(sc.STREAM, name, span_name=f"stream {name}")
+    return cast(AsyncIterable[Item], tap.watched(tracker, source, lambda: info))

@@ -1,7 +1,7 @@
 """The catalogue of limits that cut streams, and which of them explains an ending."""
 
-from ..core.limits import Seen
-from .attribution import Attribution, tolerance
-from .catalogue import CatalogueError, KnownLimit, builtin, load
+from autogen_streamtrace.core.verdict.limits import Observation
+from autogen_streamtrace.limits.catalogue import CatalogueError, KnownLimit, builtin, load
+from autogen_streamtrace.limits.matching import LimitMatcher, tolerance
 
-__all__ = ["Attribution", "CatalogueError", "KnownLimit", "Seen", "builtin", "load", "tolerance"]
+__all__ = ["CatalogueError", "KnownLimit", "LimitMatcher", "Observation", "builtin", "load", "tolerance"]

@@ -16,7 +16,7 @@ from opentelemetry import _logs, metrics, trace
 from opentelemetry.sdk.environment_variables import OTEL_CONFIG_FILE
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID
 
-from autogen_streamtrace.core.contain import contained
+from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.otlp import fork
 from autogen_streamtrace.otlp.bounded import Call, Helpers
 from autogen_streamtrace.otlp.environment import Signal, sdk_disabled

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Generic, TypeVar
 
-from autogen_streamtrace.core.names import M_EXPORT_FAILURES
+from autogen_streamtrace.core.semconv import M_EXPORT_FAILURES
 from autogen_streamtrace.otlp.environment import Target
 
 ResultT = TypeVar("ResultT")

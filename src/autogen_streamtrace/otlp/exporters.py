@@ -9,7 +9,7 @@ from opentelemetry.sdk.metrics.export import MetricExporter, MetricExportResult,
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
-from autogen_streamtrace.core.contain import contained
+from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.otlp.delivery import Delivery
 
 Arrived = Callable[[list[int]], object]

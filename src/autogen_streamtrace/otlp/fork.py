@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from autogen_streamtrace.core.contain import contained
+from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.otlp.delivery import Delivery
 
 _HOLD: Final = 0.2

@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
-from .directory import CLAIM_SUFFIX, COUNTS_SUFFIX, NEW_SUFFIX, ROWS_SUFFIX, UnusableError, made
+from autogen_streamtrace.recorder.directory import (
+    CLAIM_SUFFIX,
+    COUNTS_SUFFIX,
+    NEW_SUFFIX,
+    ROWS_SUFFIX,
+    UnusableError,
+    made,
+)
 
 if sys.platform == "win32":
     fcntl = None

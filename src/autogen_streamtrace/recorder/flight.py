@@ -19,16 +19,16 @@ from typing import Any, Final
 
 from opentelemetry.trace import Span, get_current_span
 
-from ..core import names as n
-from ..core.contain import contained
-from ..core.counts import Attributes
-from ..core.record import Ending, Record
-from ..core.recording import Counted, Labels
-from ..core.supervision import process as supervision
-from ..core.tally import Tally
-from . import layout
-from .counters import Departed
-from .file import File
+from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.errors import contained
+from autogen_streamtrace.core.stream.state import Ending, StreamState
+from autogen_streamtrace.core.telemetry.counters import Counters
+from autogen_streamtrace.core.telemetry.counts import Attributes
+from autogen_streamtrace.core.watching.recorder import CounterLabels, Labels
+from autogen_streamtrace.core.watching.supervision import process as supervision
+from autogen_streamtrace.recorder import layout
+from autogen_streamtrace.recorder.file import File
+from autogen_streamtrace.recorder.retired_counts import RetiredCounts
 
 OFF, RECORDING, FAILING = 0, 1, 2
 
@@ -50,40 +50,40 @@ class FlightRecorder:
     Args:
         directory: where its file is made.
         describe: the process, as it stands in the header: its resource and its settings.
-        tally: its counters.
+        counters: its counters.
         confirmed: ``exported`` is called for every span, so that a row stays until then.
     """
 
     def __init__(
-        self, directory: Path, describe: Callable[[], dict[str, Any]], tally: Tally, *, confirmed: bool
+        self, directory: Path, describe: Callable[[], dict[str, Any]], counters: Counters, *, confirmed: bool
     ) -> None:
         self._directory = directory
         self._describe = describe
-        self._tally = tally
+        self._counters = counters
         self._confirmed = confirmed
         self._warned = False
         self._retired = False
         self.dropped = 0
         """Streams, or their verdicts, that could not be recorded."""
         self._file: File | None = None
-        for table in (tally.started, tally.ended, tally.cut):
+        for table in (counters.started, counters.ended, counters.cut):
             table.about_to_show = self.note_shown
         self._begin()
 
     def _begin(self) -> None:
         self._books = Lock()
         """Over what has left."""
-        self._records: dict[int, Record] = {}
+        self._records: dict[int, StreamState] = {}
         self._free: list[int] = []
         self._unused = itertools.count()
         self._serial = itertools.count(1)
         self._serials = array("Q", bytes(8 * layout.ROWS))
         self._copied = array("d", bytes(8 * layout.ROWS))
         self._image = bytearray()
-        self._counted: dict[int, Counted] = {}
+        self._counted: dict[int, CounterLabels] = {}
         self._waiting: dict[int, int] = {}
         self._leaving: deque[int] = deque()
-        self._departed = Departed()
+        self._departed = RetiredCounts()
         self._uncounted = False
         self._state = 0
         self._left_at = self._checked_at = self._renewed_at = 0.0
@@ -91,7 +91,7 @@ class FlightRecorder:
         self._described: dict[str, Any] = {}
         self._open_file()
 
-    # -- told by the ledger
+    # -- told by the tracker
 
     @property
     def busy(self) -> bool:
@@ -103,7 +103,7 @@ class FlightRecorder:
         """0: off · 1: recording · 2: what is told now is not recorded."""
         return OFF if self._retired else RECORDING if self._file is not None and not self._failed else FAILING
 
-    def started(self, record: Record) -> None:
+    def started(self, state: StreamState) -> None:
         """Writes a new row."""
         slot = self._take()
         if slot < 0:
@@ -112,44 +112,44 @@ class FlightRecorder:
             return
         serial = next(self._serial)
         self._serials[slot] = serial
-        record.slot = slot
-        if self._write(self._birth(record, serial), layout.row_at(slot)):
-            self._copied[slot] = record.asked + record.last
-            self._records[slot] = record
+        state.slot = slot
+        if self._write(self._birth(state, serial), layout.row_at(slot)):
+            self._copied[slot] = state.asked + state.last
+            self._records[slot] = state
         else:
-            record.slot = -1
+            state.slot = -1
             heapq.heappush(self._free, slot)
 
-    def ended(self, record: Record, ending: Ending) -> None:
+    def ended(self, state: StreamState, ending: Ending) -> None:
         """Writes how a stream ended for its reader."""
-        slot = record.slot
-        if slot >= 0 and self._records.get(slot) is record:
-            self._write(layout.ended(self._serials[slot], record, ending), layout.end_at(slot))
+        slot = state.slot
+        if slot >= 0 and self._records.get(slot) is state:
+            self._write(layout.ended(self._serials[slot], state, ending), layout.end_at(slot))
 
-    def over(self, record: Record, at: float) -> None:
+    def over(self, state: StreamState, at: float) -> None:
         """Writes when it really ended."""
-        slot = record.slot
-        if slot >= 0 and self._records.get(slot) is record:
+        slot = state.slot
+        if slot >= 0 and self._records.get(slot) is state:
             self._write(layout.over(self._serials[slot], at), layout.over_at(slot))
 
-    def judged(self, record: Record, span: Span, attributes: Labels, counted: Counted, end_ns: int) -> None:
+    def judged(self, state: StreamState, span: Span, attributes: Labels, counted: CounterLabels, end_ns: int) -> None:
         """Writes a verdict; the row stays until ``exported`` says that its span is safe."""
-        slot = record.slot
-        if slot < 0 or self._records.get(slot) is not record:
+        slot = state.slot
+        if slot < 0 or self._records.get(slot) is not state:
             self.never_started(counted)
             return
         context = span.get_span_context()
         verdict = layout.Judged(context.span_id, end_ns, attributes)
-        self._write(layout.judged(self._serials[slot], record, verdict), layout.end_at(slot))
+        self._write(layout.judged(self._serials[slot], state, verdict), layout.end_at(slot))
         self._counted[slot] = counted
         del self._records[slot]
-        record.slot = -1
+        state.slot = -1
         if self._confirmed and span.is_recording() and context.trace_flags.sampled:
             self._waiting[context.span_id] = slot
         else:
             self._leaving.append(slot)
 
-    def never_started(self, counted: Counted) -> None:
+    def never_started(self, counted: CounterLabels) -> None:
         """Counts a stream that never had a row."""
         with self._books:
             self._departed.add(counted)
@@ -218,28 +218,28 @@ class FlightRecorder:
             slot = next(self._unused)
             return slot if slot < layout.ROWS else -1
 
-    def _birth(self, record: Record, serial: int) -> bytes:
-        parent = record.parent
+    def _birth(self, state: StreamState, serial: int) -> bytes:
+        parent = state.parent
         above = self._serials[parent.slot] if parent is not None and parent.slot >= 0 else 0
         if above == 0 and parent is not None:
             above = layout.UNKNOWN
-        return layout.birth(record.opening, serial, above, _ids(record), record.start_ns, record.start)
+        return layout.birth(state.info, serial, above, _ids(state), state.start_ns, state.start)
 
     def _copy_progress(self, now: float) -> None:
         copied, serials = self._copied, self._serials
         records = list(self._records.values())
         changed = [each for each in records if each.asked + each.last != copied[each.slot]]
         slots = []
-        for record in changed:
-            slot = record.slot
+        for state in changed:
+            slot = state.slot
             if slot < 0:  # its verdict fell meanwhile
                 continue
             slots.append(slot)
-            copied[slot] = record.asked + record.last
+            copied[slot] = state.asked + state.last
             missing = (slot + 1) * layout.PROGRESS_SIZE - len(self._image)
             if missing > 0:
                 self._image.extend(bytes(missing))
-            layout.write_progress(self._image, slot, serials[slot], record)
+            layout.write_progress(self._image, slot, serials[slot], state)
         if slots:
             first, last = min(slots) * layout.PROGRESS_SIZE, (max(slots) + 1) * layout.PROGRESS_SIZE
             self._write(bytes(memoryview(self._image)[first:last]), layout.PROGRESS_AT + first, count=False)
@@ -273,7 +273,7 @@ class FlightRecorder:
         try:
             self._described = self._describe()
             file = File(self._directory, layout.header(self._described))
-            file.write_counts(self._departed.file(self._state, self._tally))
+            file.write_counts(self._departed.file(self._state, self._counters))
             self._file = file
         except OSError as error:
             self._file = None
@@ -328,8 +328,8 @@ class FlightRecorder:
             self._open_file()
         if self._file is None:
             return
-        for slot, record in list(self._records.items()):
-            self._write(self._birth(record, self._serials[slot]), layout.row_at(slot))
+        for slot, state in list(self._records.items()):
+            self._write(self._birth(state, self._serials[slot]), layout.row_at(slot))
             self._copied[slot] = 0.0
 
     def _write_counts(self) -> bool:
@@ -337,7 +337,7 @@ class FlightRecorder:
         if file is None:
             return False
         try:
-            file.write_counts(self._departed.file(self._state + 1, self._tally))
+            file.write_counts(self._departed.file(self._state + 1, self._counters))
         except OSError as error:
             self._failed = True
             self._complain(str(error))
@@ -375,16 +375,16 @@ class FlightRecorder:
                 " room, or AUTOGEN_STREAMTRACE_RECORDER to false. This is said once.",
                 self._directory,
                 why,
-                n.M_DROPPED,
+                sc.M_DROPPED,
             )
 
 
-def _ids(record: Record) -> layout.Ids:
-    if record.context is not None:  # its span is started at its end
-        above = get_current_span(record.context).get_span_context()
+def _ids(state: StreamState) -> layout.Ids:
+    if state.context is not None:  # its span is started at its end
+        above = get_current_span(state.context).get_span_context()
         return layout.Ids(above.trace_id, 0, above.span_id, above.trace_flags.sampled)
-    context = record.span.get_span_context()
-    parent = getattr(record.span, "parent", None)
+    context = state.span.get_span_context()
+    parent = getattr(state.span, "parent", None)
     return layout.Ids(
         context.trace_id, context.span_id, parent.span_id if parent is not None else 0, context.trace_flags.sampled
     )

@@ -16,11 +16,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
-from ..core import names as n
-from ..core.causes import Cause
-from ..core.endings import How
-from ..core.record import Ending, Opening, Record
-from ..core.supervision import Timer
+from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.evidence.causes import Cause
+from autogen_streamtrace.core.stream.state import Ending, How, StreamInfo, StreamState
+from autogen_streamtrace.core.watching.supervision import Timer
 
 MAGIC: Final = b"AGSTREAM"
 VERSION: Final = 1
@@ -56,9 +55,9 @@ _JUDGED: Final = 2
 _NOTHING: Final = 0xFFFFFFFF
 UNKNOWN: Final = 2**64 - 1
 """The serial number of a stream that has no row."""
-_OPTIONAL: Final = (n.A_CAUSE_CHAIN, n.A_LIMIT_VALUE, n.A_LONGEST_GAP, n.A_CALLER_TIME, n.A_WAITING_ON_NAME)
+_OPTIONAL: Final = (sc.A_CAUSE_CHAIN, sc.A_LIMIT_VALUE, sc.A_LONGEST_GAP, sc.A_CALLER_TIME, sc.A_WAITING_ON_NAME)
 """What goes first where a verdict does not fit; headers of the response go before."""
-_PREFIX: Final = "autogen.stream."
+_PREFIX: Final = "streamtrace."
 
 
 class Unreadable(Exception):  # noqa: N818 - it is the file that is, which is no error of the program's
@@ -91,7 +90,7 @@ class Row(NamedTuple):
     parent: int
     """Serial of the stream around it, 0 if there is none."""
     ids: Ids
-    record: Record
+    state: StreamState
     ending: Ending | None
     over_at: float | None
     judged: Judged | None
@@ -172,19 +171,19 @@ def left_at(slot: int) -> int:
     return row_at(slot) + _LEFT_AT
 
 
-def write_progress(into: bytearray, slot: int, serial: int, record: Record) -> None:
+def write_progress(into: bytearray, slot: int, serial: int, state: StreamState) -> None:
     """Copies a record's progress into an image of that part of the file."""
     _PROGRESS.pack_into(
         into,
         slot * PROGRESS_SIZE,
         serial,
-        record.chunks,
-        record.size,
-        record.last,
-        record.asked,
-        record.first,
-        record.longest_gap,
-        record.status or 0,
+        state.chunks,
+        state.size,
+        state.last,
+        state.asked,
+        state.first,
+        state.longest_gap,
+        state.status or 0,
     )
 
 
@@ -199,14 +198,14 @@ def opening_text(name: str, span_name: str, attributes: tuple[tuple[str, Any], .
     return text
 
 
-def birth(opening: Opening, serial: int, parent: int, ids: Ids, start_ns: int, start: float) -> bytes:
+def birth(info: StreamInfo, serial: int, parent: int, ids: Ids, start_ns: int, start: float) -> bytes:
     """The first part of a row."""
-    text = opening_text(opening.name, opening.span_name, opening.attributes)
-    flags = (_SAMPLED if ids.sampled else 0) | (_STREAMED if opening.streamed else 0)
+    text = opening_text(info.name, info.span_name, info.attributes)
+    flags = (_SAMPLED if ids.sampled else 0) | (_STREAMED if info.streamed else 0)
     body = (
         _BIRTH.pack(
             len(text),
-            n.LAYERS.index(opening.layer),
+            sc.LAYERS.index(info.layer),
             flags,
             serial,
             ids.trace.to_bytes(16, "big"),
@@ -221,10 +220,10 @@ def birth(opening: Opening, serial: int, parent: int, ids: Ids, start_ns: int, s
     return _CHECKSUM.pack(zlib.crc32(body)) + body
 
 
-def ended(serial: int, record: Record, ending: Ending) -> bytes:
+def ended(serial: int, state: StreamState, ending: Ending) -> bytes:
     """The second part of a row whose stream has ended for its reader."""
     cause = ending.cause
-    text = _cause_text(record, cause)
+    text = _cause_text(state, cause)
     flags = (
         _HOWS.index(ending.how)
         | (_HELD if ending.held else 0)
@@ -233,25 +232,25 @@ def ended(serial: int, record: Record, ending: Ending) -> bytes:
         | (_GONE if ending.gone else 0)
         | (_SHUTDOWN if ending.shutdown else 0)
         | (_OVER_NOW if ending.over else 0)
-        | (_TERMINAL if record.terminal else 0)
-        | (_TERMINATED if record.terminated else 0)
+        | (_TERMINAL if state.terminal else 0)
+        | (_TERMINATED if state.terminated else 0)
     )
-    return _end(_ENDED, flags, serial, ending.at, ending.parent_chunks, record, text)
+    return _end(_ENDED, flags, serial, ending.at, ending.parent_chunks, state, text)
 
 
-def judged(serial: int, record: Record, verdict: Judged) -> bytes:
+def judged(serial: int, state: StreamState, verdict: Judged) -> bytes:
     """The second part of a row whose stream has its verdict."""
     room = _OVER_AT - _END_AT - _CHECKSUM.size - _END.size
     attributes = {_short(key): value for key, value in verdict.attributes.items()}
     text = json.dumps([verdict.span, verdict.end_ns, attributes]).encode()
     if len(text) > room:
         text = _within(room, verdict, attributes)
-    return _end(_JUDGED, 0, serial, 0.0, 0, record, text)
+    return _end(_JUDGED, 0, serial, 0.0, 0, state, text)
 
 
 def _within(room: int, verdict: Judged, attributes: dict[str, Any]) -> bytes:
     """What fits of a verdict: headers of the response go first, then what is optional, then the longest."""
-    optional = [key for key in attributes if key.startswith(n.HTTP_RESPONSE_HEADER)]
+    optional = [key for key in attributes if key.startswith(sc.HTTP_RESPONSE_HEADER)]
     optional += [_short(key) for key in _OPTIONAL]
     while True:
         text = json.dumps([verdict.span, verdict.end_ns, attributes]).encode()
@@ -271,7 +270,7 @@ def left(serial: int, state: int) -> bytes:
     return _LEFT.pack(serial, state)
 
 
-def _end(stage: int, flags: int, serial: int, at: float, delivered: int, record: Record, text: bytes) -> bytes:
+def _end(stage: int, flags: int, serial: int, at: float, delivered: int, state: StreamState, text: bytes) -> bytes:
     body = (
         _END.pack(
             len(text),
@@ -280,24 +279,24 @@ def _end(stage: int, flags: int, serial: int, at: float, delivered: int, record:
             serial,
             at,
             delivered,
-            record.chunks,
-            record.size,
-            record.last,
-            record.asked,
-            record.first,
-            record.longest_gap,
-            record.status or 0,
-            _NOTHING if record.input_tokens is None else record.input_tokens & _NOTHING,
-            _NOTHING if record.output_tokens is None else record.output_tokens & _NOTHING,
-            record.caller_time,
+            state.chunks,
+            state.size,
+            state.last,
+            state.asked,
+            state.first,
+            state.longest_gap,
+            state.status or 0,
+            _NOTHING if state.input_tokens is None else state.input_tokens & _NOTHING,
+            _NOTHING if state.output_tokens is None else state.output_tokens & _NOTHING,
+            state.caller_time,
         )
         + text
     )
     return _CHECKSUM.pack(zlib.crc32(body)) + body
 
 
-def _cause_text(record: Record, cause: Cause | None) -> bytes:
-    if cause is None and record.finish is None:
+def _cause_text(state: StreamState, cause: Cause | None) -> bytes:
+    if cause is None and state.finish is None:
         return b""
     told = None
     if cause is not None:
@@ -312,7 +311,7 @@ def _cause_text(record: Record, cause: Cause | None) -> bytes:
             cause.deadline,
             cause.flattened,
         ]
-    text = json.dumps([record.finish, told]).encode()
+    text = json.dumps([state.finish, told]).encode()
     return text if len(text) < _OVER_AT - _END_AT - _CHECKSUM.size - _END.size else json.dumps([None, None]).encode()
 
 
@@ -329,30 +328,30 @@ def read_row(data: bytes, slot: int) -> Row | None:
     (checksum,) = _CHECKSUM.unpack_from(row)
     length, layer, flags, serial, trace, span, above, parent, start_ns, start = _BIRTH.unpack_from(row, 4)
     text = row[4 + _BIRTH.size : 4 + _BIRTH.size + length]
-    if zlib.crc32(row[4 : 4 + _BIRTH.size + length]) != checksum or layer >= len(n.LAYERS):
+    if zlib.crc32(row[4 : 4 + _BIRTH.size + length]) != checksum or layer >= len(sc.LAYERS):
         raise Unreadable(f"row {slot} is damaged")
     name, span_name, attributes = json.loads(text)
-    opening = Opening(
-        n.LAYERS[layer],
+    info = StreamInfo(
+        sc.LAYERS[layer],
         name,
         span_name=span_name,
         attributes=tuple((key, value) for key, value in attributes),
         streamed=bool(flags & _STREAMED),
     )
-    record = Record(opening, None, 0)
-    record.start_ns = start_ns
-    record.start = record.last = record.asked = start
+    state = StreamState(info, None, 0)
+    state.start_ns = start_ns
+    state.start = state.last = state.asked = start
     trace_id, span_id, parent_id = (int.from_bytes(each, "big") for each in (trace, span, above))
     ids = Ids(trace_id, span_id, parent_id, bool(flags & _SAMPLED))
-    _read_progress(data, slot, serial, record)
-    ending, verdict = _read_end(row, serial, record)
+    _read_progress(data, slot, serial, state)
+    ending, verdict = _read_end(row, serial, state)
     over_of, over_time = _OVER.unpack_from(row, _OVER_AT)
     left_of, left_state = _LEFT.unpack_from(row, _LEFT_AT)
     return Row(
         serial,
         parent,
         ids,
-        record,
+        state,
         ending,
         over_time if over_of == serial else None,
         verdict,
@@ -360,17 +359,17 @@ def read_row(data: bytes, slot: int) -> Row | None:
     )
 
 
-def _read_progress(data: bytes, slot: int, serial: int, record: Record) -> None:
+def _read_progress(data: bytes, slot: int, serial: int, state: StreamState) -> None:
     at = PROGRESS_AT + slot * PROGRESS_SIZE
     if len(data) < at + _PROGRESS.size:
         return
     of, chunks, size, last, asked, first, gap, status = _PROGRESS.unpack_from(data, at)
     if of == serial:
-        record.chunks, record.size, record.last, record.asked = chunks, size, last, asked
-        record.first, record.longest_gap, record.status = first, gap, status or None
+        state.chunks, state.size, state.last, state.asked = chunks, size, last, asked
+        state.first, state.longest_gap, state.status = first, gap, status or None
 
 
-def _read_end(row: bytes, serial: int, record: Record) -> tuple[Ending | None, Judged | None]:
+def _read_end(row: bytes, serial: int, state: StreamState) -> tuple[Ending | None, Judged | None]:
     (checksum,) = _CHECKSUM.unpack_from(row, _END_AT)
     length, stage, flags, of, at, delivered, *counts = _END.unpack_from(row, _END_AT + 4)
     if of != serial:
@@ -379,17 +378,17 @@ def _read_end(row: bytes, serial: int, record: Record) -> tuple[Ending | None, J
     if zlib.crc32(row[begin : begin + _END.size + length]) != checksum:
         raise Unreadable("an end is damaged")
     text = row[begin + _END.size : begin + _END.size + length]
-    record.chunks, record.size, record.last, record.asked, record.first, record.longest_gap = counts[:6]
-    status, tokens_in, tokens_out, record.caller_time = counts[6:]
-    record.status = status or None
-    record.input_tokens = None if tokens_in == _NOTHING else tokens_in
-    record.output_tokens = None if tokens_out == _NOTHING else tokens_out
+    state.chunks, state.size, state.last, state.asked, state.first, state.longest_gap = counts[:6]
+    status, tokens_in, tokens_out, state.caller_time = counts[6:]
+    state.status = status or None
+    state.input_tokens = None if tokens_in == _NOTHING else tokens_in
+    state.output_tokens = None if tokens_out == _NOTHING else tokens_out
     if stage == _JUDGED:
         span, end_ns, attributes = json.loads(text)
         return None, Judged(span, end_ns, {_long(key): _plain(value) for key, value in attributes.items()})
-    record.terminal, record.terminated = bool(flags & _TERMINAL), bool(flags & _TERMINATED)
-    record.closed = True
-    record.finish, told = json.loads(text) if text else (None, None)
+    state.terminal, state.terminated = bool(flags & _TERMINAL), bool(flags & _TERMINATED)
+    state.closed = True
+    state.finish, told = json.loads(text) if text else (None, None)
     return (
         Ending(
             how=_HOWS[flags & 3],

@@ -27,20 +27,20 @@ from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
-from ..core import names as n
-from ..core import supervision
-from ..core.case import Case
-from ..core.lineage import Lineage
-from ..core.telemetry import Telemetry
-from . import books, directory
-from .books import Book
-from .counters import Departed
-from .layout import Row, Unreadable
-from .replay import replay
+from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.telemetry.emitter import Telemetry
+from autogen_streamtrace.core.verdict.attribution import Attribution
+from autogen_streamtrace.core.verdict.node import StreamNode
+from autogen_streamtrace.core.watching import supervision
+from autogen_streamtrace.recorder import directory, orphans
+from autogen_streamtrace.recorder.layout import Row, Unreadable
+from autogen_streamtrace.recorder.orphans import Orphan
+from autogen_streamtrace.recorder.replay import replay
+from autogen_streamtrace.recorder.retired_counts import RetiredCounts
 
 _TICK: Final = 0.005
 """Seconds between the export of 0 and that of the count: Prometheus keeps one sample a millisecond, the first."""
-_METRICS: Final = (n.M_STARTED, n.M_ENDED, n.M_CUT, n.M_OPEN, n.M_STALLED, n.M_OLDEST)
+_METRICS: Final = (sc.M_STARTED, sc.M_ENDED, sc.M_CUT, sc.M_OPEN, sc.M_STALLED, sc.M_OLDEST)
 
 logger = logging.getLogger("autogen_streamtrace")
 
@@ -52,7 +52,7 @@ Send = Callable[[Literal["traces", "metrics", "logs"], Any], bool]
 class Recovered:
     """What one recorder had to tell."""
 
-    book: Book
+    orphan: Orphan
     spans: Sequence[ReadableSpan]
     events: Sequence[ReadableLogRecord]
     metrics: Sequence[MetricsData]
@@ -64,7 +64,7 @@ class Recovered:
     @property
     def streams(self) -> int:
         """Streams that had not been reported as a whole."""
-        return len(self.book.rows)
+        return len(self.orphan.rows)
 
     def send(self, send: Send) -> bool:
         """Sends all of it; True if all has arrived."""
@@ -73,17 +73,17 @@ class Recovered:
         if self.events and not send("logs", self.events):
             return False
         try:
-            books.replace_counters(self.book.path, self.counters)
+            orphans.replace_counters(self.orphan.path, self.counters)
         except OSError as error:  # the disk is full: what has arrived makes room, and seldom has to be sent again
-            logger.debug("the counters beside %s stay as they are: %s", self.book.path, error)
+            logger.debug("the counters beside %s stay as they are: %s", self.orphan.path, error)
         return all(send("metrics", data) for data in self.metrics)
 
 
-def recover(book: Book) -> Recovered:
+def recover(orphan: Orphan) -> Recovered:
     """What is to be told of a recorder. The same each time, but for the time of its events and metrics."""
     spans, events, reader, ids = _Spans(), _Events(), InMemoryMetricReader(), _Ids()
-    resource = Resource(book.described.get("resource", {}), book.described.get("schema_url") or None)
-    settings = book.settings
+    resource = Resource(orphan.described.get("resource", {}), orphan.described.get("schema_url") or None)
+    settings = orphan.settings
     telemetry = Telemetry(
         _tracer_provider(resource, ids, spans),
         MeterProvider([reader], resource, shutdown_on_exit=False),
@@ -92,30 +92,30 @@ def recover(book: Book) -> Recovered:
         caller_endings=settings.get("caller_endings", "unset"),
         max_names=settings.get("max_names", 100),
     )
-    book.counters.load(telemetry.tally)
-    layers: set[str] = {row.record.layer for row in book.rows} | {each[n.A_LAYER] for each in book.counters.started}
+    orphan.counters.load(telemetry.counters)
+    layers: set[str] = {row.state.layer for row in orphan.rows} | {each[sc.A_LAYER] for each in orphan.counters.started}
     telemetry.watch(lambda: 0, lambda: dict.fromkeys(layers, 0.0), list)
-    settled: list[Case] = []
-    replayed = replay(book, Lineage(settled.append))
-    open_at_death = len([case for case in replayed.lineage.open if case.ending is None])
-    replayed.lineage.killed(replayed.now, supervision.explains(book.timers, book.seen[0]))
-    seen = _iso(book.seen[1]) if book.seen[1] else ""
-    for row in book.rows:
-        telemetry.tally.start(row.record.opening)
-        _place(telemetry, ids, book, row)
+    settled: list[StreamNode] = []
+    replayed = replay(orphan, Attribution(settled.append))
+    open_at_death = len([node for node in replayed.attribution.open if node.ending is None])
+    replayed.attribution.killed(replayed.now, supervision.explains(orphan.timers, orphan.seen[0]))
+    seen = _iso(orphan.seen[1]) if orphan.seen[1] else ""
+    for row in orphan.rows:
+        telemetry.counters.start(row.state.info)
+        _place(telemetry, ids, orphan, row)
         if row.judged is not None:
-            telemetry.recovered(row.record, row.judged.attributes, row.judged.end_ns)
-    for case in settled:
-        assert case.over_at is not None
-        attributes = telemetry.attributes(case)
-        if attributes[n.A_OUTCOME] == n.KILLED and seen:
-            attributes[n.A_LAST_SEEN] = seen
-        telemetry.recovered(case.record, attributes, case.record.nanoseconds(case.over_at))
-    first = _metrics(reader, book)
+            telemetry.recovered(row.state, row.judged.attributes, row.judged.end_ns)
+    for node in settled:
+        assert node.over_at is not None
+        attributes = telemetry.attributes(node)
+        if attributes[sc.A_OUTCOME] == sc.KILLED and seen:
+            attributes[sc.A_LAST_SEEN] = seen
+        telemetry.recovered(node.state, attributes, node.state.nanoseconds(node.over_at))
+    first = _metrics(reader, orphan)
     time.sleep(_TICK)
-    metrics = [data for data in (first, _metrics(reader, book)) if data is not None]
-    counted = Departed.of(book.counters).file(book.counters.state, telemetry.tally)
-    return Recovered(book, spans.ended, events.emitted, metrics, open_at_death, counted)
+    metrics = [data for data in (first, _metrics(reader, orphan)) if data is not None]
+    counted = RetiredCounts.of(orphan.counters).file(orphan.counters.state, telemetry.counters)
+    return Recovered(orphan, spans.ended, events.emitted, metrics, open_at_death, counted)
 
 
 def recover_all(send: Send, chosen: str | None = None) -> Iterator[tuple[Path, Recovered | None]]:
@@ -128,10 +128,10 @@ def recover_all(send: Send, chosen: str | None = None) -> Iterator[tuple[Path, R
     Yields:
         Each file with what was recovered from it; None where that did not arrive, or the file could not be read.
     """
-    books.sweep(chosen)
+    orphans.sweep(chosen)
     for path in directory.found(chosen):
         try:
-            with books.held(path) as descriptor:
+            with orphans.held(path) as descriptor:
                 if descriptor is None:
                     continue
                 yield path, _recover_one(path, descriptor, send)
@@ -146,9 +146,9 @@ def dead(chosen: str | None = None) -> Iterator[tuple[Path, Recovered | None]]:
     """Every recorder whose owner has died, with what it has to tell; nothing is sent or removed."""
     for path in directory.found(chosen):
         try:
-            with books.orphaned(path) as descriptor:
+            with orphans.orphaned(path) as descriptor:
                 if descriptor is not None:
-                    yield path, recover(books.read(path, descriptor))
+                    yield path, recover(orphans.read(path, descriptor))
         except (OSError, Unreadable) as error:
             logger.warning("The flight recorder %s cannot be read: %s", path, error)
             yield path, None
@@ -156,37 +156,37 @@ def dead(chosen: str | None = None) -> Iterator[tuple[Path, Recovered | None]]:
 
 def _recover_one(path: Path, descriptor: int, send: Send) -> Recovered | None:
     try:
-        book = books.read(path, descriptor)
-        found = recover(book)
+        orphan = orphans.read(path, descriptor)
+        found = recover(orphan)
     except Unreadable as error:
-        books.set_aside(path, str(error))
+        orphans.set_aside(path, str(error))
         return None
     except Exception as error:  # whatever stands there, the files beside it are to be recovered
         logger.debug("%s cannot be recovered", path, exc_info=True)
-        books.set_aside(path, f"{type(error).__name__}: {error}")
+        orphans.set_aside(path, f"{type(error).__name__}: {error}")
         return None
     if not found.send(send):
         return None
-    if book.damaged:
-        books.set_aside(path, "; ".join(book.damaged[:5]))
-    books.remove(path)
+    if orphan.damaged:
+        orphans.set_aside(path, "; ".join(orphan.damaged[:5]))
+    orphans.remove(path)
     return found
 
 
-def _place(telemetry: Telemetry, ids: "_Ids", book: Book, row: Row) -> None:
+def _place(telemetry: Telemetry, ids: "_Ids", orphan: Orphan, row: Row) -> None:
     """Starts the row's span with its own ids, under its own parent."""
-    record, own = row.record, row.ids
+    state, own = row.state, row.ids
     span = row.judged.span if row.judged is not None else own.span
     if own.trace and not span:
-        span = int.from_bytes(blake2b(f"{book.path.stem}:{row.serial}".encode(), digest_size=8).digest(), "big")
+        span = int.from_bytes(blake2b(f"{orphan.path.stem}:{row.serial}".encode(), digest_size=8).digest(), "big")
     flags = TraceFlags(TraceFlags.SAMPLED if own.sampled else TraceFlags.DEFAULT)
     if not own.trace or not own.sampled:
-        record.span = NonRecordingSpan(SpanContext(own.trace, span, False, flags))
+        state.span = NonRecordingSpan(SpanContext(own.trace, span, False, flags))
         return
     ids.trace, ids.span = own.trace, span
     above = NonRecordingSpan(SpanContext(own.trace, own.parent, False, flags))
-    record.context = set_span_in_context(above, Context()) if own.parent else Context()
-    telemetry.span(record)
+    state.context = set_span_in_context(above, Context()) if own.parent else Context()
+    telemetry.span(state)
 
 
 class _Ids(IdGenerator):
@@ -230,7 +230,7 @@ class _Events(LogRecordProcessor):
         pass
 
 
-def _metrics(reader: InMemoryMetricReader, book: Book) -> MetricsData | None:
+def _metrics(reader: InMemoryMetricReader, orphan: Orphan) -> MetricsData | None:
     """The dead process's own series, one collection on."""
     data = reader.get_metrics_data()
     if data is None:
@@ -238,11 +238,11 @@ def _metrics(reader: InMemoryMetricReader, book: Book) -> MetricsData | None:
     began = {
         (name, tuple(labels.items())): shown_ns
         for name, table in (
-            (n.M_STARTED, "started"),
-            (n.M_ENDED, "ended"),
-            (n.M_CUT, "cut"),
+            (sc.M_STARTED, "started"),
+            (sc.M_ENDED, "ended"),
+            (sc.M_CUT, "cut"),
         )
-        for labels, _, shown_ns in book.counters.tables.get(table, ())
+        for labels, _, shown_ns in orphan.counters.tables.get(table, ())
         if shown_ns
     }
     return MetricsData(

@@ -1,0 +1,14 @@
+"""Every ending of a stream, each a small program: what is done to it, and what the instrument should say."""
+
+from typing import Final
+
+from autogen_streamtrace.commands.demo.scenarios import cuts, readers, replies, teams, tools
+from autogen_streamtrace.commands.demo.scenarios.expectation import Says, Scenario
+
+SCENARIOS: Final[dict[str, Scenario]] = {
+    scenario.name: scenario
+    for group in (replies.SCENARIOS, tools.SCENARIOS, cuts.SCENARIOS, readers.SCENARIOS, teams.SCENARIOS)
+    for scenario in group
+}
+
+__all__ = ["SCENARIOS", "Says", "Scenario"]

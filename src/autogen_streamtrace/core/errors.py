@@ -1,0 +1,43 @@
+"""Our own errors: logged once each with their traceback, never raised into the program; raised under test."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+logger = logging.getLogger("autogen_streamtrace")
+
+_seen: set[tuple[str, type]] = set()
+_raising = False
+_count = 0
+
+
+@contextmanager
+def contained(doing: str) -> Iterator[None]:
+    """Runs the body; an exception in it ends there. ``doing`` names the work for the log line."""
+    try:
+        yield
+    except Exception as error:
+        report(doing, error)
+
+
+def report(doing: str, error: Exception) -> None:
+    """Counts a defect of ours, and logs it where it is the first of its kind. Raises it only under test."""
+    global _count
+    _count += 1
+    kind = (doing, type(error))
+    if kind not in _seen and len(_seen) < 100:
+        _seen.add(kind)
+        logger.error("autogen_streamtrace failed while %s; the program goes on", doing, exc_info=error)
+    if _raising:
+        raise error
+
+
+def contained_errors() -> int:
+    """How many defects of ours were contained in this process."""
+    return _count
+
+
+def raise_errors(raising: bool) -> None:
+    """Lets our own errors out: for this package's tests."""
+    global _raising
+    _raising = raising

@@ -1,0 +1,208 @@
+"""One stream: its clock, its counts, and what was seen at its end."""
+
+import time
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+
+from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN, Span
+
+from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.evidence.causes import Cause
+from autogen_streamtrace.core.evidence.content import Content
+from autogen_streamtrace.core.evidence.deadlines import Deadline
+from autogen_streamtrace.core.evidence.wire import Tail
+
+if TYPE_CHECKING:
+    from autogen_streamtrace.core.verdict.node import StreamNode
+
+clock: Final = time.perf_counter
+
+How = Literal["returned", "raised", "closed", "unread"]
+"""returned: ran to its end · raised: an exception came out · closed: its reader left it · unread: never read."""
+
+
+def weakly(token: Any) -> Callable[[], Any]:
+    """A weak reference where there can be one."""
+    try:
+        return weakref.ref(token) if token is not None else type(None)
+    except TypeError:
+        return lambda: token
+
+
+class StreamInfo(NamedTuple):
+    """What is known of a stream before its first read."""
+
+    layer: sc.Layer
+    name: str
+    subject: int = 0
+    """Identity of the agent, team, client or tool; calls that it makes to itself are the same stream."""
+    token: Callable[[], Any] = type(None)
+    """AutoGen's ``CancellationToken``, held weakly: it leads to the futures of the stream, which would live on."""
+    span_name: str = ""
+    attributes: tuple[tuple[str, Any], ...] = ()
+    """Attributes that the span has from its start."""
+    streamed: bool = True
+    """On ``model``: a ``create_stream``, not an unstreamed ``create``."""
+    content: Content | None = None
+    """What it was asked, where contents are recorded."""
+    key: str = ""
+    """On ``team``: the key of its agents' ids in AutoGen's runtime."""
+
+
+class StreamState:
+    """A stream that has been read from. Fixed-size fields; written by the one who reads the stream."""
+
+    __slots__ = (
+        "asked",
+        "caller_time",
+        "chunks",
+        "closed",
+        "content",
+        "context",
+        "failure",
+        "finish",
+        "first",
+        "info",
+        "input_tokens",
+        "intermediary",
+        "last",
+        "longest_gap",
+        "longest_send",
+        "loop",
+        "node",
+        "output_tokens",
+        "parent",
+        "request_ids",
+        "response_id",
+        "response_model",
+        "size",
+        "slot",
+        "span",
+        "start",
+        "start_ns",
+        "status",
+        "tail",
+        "tail_read",
+        "terminal",
+        "terminated",
+        "timeouts",
+    )
+
+    def __init__(self, info: StreamInfo, parent: "StreamState | None", loop: int) -> None:
+        self.info = info
+        self.parent = parent
+        self.loop = loop
+        """Identity of the event loop that reads it; 0 for a synchronous one."""
+        self.context: Context | None = None
+        """Where its span belongs, until that has been started."""
+        self.span: Span = INVALID_SPAN
+        self.start_ns = time.time_ns()
+        self.start = self.asked = self.last = clock()
+        """Seconds on ``clock``: the start · the reader's last request · the last item's arrival."""
+        self.first = 0.0
+        self.longest_gap = 0.0
+        self.caller_time = 0.0
+        self.longest_send = 0.0
+        """On ``server``: seconds, longest that sending one piece was held up."""
+        self.chunks = 0
+        self.size = 0
+        """Bytes on ``http`` and ``server``, characters on ``model``."""
+        self.slot = -1
+        """Its place in the flight recorder; -1 where it has none."""
+        self.terminal = False
+        """The terminal item was delivered; on ``http``, a finish reason or a terminator was read."""
+        self.terminated = False
+        """A finish reason or a terminator was seen in what arrived."""
+        self.closed = False
+        """Its end has been noted."""
+        self.failure: Cause | None = None
+        """On ``tool``: what its own code raised, or its result says, where nobody raises it any more."""
+        self.finish: str | None = None
+        self.input_tokens: int | None = None
+        self.output_tokens: int | None = None
+        """On ``http``, what the body said; on ``model``, what the client's result said, else the body."""
+        self.response_id: str | None = None
+        self.response_model: str | None = None
+        """As the body names them."""
+        self.status: int | None = None
+        self.intermediary = ""
+        """What stood between this process and the server, where the response's headers say so."""
+        self.request_ids: tuple[tuple[str, str], ...] = ()
+        """Response headers by which a provider's or a proxy's support knows the request."""
+        self.timeouts: dict[str, float | None] | None = None
+        """Seconds: the HTTP client's own, for this request."""
+        self.tail: Tail | None = None
+        self.tail_read = False
+        self.content = info.content
+        self.node: StreamNode | None = None
+        """The judge's side of it."""
+
+    @classmethod
+    def unwatched(cls, info: StreamInfo) -> "StreamState":
+        """A record of a stream that could not be opened: nothing becomes of it."""
+        state = cls(info, None, 0)
+        state.closed = True
+        return state
+
+    @property
+    def layer(self) -> sc.Layer:
+        """The layer it belongs to."""
+        return self.info.layer
+
+    @property
+    def name(self) -> str:
+        """Host, model, tool, agent or team."""
+        return self.info.name
+
+    @property
+    def held(self) -> bool:
+        """The reader holds an item, or a response of which it has not asked for the body."""
+        return self.last > self.asked
+
+    @property
+    def readable(self) -> bool:
+        """Its body's end could be read, so that a missing terminator is one."""
+        return self.tail is not None and self.tail.readable
+
+    def read_tail(self) -> None:
+        """Takes from the body what it says of the reply and its end."""
+        if self.tail is None or self.tail_read:
+            return
+        self.tail_read = self.closed
+        wire = self.tail.read()
+        if wire is not None:
+            self.finish, self.terminal = wire.finish, wire.terminator
+            self.terminated = wire.terminator
+            self.response_id, self.response_model = wire.response_id, wire.response_model
+            self.input_tokens, self.output_tokens = wire.input_tokens, wire.output_tokens
+
+    def nanoseconds(self, at: float) -> int:
+        """A time on ``clock`` as nanoseconds since the epoch."""
+        return self.start_ns + round((at - self.start) * 1e9)
+
+
+class Ending(NamedTuple):
+    """What was seen when a stream ended for its reader."""
+
+    how: How
+    at: float
+    """Seconds on ``clock``."""
+    held: bool = False
+    cause: Cause | None = None
+    thrown_in: bool = False
+    by_token: bool = False
+    """Its ``CancellationToken`` was cancelled by then."""
+    gone: bool = False
+    """On ``server``: the end user's connection was found gone, which is what ended it."""
+    shutdown: bool = False
+    """The server that runs its event loop was shutting down by then."""
+    parent_chunks: int = 0
+    """Items that its parent had delivered by then."""
+    deadline: Deadline | None = None
+    """The program's deadline by which its task was being cancelled."""
+    grace: Deadline | None = None
+    """How long the server that shuts down lets its streams go on, where that was over by then."""
+    over: bool = True
+    """It has also really ended; else that is told later."""

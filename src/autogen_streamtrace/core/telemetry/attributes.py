@@ -1,0 +1,110 @@
+"""What the span of a stream says, as attributes."""
+
+from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.stream.state import StreamState
+from autogen_streamtrace.core.telemetry.counts import Attributes
+from autogen_streamtrace.core.verdict.node import StreamNode
+from autogen_streamtrace.core.verdict.rules import Verdict
+
+
+def of_judged(node: StreamNode) -> Attributes:
+    """All but ``error.type``, of a stream that is over."""
+    assert node.verdict is not None
+    return {**of_verdict(node.verdict), **_of_case(node), **_of_record(node.state)}
+
+
+def of_verdict(verdict: Verdict) -> Attributes:
+    """How it ended."""
+    attributes: Attributes = {
+        sc.A_OUTCOME: verdict.outcome,
+        sc.A_ENDED_BY: verdict.ended_by,
+        sc.A_WAITING_ON_TYPE: verdict.waiting_on,
+        sc.A_EARLY: verdict.early,
+        sc.A_FAULT: verdict.fault,
+        sc.A_ORIGIN: verdict.origin,
+    }
+    if verdict.waiting_on_name:
+        attributes[sc.A_WAITING_ON_NAME] = verdict.waiting_on_name
+    if verdict.cause_type:
+        attributes[sc.A_CAUSE_TYPE] = verdict.cause_type
+        attributes[sc.A_CAUSE_CHAIN] = verdict.cause_chain
+        attributes[sc.A_CAUSE_LAYER] = verdict.cause_layer
+    if verdict.cancelled_by is not None:
+        attributes[sc.A_CANCELLED_BY] = verdict.cancelled_by
+    if verdict.intermediary:
+        attributes[sc.A_INTERMEDIARY] = verdict.intermediary
+    if verdict.limit is not None:
+        attributes[sc.A_LIMIT_ID] = verdict.limit.id
+        attributes[sc.A_LIMIT_SOURCE] = verdict.limit.source
+        if verdict.limit.value is not None:
+            attributes[sc.A_LIMIT_VALUE] = verdict.limit.value
+    return attributes
+
+
+def _of_case(node: StreamNode) -> Attributes:
+    state = node.state
+    assert node.over_at is not None
+    ended = node.ending.at if node.ending is not None else node.over_at
+    attributes: Attributes = {
+        sc.A_OUTERMOST: node.outermost,
+        sc.A_SILENCE: max(0.0, ended - state.last),
+        sc.A_STALLS: node.stalls,
+    }
+    if node.stalls:
+        attributes[sc.A_LOOP_BLOCKED] = node.loop_blocked
+    if node.over_at > node.verdict_at:
+        attributes[sc.A_OVERRUN] = node.over_at - node.verdict_at
+    if state.layer == sc.MODEL:
+        attributes[sc.A_ATTEMPTS] = node.attempts
+        began = state.chunks > 0 or (state.status is not None and state.status < 400)
+        attributes |= {key: value for key, value in node.exchange if key in (sc.SERVER_ADDRESS, sc.SERVER_PORT)}
+        reason = node.finish or ("error" if began and node.verdict is not None and node.verdict.early else None)
+        if reason is not None:
+            attributes[sc.GEN_AI_FINISH_REASONS] = (reason,)
+    return attributes
+
+
+def contents(node: StreamNode) -> Attributes:
+    """What it was asked and what it said, where contents are recorded."""
+    state, verdict = node.state, node.verdict
+    assert state.content is not None and verdict is not None
+    finish = node.finish or ("error" if verdict.early else "") if state.layer == sc.MODEL else ""
+    return state.content.attributes(state.layer, finish)
+
+
+def _of_record(state: StreamState) -> Attributes:
+    attributes: Attributes = {
+        sc.A_CHUNKS: state.chunks,
+        sc.A_LONGEST_GAP: state.longest_gap,
+        sc.A_CALLER_TIME: state.caller_time,
+    }
+    if state.chunks:
+        attributes[sc.A_FIRST_CHUNK] = state.first - state.start
+    if state.layer == sc.SERVER:
+        attributes[sc.A_BYTES] = state.size
+        attributes[sc.A_LONGEST_SEND] = state.longest_send
+        if state.status is not None:
+            attributes[sc.HTTP_STATUS] = state.status
+    if state.layer == sc.HTTP:
+        attributes[sc.A_BYTES] = state.size
+        if state.intermediary:
+            attributes[sc.A_INTERMEDIARY] = state.intermediary
+        for name, value in state.request_ids:
+            attributes[sc.HTTP_RESPONSE_HEADER + name] = (value,)
+        if state.status is not None:
+            attributes[sc.HTTP_STATUS] = state.status
+    if state.layer == sc.MODEL:
+        attributes[sc.A_CHARACTERS] = state.size
+        if state.chunks and state.info.streamed:
+            attributes[sc.GEN_AI_FIRST_CHUNK] = state.first - state.start
+        for key, said in (
+            (sc.GEN_AI_INPUT_TOKENS, state.input_tokens),
+            (sc.GEN_AI_OUTPUT_TOKENS, state.output_tokens),
+            (sc.GEN_AI_RESPONSE_ID, state.response_id),
+            (sc.GEN_AI_RESPONSE_MODEL, state.response_model),
+        ):
+            if said is not None:
+                attributes[key] = said
+    if state.layer in (sc.HTTP, sc.MODEL):
+        attributes[sc.A_TERMINATOR] = state.terminated
+    return attributes

@@ -1,0 +1,124 @@
+"""Counters as tables of our own, observed by the metrics SDK: an addition costs nothing but a dictionary's."""
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from opentelemetry.context import Context
+from opentelemetry.metrics import CallbackOptions, Observation
+
+from autogen_streamtrace.core import semconv as sc
+
+Attributes = dict[str, Any]
+Key = tuple[tuple[str, Any], ...]
+"""An attribute set, in its order."""
+
+
+class Counter:
+    """One monotonic counter.
+
+    A new attribute set is exported as 0 at its first collection and with its count from the next, so that
+    Prometheus' ``increase()`` sees the first one.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[Key, _Row] = {}
+        self.about_to_show: Callable[[], object] | None = None
+        """Called when attribute sets are exported for the first time, before they are."""
+
+    def add(self, attributes: Attributes, context: Context | None = None) -> None:
+        """Adds one; ``context`` is where an exemplar finds its trace."""
+        row = self._row(attributes)
+        row.value += 1
+        row.context = context
+
+    def load(self, attributes: Attributes, value: int, shown_ns: int) -> None:
+        """Goes on from ``value``, first exported at ``shown_ns``, 0 if it was not yet."""
+        row = self._row(attributes)
+        row.value, row.shown_ns = value, shown_ns
+
+    def shown(self) -> dict[Key, int]:
+        """Every attribute set with the time of its first export in nanoseconds since the epoch, 0 before that."""
+        return {key: row.shown_ns for key, row in list(self._rows.items())}
+
+    def clear(self) -> None:
+        """Forgets every attribute set."""
+        self._rows.clear()
+
+    def observe(self, options: CallbackOptions) -> Iterable[Observation]:
+        """The callback of an observable counter."""
+        rows = list(self._rows.values())
+        new = [row for row in rows if not row.shown_ns]
+        shown = [row.observe() for row in rows]
+        if new and self.about_to_show is not None:
+            self.about_to_show()
+        return shown
+
+    def _row(self, attributes: Attributes) -> "_Row":
+        key = tuple(attributes.items())
+        row = self._rows.get(key)
+        if row is None:
+            row = self._rows[key] = _Row(attributes)
+        return row
+
+
+class _Row:
+    __slots__ = ("attributes", "context", "shown_ns", "value")
+
+    def __init__(self, attributes: Attributes) -> None:
+        self.attributes = attributes
+        self.value = 0
+        self.context: Context | None = None
+        self.shown_ns = 0
+
+    def observe(self) -> Observation:
+        if not self.shown_ns:
+            self.shown_ns = time.time_ns()
+            return Observation(0, self.attributes)
+        return Observation(self.value, self.attributes, self.context)
+
+
+class UpDownCounter:
+    """One up-down counter: an explicit 0 for every attribute set once seen."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Key, list[int]] = {}
+
+    def add(self, amount: int, attributes: Attributes) -> None:
+        """Adds ``amount``, which may be negative."""
+        self._rows.setdefault(tuple(attributes.items()), [0])[0] += amount
+
+    def keys(self) -> list[Key]:
+        """Every attribute set once seen."""
+        return list(self._rows)
+
+    def zero(self) -> None:
+        """Back to 0 in every attribute set."""
+        for value in list(self._rows.values()):
+            value[0] = 0
+
+    def clear(self) -> None:
+        """Forgets every attribute set."""
+        self._rows.clear()
+
+    def observe(self, options: CallbackOptions) -> Iterable[Observation]:
+        """The callback of an observable up-down counter."""
+        return [Observation(value[0], dict(key)) for key, value in list(self._rows.items())]
+
+
+class CardinalityLimiter:
+    """Keeps the number of distinct values of one metric label bounded; the rest reads ``_OTHER``."""
+
+    def __init__(self, most: int) -> None:
+        self._most: Final = most
+        self._known: set[str] = set()
+        self.capped = 0
+
+    def __call__(self, value: str) -> str:
+        if value in self._known:
+            return value
+        if len(self._known) < self._most:
+            self._known.add(value)
+            return value
+        self.capped += 1
+        return sc.OTHER

@@ -1,0 +1,226 @@
+"""Spans and log events: the only place that calls the Tracer and the Logger. The Meter's is ``meters``."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+from typing import Final
+
+from opentelemetry._logs import Logger, LoggerProvider, SeverityNumber
+from opentelemetry.context import Context
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, TracerProvider, set_span_in_context
+
+from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.evidence.content import NOWHERE, Capture, as_text
+from autogen_streamtrace.core.stream.state import StreamInfo, StreamState
+from autogen_streamtrace.core.telemetry import attributes as said
+from autogen_streamtrace.core.telemetry import sentences
+from autogen_streamtrace.core.telemetry.baggage import Baggage
+from autogen_streamtrace.core.telemetry.counters import Counters
+from autogen_streamtrace.core.telemetry.counts import Attributes
+from autogen_streamtrace.core.telemetry.meters import GEN_AI_NAMES, Meters
+from autogen_streamtrace.core.verdict.node import StreamNode
+from autogen_streamtrace.core.verdict.rules import Verdict
+from autogen_streamtrace.core.watching.recorder import NotRecording, Recorder
+from autogen_streamtrace.core.watching.stalls import Stall
+
+VERSION: Final = "0.1.0"
+
+_KINDS: Final = {sc.MODEL: SpanKind.CLIENT}
+_NOT_RECORDING: Final = NotRecording()
+
+
+class Telemetry:
+    """Spans, metrics and log events of streams.
+
+    Args:
+        tracer_provider, meter_provider, logger_provider: where they go.
+        events: ``turns`` (outermost streams, and early endings of all), ``all`` or ``none``.
+        caller_endings: ``error`` gives endings that the reader chose the span status ERROR too.
+        max_names: distinct values of one metric label, the rest reads ``_OTHER``.
+        capture: where contents are recorded.
+        baggage: the entries that are recorded, each with the values that it may have on metrics.
+    """
+
+    def __init__(
+        self,
+        tracer_provider: TracerProvider,
+        meter_provider: MeterProvider,
+        logger_provider: LoggerProvider,
+        *,
+        events: str = "turns",
+        caller_endings: str = "unset",
+        max_names: int = 100,
+        capture: Capture = NOWHERE,
+        baggage: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
+        self._tracer: Tracer = tracer_provider.get_tracer(sc.SCOPE, VERSION)
+        self._logger: Logger = logger_provider.get_logger(sc.SCOPE, VERSION)
+        self._events = events
+        self._callers_count = caller_endings == "error"
+        self._capture = capture
+        self._baggage = Baggage(baggage or {})
+        self.counters = Counters(max_names, self._baggage)
+        self.recorder: Recorder = _NOT_RECORDING
+        """Learns of each verdict before its span ends."""
+        self._meters = Meters(meter_provider.get_meter(sc.SCOPE, VERSION), self.counters)
+
+    def watch(
+        self,
+        waiting: Callable[[], int],
+        oldest: Callable[[], dict[str, float]],
+        stalled: Callable[[], list[StreamNode]],
+    ) -> None:
+        """Observes the tracker: facts that wait, the oldest open stream of each layer in seconds, what is stalled."""
+        self._meters.watch(waiting, oldest)
+        self._meters.watch_stalled(stalled)
+
+    def observe(self, name: str, unit: str, description: str, value: Callable[[], int]) -> None:
+        """Observes a number of the instrument's own health that only grows."""
+        self._meters.count(name, unit, description, value)
+
+    def observe_state(self, name: str, description: str, value: Callable[[], int]) -> None:
+        """Observes a state of the instrument's own."""
+        self._meters.state(name, description, value)
+
+    def carried(self, info: StreamInfo, context: Context) -> StreamInfo:
+        """What is known of a stream, with what its context carries."""
+        return self._baggage.carried(info, context)
+
+    def span(self, state: StreamState) -> Span:
+        """The span of a stream, started where it has not been."""
+        if state.context is not None:
+            state.span = self._start_span(state.info, state.context, state.start_ns)
+            state.context = None
+        return state.span
+
+    def _start_span(self, info: StreamInfo, parent: Context, start_ns: int) -> Span:
+        attributes: Attributes = {sc.A_LAYER: info.layer, sc.A_NAME: info.name, **dict(info.attributes)}
+        kind = _KINDS.get(info.layer, SpanKind.INTERNAL)
+        return self._tracer.start_span(info.span_name, parent, kind, attributes, start_time=start_ns)
+
+    def started(self, state: StreamState, outermost: bool) -> None:
+        """Counts a stream that started; tells it where it is a turn's outermost one."""
+        self.counters.start(state.info)
+        if self._events == "all" or (self._events == "turns" and outermost):
+            attributes = {sc.A_LAYER: state.layer, sc.A_NAME: state.name, sc.A_OUTERMOST: outermost}
+            attributes |= self._baggage.attributes(state.info)
+            body = f"{state.layer} {state.name} started"
+            self._emit(sc.E_START, SeverityNumber.INFO, body, attributes, self.span(state), state.start_ns)
+
+    def stalled(self, node: StreamNode, stall: Stall) -> None:
+        """Tells that a stream is silent, and what it waits for."""
+        if self._events == "none":
+            return
+        state = node.state
+        told: Attributes = {
+            sc.A_LAYER: state.layer,
+            sc.A_NAME: state.name,
+            sc.A_SILENCE: stall.silence,
+            sc.A_WAITING_ON_TYPE: stall.waiting_on,
+            sc.A_CHUNKS: state.chunks,
+            sc.A_OUTERMOST: node.outermost,
+            sc.A_STALLS: node.stalls,
+            sc.A_LOOP_BLOCKED: stall.loop_blocked,
+        }
+        if stall.waiting_on_name:
+            told[sc.A_WAITING_ON_NAME] = stall.waiting_on_name
+        if stall.stack:
+            told[sc.STACK_TRACE] = stall.stack
+        body = sentences.of_stall(state, stall)
+        self._emit(sc.E_STALL, SeverityNumber.WARN, body, told, self.span(state), time.time_ns())
+
+    def ended(self, node: StreamNode) -> None:
+        """Ends a stream's span with its verdict, counts it and tells it."""
+        state, verdict = node.state, node.verdict
+        assert verdict is not None and node.over_at is not None
+        attributes = self.attributes(node)
+        contents = said.contents(node) if state.content is not None else {}
+        end_ns = state.nanoseconds(node.over_at)
+        span = self.span(state)
+        counted = self.counters.end(state.info, attributes, set_span_in_context(span) if verdict.early else None)
+        self.recorder.judged(state, span, attributes, counted, end_ns)
+        on_span = {**attributes, **as_text(contents)} if self._capture.spans else attributes
+        _end_span(state.info, span, on_span, end_ns)
+        error = self.counters.cause(verdict.error_type) if verdict.fault else ""
+        self._meters.measure(node, verdict, attributes, counted.started[sc.A_NAME], error)
+        if self._capture.events and contents:
+            self._tell_contents(state, attributes, contents, end_ns)
+            attributes |= {key: contents[key] for key in (sc.A_EXCEPTION_MESSAGE,) if key in contents}
+        self._tell(state.info, attributes, span, end_ns)
+
+    def recovered(self, state: StreamState, attributes: Attributes, end_ns: int) -> None:
+        """Ends, counts and tells a stream of a process that has died; ``attributes`` are its span's.
+
+        Its event carries the present time: stores refuse old ones.
+        """
+        span = self.span(state)
+        self.counters.end(state.info, attributes, set_span_in_context(span))
+        _end_span(state.info, span, attributes, end_ns)
+        self._tell(state.info, attributes, span, time.time_ns())
+
+    def attributes(self, node: StreamNode) -> Attributes:
+        """What the span of a judged stream says."""
+        verdict = node.verdict
+        assert verdict is not None
+        return self._explained(verdict, said.of_judged(node))
+
+    def never_started(self, info: StreamInfo, parent: Context, outermost: bool) -> None:
+        """Counts and tells a stream that was created and never read."""
+        verdict = Verdict(sc.NEVER_STARTED, "caller", "caller", "", "never read")
+        now = time.time_ns()
+        span = self._start_span(info, parent, now)
+        attributes = self._explained(verdict, {**said.of_verdict(verdict), sc.A_OUTERMOST: outermost, sc.A_CHUNKS: 0})
+        self.recorder.never_started(self.counters.never(info, attributes, set_span_in_context(span)))
+        _end_span(info, span, attributes, now)
+        self._tell(info, attributes, span, now)
+
+    def reset_after_fork(self) -> None:
+        """After a fork: what was counted is the parent's."""
+        self.counters.clear()
+
+    def _explained(self, verdict: Verdict, attributes: Attributes) -> Attributes:
+        """With ``error.type`` where the span's status is ERROR."""
+        theirs = verdict.early and verdict.ended_by in (sc.CALLER, sc.END_USER)
+        if verdict.fault or (self._callers_count and theirs):
+            attributes[sc.A_ERROR_TYPE] = verdict.error_type
+        return attributes
+
+    def _tell(self, info: StreamInfo, attributes: Attributes, span: Span, time_ns: int) -> None:
+        early = attributes[sc.A_EARLY]
+        if self._events == "none" or not (self._events == "all" or attributes[sc.A_OUTERMOST] or early):
+            return
+        severity = SeverityNumber.INFO
+        if early:
+            severity = SeverityNumber.ERROR if attributes[sc.A_FAULT] else SeverityNumber.WARN
+        told = {sc.A_LAYER: info.layer, sc.A_NAME: info.name, **attributes, **self._baggage.attributes(info)}
+        self._emit(sc.E_END, severity, sentences.of_ending(info, attributes), told, span, time_ns)
+
+    def _tell_contents(self, state: StreamState, attributes: Attributes, contents: Attributes, end_ns: int) -> None:
+        """The conventions have an event for a model's messages; those of agents and tools go on one of the kind."""
+        if state.layer not in GEN_AI_NAMES:
+            return
+        asked = dict(state.info.attributes)
+        replied = {key: value for key, value in attributes.items() if key.startswith("gen_ai.")}
+        body = f"{state.layer} {state.name}: messages"
+        self._emit(sc.E_INFERENCE, SeverityNumber.INFO, body, {**asked, **replied, **contents}, state.span, end_ns)
+
+    def _emit(
+        self, name: str, severity: SeverityNumber, body: str, attributes: Attributes, span: Span, time_ns: int
+    ) -> None:
+        self._logger.emit(
+            event_name=name,
+            severity_number=severity,
+            severity_text=severity.name,
+            body=body,
+            attributes=attributes,
+            context=set_span_in_context(span, Context()),
+            timestamp=time_ns,
+        )
+
+
+def _end_span(info: StreamInfo, span: Span, attributes: Attributes, end_ns: int) -> None:
+    if span.is_recording():
+        if sc.A_ERROR_TYPE in attributes:
+            span.set_status(Status(StatusCode.ERROR, sentences.of_ending(info, attributes)))
+        span.set_attributes(attributes)
+    span.end(end_ns)

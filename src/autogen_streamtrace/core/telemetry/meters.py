@@ -1,0 +1,153 @@
+"""All instruments, and what each of them records of a stream that is over."""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from opentelemetry.context import Context
+from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
+from opentelemetry.trace import set_span_in_context
+
+from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.errors import contained_errors
+from autogen_streamtrace.core.stream.state import StreamInfo, StreamState
+from autogen_streamtrace.core.telemetry.counters import Counters
+from autogen_streamtrace.core.telemetry.counts import Attributes
+from autogen_streamtrace.core.verdict.node import StreamNode, doing
+from autogen_streamtrace.core.verdict.rules import Verdict
+
+_NO_SPAN: Final = Context()
+
+
+class Meters:
+    """All instruments."""
+
+    def __init__(self, meter: Meter, counters: Counters) -> None:
+        self._meter = meter
+        self._counters = counters
+        counter = meter.create_observable_counter
+        counter(sc.M_STARTED, [counters.started.observe], "{stream}", "Streams that started.")
+        counter(sc.M_ENDED, [counters.ended.observe], "{stream}", "Streams that ended.")
+        counter(sc.M_CUT, [counters.cut.observe], "{stream}", "Early endings, each once, at its origin.")
+        meter.create_observable_up_down_counter(
+            sc.M_OPEN, [counters.open.observe], "{stream}", "Streams that are open."
+        )
+        self.count(sc.M_CAPPED, "{name}", "Label values that read _OTHER.", lambda: counters.capped)
+        self.count(sc.M_ERRORS, "{error}", "Defects of the instrument, contained.", contained_errors)
+        self._duration = self._histogram(sc.M_DURATION, sc.DURATION_EDGES, "Duration of streams.")
+        self._silence = self._histogram(sc.M_SILENCE, sc.SILENCE_EDGES, "Silence before early endings.")
+        self._gap = self._histogram(sc.M_LONGEST_GAP, sc.GAP_EDGES, "Longest wait between two items.")
+        self._first = self._histogram(sc.M_FIRST_CHUNK, sc.GAP_EDGES, "Time to the first item.")
+        self._caller = self._histogram(sc.M_CALLER_TIME, sc.GAP_EDGES, "Time that the reader held items.")
+        self._gen_ai = _GenAi(self._histogram)
+
+    def watch(self, waiting: Callable[[], int], oldest: Callable[[], dict[str, float]]) -> None:
+        """Observes the tracker."""
+
+        def size(options: CallbackOptions) -> Iterable[Observation]:
+            return [Observation(waiting())]
+
+        seen: set[str] = set()
+
+        def ages(options: CallbackOptions) -> Iterable[Observation]:
+            now = oldest()
+            seen.update(now)
+            return [Observation(now.get(layer, 0.0), {sc.A_LAYER: layer}) for layer in sorted(seen)]
+
+        self._meter.create_observable_up_down_counter(sc.M_QUEUE, [size], "{fact}", "Facts that wait for the judge.")
+        self._meter.create_observable_gauge(sc.M_OLDEST, [ages], "s", "Age of the oldest open stream.")
+
+    def watch_stalled(self, stalled: Callable[[], list[StreamNode]]) -> None:
+        """Observes which streams are stalled."""
+        level = self._counters.stalled
+
+        def observe(options: CallbackOptions) -> Iterable[Observation]:
+            level.zero()
+            for node in stalled():
+                level.add(1, self._counters.waiting(node.state.info, *doing(node)))
+            return level.observe(options)
+
+        description = "Open streams whose items have stopped."
+        self._meter.create_observable_up_down_counter(sc.M_STALLED, [observe], "{stream}", description)
+
+    def state(self, name: str, description: str, value: Callable[[], int]) -> None:
+        """An observable gauge without attributes."""
+        self._meter.create_observable_gauge(name, [lambda options: [Observation(value())]], "1", description)
+
+    def count(self, name: str, unit: str, description: str, value: Callable[[], int]) -> None:
+        """An observable counter without attributes."""
+        self._meter.create_observable_counter(name, [lambda options: [Observation(value())]], unit, description)
+
+    def measure(self, node: StreamNode, verdict: Verdict, attributes: Attributes, name: str, error: str) -> None:
+        """Records the durations of a stream that is over, under its capped name and error type.
+
+        Exemplars, which cost, only for early endings.
+        """
+        state = node.state
+        assert node.over_at is not None
+        seconds = node.over_at - state.start
+        layer: Attributes = {sc.A_LAYER: state.layer}
+        outcome: Attributes = {sc.A_LAYER: state.layer, sc.A_OUTCOME: verdict.outcome}
+        context = set_span_in_context(state.span, Context()) if verdict.early else _NO_SPAN
+        self._duration.record(seconds, {**outcome, **_streamed(state.info)}, context)
+        if verdict.early:
+            self._silence.record(attributes[sc.A_SILENCE], outcome, context)
+        if state.chunks:
+            self._first.record(attributes[sc.A_FIRST_CHUNK], layer, context)
+            self._caller.record(state.caller_time, layer, context)
+        if state.chunks > 1:
+            self._gap.record(state.longest_gap, layer, context)
+        self._gen_ai.measure(state, seconds, context, name, error)
+
+    def _histogram(self, name: str, edges: tuple[float, ...], description: str, unit: str = "s") -> Histogram:
+        return self._meter.create_histogram(name, unit, description, explicit_bucket_boundaries_advisory=list(edges))
+
+
+class _GenAi:
+    """The histograms of https://github.com/open-telemetry/semantic-conventions-genai.
+
+    The time per output chunk is recorded once a stream, as its mean: once a chunk would cost more than the chunk.
+    """
+
+    def __init__(self, histogram: Callable[..., Histogram]) -> None:
+        client = sc.GEN_AI_CLIENT_EDGES
+        self._duration = histogram(sc.M_GEN_AI_DURATION, client, "GenAI operation duration.")
+        self._first = histogram(sc.M_GEN_AI_FIRST_CHUNK, client, "Time to the first chunk.")
+        self._per_chunk = histogram(sc.M_GEN_AI_PER_CHUNK, client, "Mean time per output chunk after the first.")
+        self._tokens = histogram(sc.M_GEN_AI_TOKENS, sc.GEN_AI_TOKEN_EDGES, "Tokens used.", "{token}")
+        self._layers = {
+            sc.TOOL: histogram(sc.M_GEN_AI_TOOL, client, "Tool call duration."),
+            sc.AGENT: histogram(sc.M_GEN_AI_AGENT, sc.GEN_AI_AGENT_EDGES, "Agent turn duration."),
+            sc.TEAM: histogram(sc.M_GEN_AI_WORKFLOW, sc.GEN_AI_WORKFLOW_EDGES, "Team run duration."),
+        }
+
+    def measure(self, state: StreamState, seconds: float, context: Context, name: str, error_type: str) -> None:
+        """Records what the conventions ask of this layer."""
+        if state.layer != sc.MODEL and state.layer not in self._layers:
+            return
+        labels: Attributes = {key: value for key, value in state.info.attributes if key in _GEN_AI_LABELS}
+        labels[GEN_AI_NAMES[state.layer]] = name
+        error: Attributes = {sc.A_ERROR_TYPE: error_type} if error_type else {}
+        if state.layer != sc.MODEL:
+            self._layers[state.layer].record(seconds, {**labels, **error}, context)
+            return
+        self._duration.record(seconds, {**labels, **error}, context)
+        if state.info.streamed and state.chunks:
+            self._first.record(state.first - state.start, labels, context)
+            if state.chunks > 1:
+                self._per_chunk.record((state.last - state.first) / (state.chunks - 1), labels, context)
+        for kind, tokens in (("input", state.input_tokens), ("output", state.output_tokens)):
+            if tokens:
+                self._tokens.record(tokens, {**labels, sc.GEN_AI_TOKEN_TYPE: kind}, context)
+
+
+_GEN_AI_LABELS: Final = frozenset({sc.GEN_AI_OPERATION, sc.GEN_AI_PROVIDER})
+GEN_AI_NAMES: Final[dict[sc.Layer, str]] = {
+    sc.MODEL: sc.GEN_AI_REQUEST_MODEL,
+    sc.AGENT: sc.GEN_AI_AGENT_NAME,
+    sc.TOOL: sc.GEN_AI_TOOL_NAME,
+    sc.TEAM: sc.GEN_AI_WORKFLOW_NAME,
+}
+
+
+def _streamed(info: StreamInfo) -> Attributes:
+    return {sc.GEN_AI_REQUEST_STREAM: info.streamed} if info.layer == sc.MODEL else {}

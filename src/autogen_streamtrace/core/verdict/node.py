@@ -1,0 +1,133 @@
+"""A stream before its judge, what it waits for, and the evidence that the rules are asked about."""
+
+from typing import Any, Final
+
+from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.stream.state import Ending, StreamState
+from autogen_streamtrace.core.verdict.rules import Evidence, Verdict
+
+
+class StreamNode:
+    """Its record, its open children, what its children suffered."""
+
+    __slots__ = (
+        "attempts",
+        "attribution",
+        "ending",
+        "exchange",
+        "expires",
+        "finisher",
+        "heard",
+        "inherited",
+        "kids",
+        "late",
+        "loop_blocked",
+        "over_at",
+        "parent",
+        "raised",
+        "refused",
+        "stalls",
+        "state",
+        "verdict",
+        "verdict_at",
+    )
+
+    def __init__(self, attribution: object, state: StreamState, parent: "StreamNode | None") -> None:
+        self.attribution = attribution
+        """Whose it is: after a fork, or a later ``instrument()``, there is another one."""
+        self.state = state
+        self.parent = parent
+        self.kids: tuple[StreamNode, ...] = ()
+        """Children without a verdict, in the order in which they started."""
+        self.ending: Ending | None = None
+        self.verdict: Verdict | None = None
+        self.verdict_at = 0.0
+        self.over_at: float | None = None
+        """When it really ended."""
+        self.expires = 0.0
+        self.late = parent is not None and parent.verdict is not None
+        """It started after its parent's verdict."""
+        self.raised: tuple[tuple[Ending, Verdict], ...] = ()
+        """How children ended that raised, newest last."""
+        self.inherited: Verdict | None = None
+        """What the last child that was cut in silence suffered."""
+        self.refused: Verdict | None = None
+        """The HTTP error status of the last attempt."""
+        self.heard: StreamState | None = None
+        """On ``model``: its last attempt, whose body says what it says whatever the client made of it."""
+        self.finisher: sc.EndedBy | None = None
+        """Who ended the last child that completed."""
+        self.attempts = 0
+        self.exchange: tuple[tuple[str, Any], ...] = ()
+        """On ``model``: what its last exchange says of the server."""
+        self.stalls = 0
+        """How often its items stopped for longer than they may."""
+        self.loop_blocked = False
+        """In one of those times its event loop was blocked."""
+
+    @property
+    def finish(self) -> str | None:
+        """The finish reason, in the provider's words where they could be read."""
+        return (self.heard.finish if self.heard is not None else None) or self.state.finish
+
+    @property
+    def outermost(self) -> bool:
+        """No traced stream encloses it."""
+        return self.parent is None
+
+    @property
+    def waiting(self) -> bool:
+        """It has ended and waits for its parent's verdict."""
+        return self.ending is not None and self.verdict is None
+
+
+def evidence(node: StreamNode) -> Evidence:
+    """What the rules are asked about one stream."""
+    state, ending = node.state, node.ending
+    cause = ending.cause if ending is not None else None
+    of_model = state.layer == sc.HTTP and node.parent is not None and node.parent.state.layer == sc.MODEL
+    streamed = of_model and state.parent is not None and state.parent.info.streamed
+    return Evidence(
+        layer=state.layer,
+        how=ending.how if ending is not None else "closed",
+        kind=cause.kind if cause is not None else None,
+        held=ending.held if ending is not None else False,
+        thrown_in=ending.thrown_in if ending is not None else False,
+        terminal=state.terminal,
+        expects_terminator=(streamed and state.readable) or state.layer == sc.SERVER,
+        of_model=of_model,
+        finish=node.finish,
+        status=state.status,
+        gone=ending is not None and ending.gone,
+        shutdown=ending is not None and ending.shutdown and not by_token(node),
+    )
+
+
+def doing(node: StreamNode) -> tuple[sc.WaitingOn, str]:
+    """What an open stream waits for: its reader, or the innermost open operation; its type and name."""
+    return (sc.CALLER, "") if node.state.held else innermost(node)
+
+
+def innermost(node: StreamNode) -> tuple[sc.WaitingOn, str]:
+    """The innermost operation under ``node`` that is open, or was stopped with it: its type and name."""
+    for kid in reversed(node.kids):
+        ending = kid.ending
+        held = ending.held if ending is not None else kid.state.held
+        stopped = ending is None or ending.cause is None or ending.cause.kind in ("cancelled", "closed")
+        if stopped and not held:
+            return innermost(kid)
+    return itself(node.state)
+
+
+_TYPES: Final[dict[sc.Layer, sc.WaitingOn]] = {sc.HTTP: "http", sc.MODEL: "model", sc.TOOL: "tool"}
+
+
+def itself(state: StreamState) -> tuple[sc.WaitingOn, str]:
+    """A stream as what another one waits for."""
+    return _TYPES.get(state.layer, "agent"), state.name
+
+
+def by_token(node: StreamNode) -> bool:
+    """A token cancelled it, or something under it that was stopped."""
+    own = node.ending is not None and node.ending.by_token
+    return own or any(by_token(kid) for kid in node.kids if kid.waiting)

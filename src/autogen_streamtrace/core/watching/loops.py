@@ -1,0 +1,121 @@
+"""The event loops that read streams, and the servers that run on them."""
+
+import asyncio
+import contextlib
+import sys
+import threading
+from collections.abc import AsyncGenerator, Callable
+from typing import Any, Final, NamedTuple
+
+from autogen_streamtrace.core.evidence.deadlines import Deadline
+from autogen_streamtrace.core.stream.state import clock
+from autogen_streamtrace.core.watching.supervision import Timer
+
+CHECK: Final = 1.0
+"""Seconds between two looks for event loops that were closed without a word."""
+
+
+class Loop(NamedTuple):
+    """An event loop that reads streams."""
+
+    loop: asyncio.AbstractEventLoop
+    thread: int
+    """Identity of the thread in which it runs."""
+
+
+class Loops:
+    """Those of one process, each by its identity.
+
+    Args:
+        closed: is told which loop was closed, and when in seconds on ``clock``.
+    """
+
+    def __init__(self, closed: Callable[[int, float], None]) -> None:
+        self._closed = closed
+        self._known: dict[int, tuple[Loop, AsyncGenerator[None, None]]] = {}
+        self._servers: dict[int, tuple[Callable[[], bool], Timer | None]] = {}
+        self._inherited: list[object] = []
+
+    def running(self) -> int:
+        """The one that runs the code; 0 where none does."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            return 0
+        known = self._known.get(id(loop))
+        if known is None or known[0].loop is not loop:
+            self._known[id(loop)] = (Loop(loop, threading.get_ident()), self._sentinel(id(loop)))
+        return id(loop)
+
+    def find(self, key: int) -> Loop | None:
+        """None where it was closed."""
+        known = self._known.get(key)
+        return known[0] if known is not None else None
+
+    def drop(self, key: int) -> None:
+        """It was closed, and its streams have ended."""
+        self._known.pop(key, None)
+
+    def check(self) -> None:
+        """Looks for those that were closed without a word."""
+        for key, (known, _) in list(self._known.items()):
+            if known.loop.is_closed():
+                self._closed(key, clock())
+
+    def reset_after_fork(self) -> None:
+        """After a fork: none of the parent's runs here."""
+        self._inherited.append(self._known)  # dropped, its generators would be closed by loops that never run here
+        self._known = {}
+
+    def serves(self, loop: int, stopping: Callable[[], bool], grace: Timer | None = None) -> None:
+        """A server runs on this event loop.
+
+        Args:
+            loop: the event loop.
+            stopping: says whether the server shuts down.
+            grace: since when it does, and for how long it lets its streams go on.
+        """
+        self._servers[loop] = stopping, grace
+
+    def served(self, loop: int) -> None:
+        """No server runs on this event loop any more."""
+        self._servers.pop(loop, None)
+
+    def shutting_down(self, loop: int) -> bool:
+        """The server that runs on this event loop shuts down."""
+        server = self._servers.get(loop)
+        return server is not None and server[0]()
+
+    def grace(self, loop: int, at: float) -> Deadline | None:
+        """For how long the server that shuts down let its streams go on, where that was over ``at`` this time."""
+        _, grace = self._servers.get(loop, (None, None))
+        return grace.struck(at) if grace is not None else None
+
+    def _sentinel(self, loop: int) -> AsyncGenerator[None, None]:
+        """An asynchronous generator that the event loop closes with all others when it shuts down."""
+
+        async def wait() -> AsyncGenerator[None, None]:
+            try:
+                yield
+            finally:
+                self._closed(loop, clock())
+
+        sentinel = wait()
+        with contextlib.suppress(StopIteration):
+            sentinel.asend(None).send(None)
+        return sentinel
+
+
+def prime(generator: AsyncGenerator[Any, Any]) -> None:
+    """Advances a native asynchronous generator to its first ``yield``, outside the event loop's hooks.
+
+    So primed it learns at once, and not from a task of the loop's, that it was dropped.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        generator.asend(None).send(None)
+    except StopIteration:
+        pass
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
