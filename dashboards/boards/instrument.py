@@ -8,7 +8,17 @@ from .common import Panels, board
 from .panels import COUNT, PERCENT, THIRD, Query, ask, ask_now, lines, number
 from .promql import plain, select, share, total
 from .variables import collectors, whose
-from .vocabulary import CAPPED, DROPPED, ERRORS, EXPORT_FAILURES, QUEUE, RECORDER, RECORDER_FAILS, RECOVERED
+from .vocabulary import (
+    CAPPED,
+    DROPPED,
+    ERRORS,
+    EXPORT_FAILURES,
+    QUEUE,
+    RECORDER,
+    RECORDER_FAILS,
+    RECOVERED,
+    UNKNOWN_FINISH,
+)
 
 UID: Final = "streamtrace-instrument"
 TITLE: Final = "Is the instrument itself healthy"
@@ -110,6 +120,14 @@ def inside() -> Panels:
             "Label values a minute that read _OTHER, by process.",
             "cpm",
             ask(f"rate({select(CAPPED)}[$__rate_interval]) * 60", each),
+            width=THIRD,
+        ),
+        lines(
+            "Unknown finish reasons",
+            "Replies a minute whose finish reason is in no table, by process. They count as completed; the log names "
+            "the word.",
+            "cpm",
+            ask(f"rate({select(UNKNOWN_FINISH)}[$__rate_interval]) * 60", each),
             width=THIRD,
         ),
         lines(

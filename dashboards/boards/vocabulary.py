@@ -9,7 +9,7 @@ from typing import Final
 
 from autogen_streamtrace.core import semconv as sc
 
-NOT_IN_THE_DEMO: Final = (sc.M_STALLED, sc.M_RECOVERED, sc.M_RECORDER, sc.M_DROPPED)
+NOT_IN_THE_DEMO: Final = (sc.M_STALLED, sc.M_RECOVERED, sc.M_RECORDER, sc.M_DROPPED, sc.M_UNKNOWN_FINISH)
 """Metrics that no scenario of the demo needs to bring: what asks for one of them may be empty there."""
 
 RECORDER_FAILS: Final = 2
@@ -59,6 +59,7 @@ CAPPED: Final = counter(sc.M_CAPPED)
 QUEUE: Final = gauge(sc.M_QUEUE)
 EXPORT_FAILURES: Final = counter(sc.M_EXPORT_FAILURES)
 ERRORS: Final = counter(sc.M_ERRORS)
+UNKNOWN_FINISH: Final = counter(sc.M_UNKNOWN_FINISH)
 RECOVERED: Final = counter(sc.M_RECOVERED)
 RECORDER: Final = gauge(sc.M_RECORDER)
 
