@@ -44,7 +44,7 @@ def install_grafanas_schema(session: nox.Session) -> None:
     if shutil.which("npm"):
         session.run("npm", "ci", "--prefix=tools/grafana", "--no-audit", "--no-fund", external=True)
     else:
-        session.warn("npm is not installed (https://nodejs.org): Grafana's schema and grammar check nothing")
+        session.warn("npm is not installed (https://nodejs.org): Grafana's schema and grammars check nothing")
 
 
 def run_pytest(session: nox.Session, openai: str, *arguments: str, env: dict[str, str] | None = None) -> None:
@@ -138,12 +138,14 @@ def semantic_kernel(session: nox.Session) -> None:
 
 @nox.session
 def stack(session: nox.Session) -> None:
-    """The whole way to the Collector, Prometheus and Loki, which are built first where they are not yet."""
+    """The whole way to the Collector, Prometheus and VictoriaLogs, which are built first where they are not yet."""
     session.install("--editable", ".", "--group", "test", "--group", "stack", OPENAI_3)
     if shutil.which("go"):
         session.run("python", "tools/build.py")
     else:
-        session.warn("Go is not installed (https://go.dev/dl): the Collector, Prometheus and Loki cannot be built")
+        session.warn(
+            "Go is not installed (https://go.dev/dl): the Collector, Prometheus and VictoriaLogs cannot be built"
+        )
     pytest(session, "tests/stack")
 
 

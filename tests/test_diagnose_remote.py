@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from dashboards.grammar import NEEDS_NODE, misspelt
 from typer.testing import CliRunner
 
 from autogen_streamtrace.cli import app
@@ -117,6 +118,15 @@ def test_a_selector_is_passed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     with answering(loki([ended(0, 60.0)], asked)) as url:
         diagnosis(url, "--selector", '{service_name="desk"}')
     assert asked[0]["query"].startswith('{service_name="desk"} |')
+
+
+@NEEDS_NODE
+@pytest.mark.parametrize("selector", ["", '{service_name="desk"} |= "late"'])
+def test_what_loki_is_asked_parses_with_grafanas_grammar(selector: str) -> None:
+    asked: list[dict[str, str]] = []
+    with answering(loki([], asked)) as url:
+        remote.read(url, 3600.0, selector)
+    assert len(asked) == 1 and not misspelt("logql", [asked[0]["query"]])
 
 
 def vector(rows: list[tuple[dict[str, str], float]]) -> Any:

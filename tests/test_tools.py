@@ -25,18 +25,18 @@ def test_binaries_are_kept_in_the_users_cache(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_what_is_built_from_something_else_is_kept_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = binaries.LOKI.folder
+    before = binaries.VICTORIALOGS.folder
     shutil.copytree(binaries.HERE, tmp_path, dirs_exist_ok=True)
-    changed = tmp_path / "loki" / "go.mod"
+    changed = tmp_path / "victorialogs" / "go.mod"
     changed.write_text(changed.read_text() + "\n")
     monkeypatch.setattr(binaries, "HERE", tmp_path)
-    assert binaries.LOKI.folder != before
+    assert binaries.VICTORIALOGS.folder != before
 
 
 def test_versions_are_those_of_what_is_built() -> None:
     manifest = (binaries.COLLECTOR.source / "manifest.yaml").read_text()
     assert f"\n  version: {binaries.COLLECTOR.version}\n" in manifest
-    assert f"loki/v3 v{binaries.LOKI.version}\n" in (binaries.LOKI.source / "go.mod").read_text()
+    assert f"VictoriaLogs v{binaries.VICTORIALOGS.version}\n" in (binaries.VICTORIALOGS.source / "go.mod").read_text()
     major, minor, patch = binaries.PROMETHEUS.version.split(".")
     module = f"prometheus/prometheus v0.{int(major) * 100 + int(minor)}.{patch}\n"
     assert module in (binaries.PROMETHEUS.source / "go.mod").read_text()
@@ -56,7 +56,7 @@ def test_what_is_built_is_not_built_again(tmp_path: Path, monkeypatch: pytest.Mo
             (tool.folder / name).touch()
     done = build(XDG_CACHE_HOME=str(tmp_path), PATH=str(tmp_path))
     assert done.returncode == 0, done.stderr
-    assert str(binaries.LOKI.folder) in done.stdout
+    assert str(binaries.VICTORIALOGS.folder) in done.stdout
 
 
 def test_a_tool_with_a_binary_missing_is_not_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

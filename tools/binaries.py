@@ -39,8 +39,8 @@ class Tool:
 
 COLLECTOR = Tool("collector", "0.161.0", ("otelcol",))
 PROMETHEUS = Tool("prometheus", "3.16.0", ("prometheus", "promtool"))
-LOKI = Tool("loki", "3.7.8", ("loki",))
-TOOLS = (COLLECTOR, PROMETHEUS, LOKI)
+VICTORIALOGS = Tool("victorialogs", "1.52.1", ("victoria-logs",))
+TOOLS = (COLLECTOR, PROMETHEUS, VICTORIALOGS)
 
 
 def cache() -> Path:
@@ -50,5 +50,5 @@ def cache() -> Path:
 
 
 def binary(name: str) -> Path:
-    """Where `otelcol`, `prometheus`, `promtool` or `loki` is, or will be once `make tools` has run."""
+    """Where `otelcol`, `prometheus`, `promtool` or `victoria-logs` is, or will be once `make tools` has run."""
     return next(tool.folder / name for tool in TOOLS if name in tool.binaries)

@@ -1,28 +1,20 @@
-"""The dashboards against Grafana's own published schema and grammar: `npm ci --prefix tools/grafana`."""
+"""The dashboards against Grafana's own published schema and grammars: `npm ci --prefix tools/grafana`."""
 
 import copy
 import json
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
+import yaml
 
-from .board import BOARDS, FOLDER, ROOT, filled, targets
-
-TOOLS = ROOT / "tools" / "grafana"
-HAVE = bool(shutil.which("node")) and (TOOLS / "node_modules" / "@grafana" / "schema").is_dir()
-NEEDS_NODE = pytest.mark.skipif(not HAVE, reason="not installed: Grafana's schema; run `npm ci --prefix tools/grafana`")
+from .board import BOARDS, FOLDER, ROOT, filled, rules, targets
+from .grammar import NEEDS_NODE, misspelt, node
 
 pytestmark = pytest.mark.once
-
-
-def node(script: str, *arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
-    command = ["node", str(TOOLS / script), *arguments]
-    return subprocess.run(command, input=given, capture_output=True, text=True, timeout=50, check=False)
 
 
 @NEEDS_NODE
@@ -43,16 +35,32 @@ def test_a_field_that_grafana_does_not_know_is_found(tmp_path: Path) -> None:
 
 @NEEDS_NODE
 def test_traceql_parses_with_grafanas_grammar() -> None:
-    queries = [filled(target.query).replace("\n", " ") for target in targets("tempo")]
-    done = node("traceql.mjs", given="\n".join(queries))
-    assert done.returncode == 0, done.stderr
-    unknown = {query: json.loads(line) for query, line in zip(queries, done.stdout.splitlines(), strict=True)}
-    assert not {query: found for query, found in unknown.items() if found}
+    assert not misspelt("traceql", (filled(target.query) for target in targets("tempo")))
 
 
 @NEEDS_NODE
-def test_traceql_that_is_none_is_found() -> None:
-    assert json.loads(node("traceql.mjs", given="{ span.a = } | by(").stdout)
+def test_logql_parses_with_grafanas_grammar() -> None:
+    assert not misspelt("logql", (filled(target.query) for target in targets("loki")))
+    assert not misspelt("logql", (rule["expr"] for rule in rules("loki-alert-rules.yaml")))
+
+
+@NEEDS_NODE
+def test_the_links_to_log_lines_parse_with_grafanas_grammar() -> None:
+    stores = yaml.safe_load((ROOT / "compose" / "grafana-datasources.yaml").read_text())["datasources"]
+    (to_logs,) = (each["jsonData"]["tracesToLogsV2"]["query"] for each in stores if each["type"] == "tempo")
+    panes = [text.partition("&panes=")[2] for text in texts(BOARDS) if "&panes=" in text]
+    queries = [query["expr"] for pane in panes for query in json.loads(unquote(pane))["a"]["queries"]]
+    assert queries
+    assert not misspelt("logql", [*queries, to_logs.replace("$${__tags}", 'service_name="shop"')])
+
+
+@NEEDS_NODE
+@pytest.mark.parametrize(
+    ("language", "query"),
+    [("traceql", "{ span.a = } | by("), ("logql", 'sum_over_time({a="b"} | unwarp c [5m])'), ("logql", "{a=b}")],
+)
+def test_a_query_that_is_none_is_found(language: str, query: str) -> None:
+    assert misspelt(language, [query])
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="grafana-foundation-sdk needs Python 3.11")
@@ -77,3 +85,12 @@ def lost(file: Any, model: Any, path: str) -> Iterator[str]:
             yield from lost(value, model[at], f"{path}[{at}]") if len(file) == len(model or ()) else [path]
     elif file != model:
         yield path
+
+
+def texts(document: Any) -> Iterator[str]:
+    """Every text in a JSON document."""
+    if isinstance(document, str):
+        yield document
+    elif isinstance(document, (dict, list)):
+        for each in document.values() if isinstance(document, dict) else document:
+            yield from texts(each)

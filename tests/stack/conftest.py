@@ -1,4 +1,4 @@
-"""Prometheus and Loki, one of each for a module; skipped where `make tools` has not been run."""
+"""Prometheus and VictoriaLogs, one of each for a module; skipped where `make tools` has not been run."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from binaries import TOOLS
 
-from .loki import Loki
 from .prometheus import Prometheus
+from .victorialogs import VictoriaLogs
 
 HERE = Path(__file__).parent
 MISSING = [f"{tool.name} {tool.version}" for tool in TOOLS if not tool.built]
@@ -28,6 +28,6 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
 
 
 @pytest.fixture(scope="module")
-def loki(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loki]:
-    with Loki(tmp_path_factory.mktemp("loki")) as running:
+def victorialogs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VictoriaLogs]:
+    with VictoriaLogs(tmp_path_factory.mktemp("victorialogs")) as running:
         yield running

@@ -1,17 +1,18 @@
-"""Loki as it is shipped, on free ports."""
+"""A Loki that is on the PATH, with the shipped settings, on free ports."""
 
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from binaries import binary
-
 from .server import HOST, Server, free_port, get_json
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SETTINGS: Final = ROOT / "stores" / "loki.yaml"
+INSTALLED: Final = shutil.which("loki")
+COMMAND: Final = (INSTALLED or "loki", f"-config.file={SETTINGS}", "-config.expand-env=true")
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,7 @@ class Loki(Server):
         port = free_port()
         self.url = f"http://{HOST}:{port}"
         self.otlp = f"{self.url}/otlp"
-        command: list[str | Path] = [binary("loki"), f"-config.file={SETTINGS}", "-config.expand-env=true"]
-        super().__init__(command, folder, f"{self.url}/ready")
+        super().__init__(COMMAND, folder, f"{self.url}/ready")
         self.env = {
             "LOKI_PORT": str(port),
             "LOKI_GRPC_PORT": str(free_port()),

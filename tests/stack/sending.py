@@ -1,5 +1,6 @@
 """Spans, events and counters as a program's SDK would send them, at any time and in any order."""
 
+import contextlib
 import itertools
 import random
 import time
@@ -148,6 +149,14 @@ def any_value(value: Any) -> AnyValue:
     if isinstance(value, str):
         return AnyValue(string_value=value)
     return AnyValue(array_value=ArrayValue(values=[any_value(each) for each in value]))
+
+
+def blocked_loop(http_port: int) -> None:
+    """Send the event of a blocked loop, which no scenario of the demo brings."""
+    told = {semconv.A_LOOP_BLOCKED: True, semconv.A_WAITING_ON_TYPE: semconv.TOOL}
+    resource = {"service_instance_id": "worker-1", "deployment_environment_name": "production"}
+    with contextlib.closing(Sender(http_port, service_name="blocked", **resource)) as sender:
+        assert sender.events(event(semconv.E_STALL, "tool lookup stalls", told))
 
 
 def hex_ids(spans: Iterable[Span]) -> set[str]:

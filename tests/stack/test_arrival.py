@@ -1,4 +1,4 @@
-"""The demo's whole run arrives: every span in the file, every stream in Prometheus, every event in Loki."""
+"""The demo's whole run arrives: every span in the file, every stream in Prometheus, every event in VictoriaLogs."""
 
 import ssl
 from collections import Counter
@@ -12,10 +12,10 @@ import trustme
 from autogen_streamtrace.commands.demo.run import SERVICE
 
 from .collector import CONFIG, FILES, SECURE, Collector
-from .loki import Line, Loki
 from .prometheus import Prometheus
 from .runs import Given, demo
 from .server import eventually
+from .victorialogs import Line, VictoriaLogs
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -34,10 +34,10 @@ class Arrived:
     environment: str
     collector: Collector
     prometheus: Prometheus
-    loki: Loki
+    victorialogs: VictoriaLogs
 
     def lines(self) -> list[Line]:
-        return self.loki.lines(f'{{service_name="{SERVICE}"}} | deployment_environment_name="{self.environment}"')
+        return self.victorialogs.lines({"service.name": SERVICE, "deployment.environment.name": self.environment})
 
     def series(self, metric: str) -> str:
         return f'{metric}{{deployment_environment_name="{self.environment}"}}'
@@ -45,11 +45,14 @@ class Arrived:
 
 @pytest.fixture(scope="module", params=["plain", "secure"])
 def collector(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, prometheus: Prometheus, loki: Loki
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    prometheus: Prometheus,
+    victorialogs: VictoriaLogs,
 ) -> Iterator[tuple[Collector, dict[str, str]]]:
     """A Collector, and the variables that let a program in."""
     folder = tmp_path_factory.mktemp(request.param)
-    to = {"PROMETHEUS_OTLP_ENDPOINT": prometheus.otlp, "LOKI_OTLP_ENDPOINT": loki.otlp, **KEEP_ALL}
+    to = {"PROMETHEUS_OTLP_ENDPOINT": prometheus.otlp, "LOKI_OTLP_ENDPOINT": victorialogs.otlp, **KEEP_ALL}
     if request.param == "plain":
         with Collector(folder, CONFIG, FILES, **to) as running:
             yield running, {}
@@ -75,7 +78,7 @@ def arrived(
     request: pytest.FixtureRequest,
     collector: tuple[Collector, dict[str, str]],
     prometheus: Prometheus,
-    loki: Loki,
+    victorialogs: VictoriaLogs,
 ) -> Arrived:
     running, secrets = collector
     environment = f"{request.param} {running.folder.name}"
@@ -87,7 +90,7 @@ def arrived(
             "OTEL_RESOURCE_ATTRIBUTES": f"deployment.environment.name={environment},service.version={VERSION}",
         }
     )
-    return Arrived(given, environment, running, prometheus, loki)
+    return Arrived(given, environment, running, prometheus, victorialogs)
 
 
 def test_every_span_arrives_once(arrived: Arrived) -> None:
@@ -114,9 +117,9 @@ def test_every_stream_is_counted_under_its_layer_and_outcome(arrived: Arrived) -
     assert counted() == arrived.given.streams
 
 
-def test_every_event_arrives_in_loki_under_its_name_and_trace(arrived: Arrived) -> None:
+def test_every_event_arrives_under_its_name_and_trace(arrived: Arrived) -> None:
     def events() -> Counter[tuple[str, str]]:
-        return Counter((line.labels["trace_id"], line.labels["event_name"]) for line in arrived.lines())
+        return Counter((line.fields["trace_id"], line.fields["event.name"]) for line in arrived.lines())
 
     eventually(lambda: events().total() >= arrived.given.events.total(), what="the events")
     assert events() == arrived.given.events
@@ -154,11 +157,11 @@ def test_exemplars_of_the_cuts_lead_to_traces_that_arrived(arrived: Arrived) -> 
     assert led and led <= traces
 
 
-def test_the_instance_is_no_label_of_a_log_stream(arrived: Arrived) -> None:
+def test_the_instance_is_told_by_the_event_and_not_by_the_resource(arrived: Arrived) -> None:
+    """Of a resource Loki makes the labels of its streams; VictoriaLogs makes ``_stream`` of it."""
     line = eventually(arrived.lines, what="a line")[0]
-    assert line.labels["service_instance_id"]
-    streams = arrived.loki.streams(f'{{service_name="{SERVICE}"}}')
-    assert streams and not any("service_instance_id" in stream for stream in streams)
+    assert line.fields["service.instance.id"]
+    assert "service.name" in line.fields["_stream"] and "service.instance.id" not in line.fields["_stream"]
 
 
 def last_sums(arrived: Arrived) -> dict[str, float]:

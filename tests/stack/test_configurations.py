@@ -11,7 +11,7 @@ from otlp_receiver import OtlpReceiver
 
 from autogen_streamtrace.core import semconv
 
-from . import loki, prometheus
+from . import prometheus
 from .collector import CONFIG, GATEWAY, SECURE, Collector
 from .sending import Sender
 from .server import HOST, eventually, free_port, get
@@ -81,10 +81,6 @@ def test_the_exporter_in_the_comment_can_be_scraped(tmp_path: Path) -> None:
 
 def test_prometheus_settings_are_valid(tmp_path: Path) -> None:
     check([binary("promtool"), "check", "config", str(prometheus.SETTINGS)], tmp_path)
-
-
-def test_loki_settings_are_valid(tmp_path: Path) -> None:
-    check([binary("loki"), f"-config.file={loki.SETTINGS}", "-config.expand-env=true", "-verify-config"], tmp_path)
 
 
 def check(command: list[str | Path], folder: Path) -> None:

@@ -12,23 +12,24 @@ import pytest
 from autogen_streamtrace.core import semconv
 
 from .collector import CONFIG, FILES, Collector
-from .loki import Loki
 from .prometheus import Prometheus
 from .runs import holding, recover
 from .sending import COMPLETED, KILLED, Ids, Sender, event, span
 from .server import eventually
 from .test_counting import NEW
+from .victorialogs import VictoriaLogs
 
 pytestmark = pytest.mark.timeout(120)
 
 HOURS = 3 * 3600.0
 OPEN = 50
-STREAMS = '{service_name="died"}'
 
 
 @pytest.fixture(scope="module")
-def collector(tmp_path_factory: pytest.TempPathFactory, prometheus: Prometheus, loki: Loki) -> Iterator[Collector]:
-    stores = {"PROMETHEUS_OTLP_ENDPOINT": prometheus.otlp, "LOKI_OTLP_ENDPOINT": loki.otlp}
+def collector(
+    tmp_path_factory: pytest.TempPathFactory, prometheus: Prometheus, victorialogs: VictoriaLogs
+) -> Iterator[Collector]:
+    stores = {"PROMETHEUS_OTLP_ENDPOINT": prometheus.otlp, "LOKI_OTLP_ENDPOINT": victorialogs.otlp}
     with Collector(tmp_path_factory.mktemp("collector"), CONFIG, FILES, **stores) as running:
         yield running
 
@@ -55,16 +56,14 @@ def test_killed_spans_of_three_hours_ago_arrive_under_their_own_ids_and_times(
     eventually(lambda: arrived() == expected, what="the killed spans")
 
 
-def test_events_of_three_hours_ago_are_found_behind_newer_ones(dead: Sender, loki: Loki) -> None:
-    assert dead.events(event(semconv.E_END, "fresh", COMPLETED))
-    eventually(lambda: loki.lines(STREAMS), what="the fresh event")
+def test_events_of_three_hours_ago_are_found_under_their_own_time(dead: Sender, victorialogs: VictoriaLogs) -> None:
     late = event(semconv.E_END, "late", KILLED, ago=HOURS)
-    assert dead.events(late)
-    found = eventually(lambda: loki.lines(f'{STREAMS} |= "late"'), what="the late event")
-    assert [line.time_ns for line in found] == [late.time_unix_nano]
-    assert found[0].labels["event_name"] == semconv.E_END
-    assert found[0].labels["streamtrace_outcome"] == semconv.KILLED
-    assert found[0].labels["service_instance_id"] == "worker-7"
+    assert dead.events(event(semconv.E_END, "fresh", COMPLETED)) and dead.events(late)
+    told = {"service.name": "died", semconv.A_OUTCOME: semconv.KILLED}
+    (found,) = eventually(lambda: victorialogs.lines(told), what="the late event")
+    assert (found.time_ns, found.body) == (late.time_unix_nano, "late")
+    assert found.fields["event.name"] == semconv.E_END
+    assert found.fields["service.instance.id"] == "worker-7"
 
 
 def test_samples_of_three_hours_ago_are_found_behind_newer_ones(dead: Sender, prometheus: Prometheus) -> None:
@@ -78,7 +77,7 @@ def test_samples_of_three_hours_ago_are_found_behind_newer_ones(dead: Sender, pr
 
 
 def test_fifty_streams_of_a_killed_process_are_counted_told_and_no_longer_open(
-    collector: Collector, prometheus: Prometheus, loki: Loki
+    collector: Collector, prometheus: Prometheus, victorialogs: VictoriaLogs
 ) -> None:
     env = {**collector.sdk("http/protobuf"), "OTEL_SERVICE_NAME": "killed"}
     still_open = 'sum(streamtrace_open{service_name="killed"})'
@@ -90,7 +89,7 @@ def test_fifty_streams_of_a_killed_process_are_counted_told_and_no_longer_open(
     ended = 'streamtrace_ended_total{service_name="killed", streamtrace_outcome="killed"}'
     eventually(lambda: prometheus.total(NEW.format(x=ended)) == OPEN, what="the killed streams to be counted")
     eventually(lambda: prometheus.query(f"{still_open} == 0"), what="none to be open")
-    told = '{service_name="killed"} | event_name="streamtrace.end" | streamtrace_outcome="killed"'
-    eventually(lambda: len(loki.lines(told)) == OPEN, what="the events")
+    told = {"service.name": "killed", "event.name": semconv.E_END, semconv.A_OUTCOME: semconv.KILLED}
+    eventually(lambda: len(victorialogs.lines(told)) == OPEN, what="the events")
     spans = [each for each in collector.spans() if each.resource["service.name"] == "killed"]
     assert [each.attributes[semconv.A_OUTCOME] for each in spans].count(semconv.KILLED) == OPEN

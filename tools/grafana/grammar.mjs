@@ -1,6 +1,8 @@
-// Reads TraceQL queries, one a line, and prints for each the places that Grafana's grammar does not know, as JSON.
-import { parser } from '@grafana/lezer-traceql';
+// Reads queries, one a line, and prints for each the places that Grafana's grammar does not know, as JSON.
+// The argument is their language: logql or traceql.
 import { readFileSync } from 'node:fs';
+
+const { parser } = await import(`@grafana/lezer-${process.argv[2]}`);
 
 for (const query of readFileSync(0, 'utf8').split('\n').filter(Boolean)) {
   const unknown = [];

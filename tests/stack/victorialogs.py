@@ -1,0 +1,59 @@
+"""VictoriaLogs on a free port: the store of log events in the tests, where users have Loki."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlencode
+
+from binaries import binary
+
+from .server import HOST, Server, free_port, get
+
+
+@dataclass(frozen=True)
+class Line:
+    """One log record: its time in nanoseconds, its body, and its fields.
+
+    They are the attributes of the record and of its resource under their own names, ``trace_id``, ``span_id``, …
+    """
+
+    time_ns: int
+    body: str
+    fields: dict[str, str]
+
+
+class VictoriaLogs(Server):
+    """Takes OTLP at ``otlp``, answers ``lines``."""
+
+    def __init__(self, folder: Path) -> None:
+        port = free_port()
+        self.url = f"http://{HOST}:{port}"
+        self.otlp = f"{self.url}/insert/opentelemetry"
+        command: list[str | Path] = [
+            binary("victoria-logs"),
+            f"-httpListenAddr={HOST}:{port}",
+            "-storageDataPath=data",
+            "-loggerLevel=WARN",
+        ]
+        super().__init__(command, folder, f"{self.url}/health")
+
+    def lines(self, fields: Mapping[str, str]) -> list[Line]:
+        """The records whose fields have these values, the oldest first."""
+        query = " ".join(f"{json.dumps(name)}:={json.dumps(value)}" for name, value in fields.items())
+        # Source: https://docs.victoriametrics.com/victorialogs/querying/#querying-logs
+        answer = get(f"{self.url}/select/logsql/query?{urlencode({'query': query or '*'})}")
+        return sorted(map(line, answer.splitlines()), key=lambda found: found.time_ns)
+
+
+def line(told: bytes) -> Line:
+    """One line of an answer."""
+    fields: dict[str, str] = json.loads(told)
+    return Line(nanoseconds(fields.pop("_time")), fields.pop("_msg", ""), fields)
+
+
+def nanoseconds(told: str) -> int:
+    """A time of RFC 3339 in UTC, whose fraction has up to nine digits."""
+    seconds, _, fraction = told.removesuffix("Z").partition(".")
+    return round(datetime.fromisoformat(f"{seconds}+00:00").timestamp()) * 10**9 + int(fraction.ljust(9, "0"))
