@@ -1,10 +1,10 @@
 """A real server as a child process: started on loopback, awaited, and stopped by its own process."""
 
 import contextlib
-import ctypes
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -24,8 +24,12 @@ STOP_LIMIT: Final = 20.0
 
 PORTS: Final = (20_000, 32_000)
 _random: Final = random.SystemRandom()  # workers of one run must not choose alike
-_PR_SET_PDEATHSIG: Final = 1  # https://man7.org/linux/man-pages/man2/PR_SET_PDEATHSIG.2const.html
-_prctl: Final = getattr(ctypes.CDLL(None), "prctl", None)
+_SETPRIV: Final = shutil.which("setpriv")
+DIES_WITH_THE_TESTS: Final = (_SETPRIV, "--pdeathsig=KILL", "--") if _SETPRIV else ()
+"""Linux: a test that runs out of time ends its worker without a word, and the servers are to go with it.
+
+A program, and no `preexec_fn`: between fork and exec gRPC's handlers would write to the server's log.
+"""
 
 T = TypeVar("T")
 S = TypeVar("S", bound="Server")
@@ -60,12 +64,11 @@ class Server:
         """Start, or start again after ``stop`` or ``kill``, and wait until it is ready."""
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command,
+                [*DIES_WITH_THE_TESTS, *self._command],
                 cwd=self.folder,
                 env={**os.environ, **self.env},
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                preexec_fn=die_with_the_tests,
             )
         try:
             eventually(self._ready, limit=START_LIMIT, what=f"{self._ready_url} to answer")
@@ -108,12 +111,6 @@ class Server:
 
     def _end_of_log(self) -> str:
         return self.log.read_text(errors="replace")[-3000:]
-
-
-def die_with_the_tests() -> None:
-    """Linux: a test that runs out of time ends its worker without a word, and the servers are to go with it."""
-    if _prctl is not None:
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def eventually(ask: Callable[[], T], *, limit: float = 20.0, what: str = "the condition") -> T:
