@@ -1,16 +1,14 @@
 """Says how each AutoGen stream ended, who ended it, what it was waiting for, and which limit explains it."""
 
-from autogen_streamtrace.commands.audit.timeouts import Audit, audit
-from autogen_streamtrace.core.tracker import OpenStream
-from autogen_streamtrace.instrumentor import (
-    ASGIMiddleware,
-    Instrumentor,
-    instrument,
-    open_streams,
-    trace_stream,
-    uninstrument,
-)
-from autogen_streamtrace.settings import SettingError
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from autogen_streamtrace.commands.audit.timeouts import Audit, audit
+    from autogen_streamtrace.core.tracker import OpenStream
+    from autogen_streamtrace.instrumentor import Instrumentor, instrument, uninstrument
+    from autogen_streamtrace.settings import SettingError
+    from autogen_streamtrace.streams import ASGIMiddleware, open_streams, trace_stream
 
 __all__ = [
     "ASGIMiddleware",
@@ -24,3 +22,25 @@ __all__ = [
     "trace_stream",
     "uninstrument",
 ]
+
+_HOMES: Final = {
+    "commands.audit.timeouts": ("Audit", "audit"),
+    "core.tracker": ("OpenStream",),
+    "instrumentor": ("Instrumentor", "instrument", "uninstrument"),
+    "settings": ("SettingError",),
+    "streams": ("ASGIMiddleware", "open_streams", "trace_stream"),
+}
+"""Public names by the module that has them. Each is imported when it is first asked for (PEP 562)."""
+
+if not TYPE_CHECKING:  # a type checker would take any name for a public one
+
+    def __getattr__(name: str) -> Any:
+        for home, names in _HOMES.items():
+            if name in names:
+                value = getattr(import_module(f"{__name__}.{home}"), name)
+                globals()[name] = value
+                return value
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

@@ -2,35 +2,30 @@
 
 import atexit
 import functools
-import importlib.util
 import logging
 import os
-from collections.abc import AsyncIterable, Collection
+from collections.abc import Collection
 from multiprocessing.util import Finalize, register_after_fork
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXClientInstrumentor
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
-from autogen_streamtrace import limits, otlp, settings
+from autogen_streamtrace import applied, limits, otlp, settings
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.core.evidence import content
 from autogen_streamtrace.core.telemetry.emitter import Telemetry
-from autogen_streamtrace.core.tracker import OpenStream, StreamTracker
-from autogen_streamtrace.flow import server_response, user_stream
+from autogen_streamtrace.core.tracker import StreamTracker
 from autogen_streamtrace.flushing import drain_before_flush
+from autogen_streamtrace.official import Official
 from autogen_streamtrace.patches import Patches
 from autogen_streamtrace.recorder.service import RecorderService
 
 logger = logging.getLogger("autogen_streamtrace")
 
-Item = TypeVar("Item")
-
 FLUSH_TIMEOUT: Final = 5.0
 """Seconds that the end of the process waits for its telemetry, at most."""
 
-_OFFICIAL: Final = {"httpx": HTTPXClientInstrumentor, "httpx2": HTTPX2ClientInstrumentor}
 _PROVIDERS: Final = ("tracer_provider", "meter_provider", "logger_provider")
 
 
@@ -50,8 +45,10 @@ class Instrumentor(BaseInstrumentor):  # type: ignore[misc]
 
     def _instrument(self, **keywords: Any) -> None:
         self._watch = _Watch(keywords)
+        applied.tracker = self._watch.tracker
 
     def _uninstrument(self, **keywords: Any) -> None:
+        applied.tracker = None
         if self._watch is not None:
             self._watch.undo()
         self._watch = None
@@ -83,7 +80,7 @@ class _Watch:
 
     def __init__(self, keywords: dict[str, Any]) -> None:
         chosen = {name: keywords.pop(name, None) for name in _PROVIDERS}
-        official = _OFFICIAL if keywords.pop("_official", True) else ()
+        official = keywords.pop("_official", True)
         loaded = settings.load(**keywords)
         self._providers = otlp.providers(**chosen)
         capture = content.capture(os.environ)
@@ -110,7 +107,7 @@ class _Watch:
         telemetry.observe(sc.M_EXPORT_FAILURES, "{failure}", "Exports that failed.", otlp.export_failures)
         _begin_anew_after_forks()
         self._patches = Patches(self.tracker)
-        self._official = [_apply_official(module, self._providers) for module in official]
+        self._official = Official(self._providers.tracer_provider, self._providers.meter_provider) if official else None
         self.tracker.start()
         self._stop_draining = drain_before_flush(
             self._providers.tracer_provider, self._providers.logger_provider, self.tracker.drain
@@ -120,8 +117,8 @@ class _Watch:
 
     def undo(self) -> None:
         """Puts everything back. Streams that are open end under this watch."""
-        for undo in self._official:
-            undo()
+        if self._official is not None:
+            self._official.undo()
         self._patches.undo()
         self.tracker.retire()
         if self._recording is not None:
@@ -177,23 +174,6 @@ def _begin_anew_after_forks() -> None:
         os.register_at_fork(after_in_child=_forked)
 
 
-def _apply_official(module: str, providers: otlp.Providers) -> Any:
-    """Applies the official instrumentation of an HTTP client where it is not yet; returns how to take it back."""
-    if importlib.util.find_spec(module) is None:
-        return _nothing
-    official: Any = _OFFICIAL[module]()
-    if official.is_instrumented_by_opentelemetry:
-        return _nothing
-    with contained(f"applying the official instrumentation of {module}"):
-        official.instrument(tracer_provider=providers.tracer_provider, meter_provider=providers.meter_provider)
-        return official.uninstrument
-    return _nothing
-
-
-def _nothing() -> None:
-    pass
-
-
 def instrument(**keywords: Any) -> None:
     """Watches every stream of this process from now on. A second call changes nothing.
 
@@ -229,45 +209,3 @@ def uninstrument() -> None:
     instrumentor = Instrumentor()
     if instrumentor.is_instrumented_by_opentelemetry:
         instrumentor.uninstrument()
-
-
-def trace_stream(source: AsyncIterable[Item], name: str) -> AsyncIterable[Item]:
-    """Watches a stream of your own as one of the layer ``stream``.
-
-    Args:
-        source: any asynchronous iterable; it is read as it would be without this.
-        name: what its spans and metrics call it. Few different ones.
-
-    Returns:
-        The same items. Where ``instrument()`` was not called, ``source`` itself.
-    """
-    watch = Instrumentor().watch
-    return source if watch is None else user_stream.trace(watch.tracker, source, name)
-
-
-class ASGIMiddleware:
-    """Watches what leaves through an ASGI application that is no Starlette or FastAPI one; those need none.
-
-    It learns that the end user's connection went away where the application asks ``receive`` for messages.
-
-    Args:
-        app: any ASGI 3 application. Where ``instrument()`` was not called, it is called as it would be without this.
-    """
-
-    def __init__(self, app: server_response.App) -> None:
-        self.app = app
-
-    async def __call__(
-        self, scope: server_response.Scope, receive: server_response.Receive, send: server_response.Send
-    ) -> None:
-        watch = Instrumentor().watch
-        if watch is None:
-            await self.app(scope, receive, send)
-        else:
-            await server_response.serve(watch.tracker, self.app, scope, receive, send)
-
-
-def open_streams() -> list[OpenStream]:
-    """The streams that are open in this process now, oldest first."""
-    watch = Instrumentor().watch
-    return [] if watch is None else watch.tracker.open_streams()

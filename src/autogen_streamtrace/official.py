@@ -1,0 +1,57 @@
+"""The official instrumentations of ``httpx`` and ``httpx2``, applied beside our own patches.
+
+Their package imports both clients, and costs more time than all of ours. So it is imported once a client is.
+"""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, Final
+
+import wrapt
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import TracerProvider
+
+from autogen_streamtrace.core.errors import contained
+
+_PACKAGE: Final = "opentelemetry.instrumentation.httpx"
+_INSTRUMENTORS: Final = {"httpx": "HTTPXClientInstrumentor", "httpx2": "HTTPX2ClientInstrumentor"}
+"""The class in that package, by the client's module."""
+
+
+class Official:
+    """Applied where they are not applied yet, as soon as their client is imported.
+
+    Their patches go around ours: make it after those.
+    """
+
+    def __init__(self, tracer_provider: TracerProvider, meter_provider: MeterProvider) -> None:
+        self._providers = {"tracer_provider": tracer_provider, "meter_provider": meter_provider}
+        self._undo: list[Callable[[], None]] = []
+        self._active = True
+        for client in _INSTRUMENTORS:
+            if client in sys.modules or importlib.util.find_spec(client) is not None:
+                wrapt.register_post_import_hook(self._import_package, client)
+        wrapt.register_post_import_hook(self._apply, _PACKAGE)
+
+    def undo(self) -> None:
+        """Takes back what was applied here, and only that."""
+        self._active = False
+        while self._undo:
+            self._undo.pop()()
+
+    def _import_package(self, _: ModuleType) -> None:
+        if self._active:
+            with contained(f"importing {_PACKAGE}"):
+                importlib.import_module(_PACKAGE)
+
+    def _apply(self, package: ModuleType) -> None:
+        for client, name in _INSTRUMENTORS.items():
+            if self._active and client in sys.modules and hasattr(package, name):
+                with contained(f"applying the official instrumentation of {client}"):
+                    official: Any = getattr(package, name)()
+                    if not official.is_instrumented_by_opentelemetry:
+                        official.instrument(**self._providers)
+                        self._undo.append(official.uninstrument)
