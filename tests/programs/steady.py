@@ -1,4 +1,7 @@
-"""`steady.py SECONDS`: reads stream after stream; prints how many it read, and the longest hold-up in seconds."""
+"""`steady.py`: reads stream after stream until its standard input is closed.
+
+Prints how many it read, and the longest hold-up in seconds.
+"""
 
 import asyncio
 import json
@@ -20,10 +23,10 @@ async def words() -> AsyncGenerator[str, None]:
         yield word
 
 
-async def main(seconds: float) -> None:
+async def main() -> None:
     streams, longest = 0, 0.0
-    give_up = time.monotonic() + seconds
-    while time.monotonic() < give_up:
+    closed = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    while not closed.done():
         began = time.monotonic()
         async for _ in autogen_streamtrace.trace_stream(words(), "steady"):
             longest = max(longest, time.monotonic() - began - PAUSE)
@@ -32,4 +35,4 @@ async def main(seconds: float) -> None:
     print(json.dumps({"streams": streams, "longest": longest}), flush=True)
 
 
-asyncio.run(main(float(sys.argv[1])))
+asyncio.run(main())

@@ -1,6 +1,5 @@
 """A real server as a child process: started on loopback, awaited, and stopped by its own process."""
 
-import contextlib
 import json
 import os
 import random
@@ -23,7 +22,9 @@ START_LIMIT: Final = 40.0
 STOP_LIMIT: Final = 20.0
 
 PORTS: Final = (20_000, 32_000)
-_random: Final = random.SystemRandom()  # workers of one run must not choose alike
+_random: Final = random.SystemRandom()  # workers of one run are not to choose alike
+_taken: Final[list[socket.socket]] = []
+"""Sockets of UDP, with the numbers of the ports of TCP that were given."""
 _SETPRIV: Final = shutil.which("setpriv")
 DIES_WITH_THE_TESTS: Final = (_SETPRIV, "--pdeathsig=KILL", "--") if _SETPRIV else ()
 """Linux: a test that runs out of time ends its worker without a word, and the servers are to go with it.
@@ -113,7 +114,7 @@ class Server:
         return self.log.read_text(errors="replace")[-3000:]
 
 
-def eventually(ask: Callable[[], T], *, limit: float = 20.0, what: str = "the condition") -> T:
+def eventually(ask: Callable[[], T], *, limit: float = 30.0, what: str = "the condition") -> T:
     """The first true answer.
 
     Raises:
@@ -151,12 +152,19 @@ def get_json(url: str) -> Any:
 
 
 def free_port() -> int:
-    """A loopback port that nobody listens on at this moment.
+    """A loopback port that nobody listens on, and that no test of any process is given as long as this one lives.
 
     From below the range from which the kernel takes ports for outgoing connections: none of those can come in between.
     """
     while True:
         port = _random.randrange(*PORTS)
-        with socket.socket() as probe, contextlib.suppress(OSError):
-            probe.bind((HOST, port))
-            return port
+        taken = socket.socket(type=socket.SOCK_DGRAM)
+        try:
+            taken.bind((HOST, port))
+            with socket.socket() as probe:
+                probe.bind((HOST, port))
+        except OSError:
+            taken.close()
+            continue
+        _taken.append(taken)
+        return port

@@ -14,7 +14,7 @@ from .rules_now import sped_up
 from .runs import PROGRAMS
 from .server import eventually
 
-pytestmark = pytest.mark.timeout(120)
+pytestmark = pytest.mark.timeout(200)
 
 WORKERS = 20
 
@@ -27,7 +27,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
         Collector(folder / "collector", CONFIG, FILES, PROMETHEUS_OTLP_ENDPOINT=running.otlp) as collector,
     ):
         env = {**os.environ, **collector.sdk("http/protobuf"), "OTEL_SERVICE_NAME": "fleet"}
-        subprocess.run([sys.executable, str(PROGRAMS / "fleet.py"), str(WORKERS)], env=env, check=True, timeout=60)
+        subprocess.run([sys.executable, str(PROGRAMS / "fleet.py"), str(WORKERS)], env=env, check=True, timeout=100)
         yield running
 
 

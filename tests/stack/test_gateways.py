@@ -11,6 +11,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from autogen_streamtrace.core import semconv
 
 from .collector import CONFIG, FILES, GATEWAY, Collector
+from .sampling import await_decisions
 from .sending import ABANDONED, COMPLETED, TIMED_OUT, Ids, Sender, batches, event, hex_ids, span
 from .server import HOST, eventually
 
@@ -21,8 +22,6 @@ TRACES = 900
 """Of each kind."""
 TOLERANCE = 0.05
 CHILDREN = 3
-SLOW = 120.0
-"""Seconds; of such traces all are kept."""
 LAST = 60
 """Traces that are decided after all others; enough for each shard of each gateway to have some."""
 
@@ -45,7 +44,6 @@ class Tier:
 def tier(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tier]:
     shares = {
         "SAMPLING_EARLY_PERCENT": str(EARLY),
-        "SAMPLING_SLOW_PERCENT": "100",
         "SAMPLING_REST_PERCENT": str(REST),
         "SAMPLING_SHARDS": "2",
     }
@@ -70,16 +68,16 @@ def sent(tier: Tier) -> dict[str, list[list[Span]]]:
             root = span(ids, trace, told)
             children = [span(ids, trace, COMPLETED, parent=root.span_id) for _ in range(CHILDREN)]
             traces[kind].append([root, *children])
-    everything = [trace for kind in traces.values() for trace in kind]
+    everything = [trace for one_of_each in zip(*traces.values(), strict=True) for trace in one_of_each]
     sender = Sender(tier.agent.http_port)
     for position in (*range(1, CHILDREN + 1), 0):  # the roots last
         for batch in batches((trace[position] for trace in everything), 150):
             assert sender.spans(*batch)
-    last = [span(ids, ids.trace(), COMPLETED, seconds=SLOW) for _ in range(LAST)]
-    assert sender.spans(*last)
+    # Faults are told at once. Some of them are in all that the agent makes of a batch: with them all roots have come.
+    faults = hex_ids(root for root, *_ in traces["fault"])
+    eventually(lambda: faults <= tier.where().keys(), limit=60, what="the roots")
+    await_decisions(sender, ids, tier.where, traces=LAST)
     sender.close()
-    faults = {each for trace in traces["fault"] for each in hex_ids(trace)}
-    eventually(lambda: faults | hex_ids(last) <= tier.where().keys(), limit=60, what="what is always kept")
     return traces
 
 

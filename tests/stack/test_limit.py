@@ -37,7 +37,7 @@ http {{
       proxy_pass http://{host}:{upstream};
       proxy_http_version 1.1;
       proxy_buffering off;
-      proxy_read_timeout 1s;
+      proxy_read_timeout 3s;
     }}
   }}
 }}
@@ -45,7 +45,7 @@ http {{
 
 
 class Nginx(Server):
-    """In front of a model server, with a limit of one second between two reads."""
+    """In front of a model server, with a limit of three seconds between two reads."""
 
     def __init__(self, folder: Path, upstream: int) -> None:
         self.port = free_port()
@@ -90,4 +90,5 @@ def test_streams_that_a_proxys_limit_cuts_make_the_right_alert_fire(tmp_path: Pa
             "httpx.RemoteProtocolError",
         )
         assert cause["annotations"]["runbook_url"].endswith("disconnected.md")
-        assert prometheus.total(f'sum(streamtrace:stream_faults:increase1h{{job="{SERVICE}"}})') == STREAMS
+        faults = f'sum(streamtrace:stream_faults:increase1h{{job="{SERVICE}"}})'
+        eventually(lambda: prometheus.total(faults) == STREAMS, what=faults)

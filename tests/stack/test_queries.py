@@ -7,6 +7,7 @@ import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import pytest
@@ -14,8 +15,8 @@ from boards import vocabulary
 from dashboards.board import Target, filled, rules, targets, words
 
 from autogen_streamtrace.core import semconv
+from dashboards import logql
 
-from . import logql
 from .collector import CONFIG, FILES, Collector
 from .prometheus import Prometheus
 from .rules_now import sped_up
@@ -39,19 +40,22 @@ NEVER_IN_HEALTH: Final = re.compile(r"otelcol_\w+(refused|send_failed|too_early|
 
 @dataclass(frozen=True)
 class Played:
-    """The demo has run, and everything has arrived; ``start`` and ``end`` are around it, in seconds."""
+    """The demo has run, and what it sent arrives; ``start`` is the time before it, in seconds."""
 
     start: float
-    end: float
     prometheus: Prometheus
     victorialogs: VictoriaLogs
     collector: Collector
 
     def series(self, query: str) -> list[Any]:
-        """What a panel over the time range gets."""
-        found = self.prometheus.api("query_range", query=query, start=self.start, end=self.end, step=STEP)
+        """What a panel gets from the start until now."""
+        found = self.prometheus.api("query_range", query=query, start=self.start, end=time.time(), step=STEP)
         assert found["resultType"] == "matrix"
         return list(found["result"])
+
+    def traces(self) -> set[str]:
+        """The ids of those that were kept."""
+        return {span.data["traceId"] for span in self.collector.spans()}
 
     def chosen(self, query: str) -> list[dict[str, str]]:
         """The labels of each event that LogQL chooses."""
@@ -70,8 +74,7 @@ def played(tmp_path_factory: pytest.TempPathFactory, victorialogs: VictoriaLogs)
             demo({**collector.sdk(), **settings})
             blocked_loop(collector.http_port)
             eventually(lambda: prometheus.query(LONGEST), limit=100, what=LONGEST)
-            eventually(collector.spans, what="the spans")
-            yield Played(start, time.time() + 2 * STEP, prometheus, victorialogs, collector)
+            yield Played(start, prometheus, victorialogs, collector)
 
 
 def lacks(query: str) -> bool:
@@ -90,8 +93,8 @@ def expected(target: Target) -> str:
     "target", [pytest.param(each, id=f"{at} {expected(each)}") for at, each in enumerate(targets("prometheus"))]
 )
 def test_a_panels_promql_returns_data(target: Target, played: Played) -> None:
-    found = played.series(filled(target.query))
-    assert found or lacks(target.query), filled(target.query)
+    query = filled(target.query)
+    assert played.series(query) or lacks(query) or eventually(lambda: played.series(query), what=query)
 
 
 @pytest.mark.parametrize("target", [pytest.param(each, id=expected(each)) for each in targets("loki")])
@@ -103,8 +106,8 @@ def test_a_panels_logql_chooses_events_that_arrived(target: Target, played: Play
 
 @pytest.mark.parametrize("rule", rules("recording-rules.yaml"), ids=lambda rule: str(rule["record"]))
 def test_a_recording_rule_records(rule: dict[str, str], played: Played) -> None:
-    found = played.series(rule["record"])
-    assert found or rule["record"] == "streamtrace:streams_lost:6h"
+    name = rule["record"]
+    assert name == "streamtrace:streams_lost:6h" or eventually(lambda: played.series(name), what=name)
 
 
 @pytest.mark.parametrize("rule", rules("alert-rules.yaml"), ids=lambda rule: str(rule["alert"]))
@@ -112,7 +115,8 @@ def test_an_alerts_promql_runs_on_series_that_are_there(rule: dict[str, str], pl
     played.prometheus.query(rule["expr"])
     asked = {word for word in words(rule["expr"]) if re.match(r"streamtrace(:|_.*(total|seconds\w*|open|size)$)", word)}
     for metric in asked - {"streamtrace:streams_lost:6h"}:
-        assert lacks(metric) or played.series(f"count(last_over_time({metric}[1h]))"), metric
+        there = f"count(last_over_time({metric}[1h]))"
+        assert lacks(metric) or eventually(partial(played.series, there), what=there)
 
 
 @pytest.mark.parametrize("rule", rules("loki-alert-rules.yaml"), ids=lambda rule: str(rule["alert"]))
@@ -130,21 +134,27 @@ def test_no_rule_fails_in_a_running_prometheus(played: Played) -> None:
 
 def test_the_attributes_that_traceql_names_arrive(played: Played) -> None:
     queries = [target.query for target in targets("tempo")]
-    asked = {name for query in queries for name in re.findall(r"span\.([a-z_.]+)", query)}
-    assert asked <= {name for span in played.collector.spans() for name in span.attributes}
-    asked = {name for query in queries for name in re.findall(r"resource\.([a-z_.]+)", query)}
-    assert asked <= {name for span in played.collector.spans() for name in span.resource}
+    asked = {name for query in queries for name in re.findall(r"(?:span|resource)\.([a-z_.]+)", query)}
+
+    def missing() -> set[str]:
+        return asked - {name for span in played.collector.spans() for name in {**span.resource, **span.attributes}}
+
+    eventually(lambda: not missing(), what="the attributes")
 
 
 def test_the_cuts_lead_to_traces(played: Played) -> None:
-    data = played.prometheus.api("query_exemplars", query="streamtrace_cut_total", start=played.start, end=played.end)
-    ids = {exemplar["labels"]["trace_id"] for series in data for exemplar in series["exemplars"]}
-    assert ids & {span.data["traceId"] for span in played.collector.spans()}
+    def led_to() -> set[str]:
+        cuts = played.prometheus.api("query_exemplars", query="streamtrace_cut_total", start=played.start, end=4e9)
+        return {exemplar["labels"]["trace_id"] for series in cuts for exemplar in series["exemplars"]}
+
+    eventually(lambda: led_to() & played.traces(), what="a cut's trace")
 
 
 def test_a_log_event_carries_the_trace_that_the_links_follow(played: Played) -> None:
-    lines = eventually(lambda: played.victorialogs.lines({"event.name": semconv.E_END}), what="the events")
-    assert {line.fields["trace_id"] for line in lines} & {span.data["traceId"] for span in played.collector.spans()}
+    def led_to() -> set[str]:
+        return {line.fields["trace_id"] for line in played.victorialogs.lines({"event.name": semconv.E_END})}
+
+    eventually(lambda: led_to() & played.traces(), what="an event's trace")
 
 
 def test_the_variables_find_their_values(played: Played) -> None:
@@ -152,7 +162,7 @@ def test_the_variables_find_their_values(played: Played) -> None:
         assert "$" in target.query or "vector" in target.query or "max(" in target.query
     found = played.prometheus.query(
         "group by (deployment_environment_name, service_name, service_version, job, instance) "
-        "(streamtrace_instrument_queue_size)"
+        "(last_over_time(streamtrace_instrument_queue_size[1h]))"
     )
     (labels, _), *others = found
     assert not others and labels["job"] == f"shop/{labels['service_name']}"

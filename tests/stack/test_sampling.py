@@ -1,12 +1,15 @@
 """What the sampler keeps: every fault, and of the rest the shares that were asked for."""
 
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from .collector import CONFIG, FILES, Collector
+from .sampling import await_decisions
 from .sending import ABANDONED, COMPLETED, KILLED, TIMED_OUT, Ids, Sender, batches, hex_ids, span
 from .server import eventually
 
@@ -15,10 +18,10 @@ pytestmark = pytest.mark.timeout(120)
 SLOW = 100.0
 """Seconds; beyond the configured 60."""
 SHARES = {"early": 50, "slow": 30, "rest": 10}
-ROOT_WAIT = 3
+ROOT_WAIT = 2
 """Seconds."""
-TICK = 1.2
-"""Seconds, a little more than those between two rounds of decisions."""
+BETWEEN_BATCHES = 2
+"""Seconds, more than those between two rounds of decisions."""
 TRACES = 1500
 """Of each kind."""
 TOLERANCE = 0.04
@@ -46,15 +49,8 @@ def ids(request: pytest.FixtureRequest) -> Ids:
 
 
 def decided(collector: Collector, sender: Sender, ids: Ids) -> None:
-    """Wait until the sampler has decided on every trace whose root was sent before this call.
-
-    It decides once a second, in no order: what tells of the others has to come in a later second than they.
-    """
-    time.sleep(TICK)
-    trace = ids.trace()
-    child = span(ids, trace, COMPLETED, parent=ids.span())
-    sender.spans(child, span(ids, trace, TIMED_OUT))
-    eventually(lambda: arrived(collector)[child.span_id.hex()], what="the decision")
+    """Wait until the sampler has decided on every trace whose root was sent before this call."""
+    await_decisions(sender, ids, lambda: arrived(collector))
 
 
 def arrived(collector: Collector) -> Counter[str]:
@@ -83,34 +79,35 @@ def test_a_trace_with_a_fault_is_kept_whole_and_once(collector: Collector, sende
 def test_a_fault_does_not_wait_for_the_end_of_its_trace(collector: Collector, sender: Sender, ids: Ids) -> None:
     fault = span(ids, ids.trace(), TIMED_OUT, parent=ids.span())
     sender.spans(fault)
-    eventually(lambda: arrived(collector)[fault.span_id.hex()], limit=5)
+    eventually(lambda: arrived(collector)[fault.span_id.hex()], what="the fault")
 
 
 def test_a_child_that_was_exported_well_before_its_root_ended_early_is_kept(
     collector: Collector, sender: Sender, ids: Ids
 ) -> None:
-    """With a decision made some seconds after the child it would be gone."""
+    """With a decision made some seconds after the child, as many as after a root, it would be gone."""
     trace = ids.trace()
     root = span(ids, trace, TIMED_OUT)
     child = span(ids, trace, COMPLETED, parent=root.span_id)
     sender.spans(child)
-    for _ in range(2):
-        decided(collector, sender, ids)
+    decided(collector, sender, ids)
     assert not arrived(collector)[child.span_id.hex()]
     sender.spans(root)
     eventually(lambda: arrived(collector)[child.span_id.hex()], what="the child")
 
 
-def test_a_fault_that_comes_after_its_root_keeps_the_whole_trace(
-    collector: Collector, sender: Sender, ids: Ids
-) -> None:
+def test_a_fault_that_comes_after_its_root_keeps_the_whole_trace(tmp_path: Path, ids: Ids) -> None:
     """An SDK sends in batches: the root may be in one and its children in the next."""
     trace = ids.trace()
     root = span(ids, trace, COMPLETED)
-    sender.spans(root)
-    time.sleep(ROOT_WAIT / 3)
-    sender.spans(span(ids, trace, TIMED_OUT, parent=root.span_id))
-    eventually(lambda: arrived(collector)[root.span_id.hex()], what="the root")
+    with (
+        Collector(tmp_path, CONFIG, FILES, SAMPLING_ROOT_WAIT=f"{5 * BETWEEN_BATCHES}s") as collector,
+        contextlib.closing(Sender(collector.http_port)) as sender,
+    ):
+        assert sender.spans(root)
+        time.sleep(BETWEEN_BATCHES)
+        assert sender.spans(span(ids, trace, TIMED_OUT, parent=root.span_id))
+        eventually(lambda: arrived(collector)[root.span_id.hex()], what="the root")
 
 
 @pytest.mark.parametrize(

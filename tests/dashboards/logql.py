@@ -4,12 +4,13 @@ Read are its matchers of labels, which is all that the dashboards choose by; whe
 Grafana's grammar to say.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-MATCHER: Final = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*(?:"([^"\\]*)"|`([^`]*)`)(\s+or\b)?')
+MATCHER: Final = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\\.)*"|`[^`]*`)(\s+or\b)?')
 """Label, operator, value in either kind of quotes, and whether the next one is an alternative."""
 
 
@@ -31,8 +32,9 @@ class Matcher:
 def stages(query: str) -> list[list[Matcher]]:
     """What a line must fit, one after the other: one matcher at least of each."""
     read: list[list[Matcher]] = [[]]
-    for label, operator, quoted, raw, more in MATCHER.findall(query):
-        read[-1].append(Matcher(label, operator, quoted or raw))
+    for label, operator, quoted, more in MATCHER.findall(query):
+        value = quoted[1:-1] if quoted.startswith("`") else json.loads(quoted)
+        read[-1].append(Matcher(label, operator, value))
         if not more:
             read.append([])
     return read[:-1]
