@@ -7,6 +7,8 @@ from typing import Any, Final
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
+from autogen_streamtrace.neighbours.opentelemetry import log_processor_first, span_processor_first
+
 Drain = Callable[[], None]
 
 _drains: Final[weakref.WeakKeyDictionary[Any, list[Drain]]] = weakref.WeakKeyDictionary()
@@ -30,24 +32,18 @@ def drain_before_flush(tracer_provider: Any, logger_provider: Any, drain: Drain)
 
 
 def _reaches(provider: Any) -> bool:
-    """Puts a processor of ours before all others, once for each provider."""
+    """Puts a processor of ours before all others, once for each provider: last, they have flushed, or shut down."""
     if provider in _drains:
         return True
     drains: list[Drain] = []
     if isinstance(provider, TracerProvider):
-        _put_first(provider._active_span_processor, "_span_processors", _SpanDrain(drains))
+        span_processor_first(provider, _SpanDrain(drains))
     elif isinstance(provider, LoggerProvider):
-        _put_first(provider._multi_log_record_processor, "_log_record_processors", _LogDrain(drains))
+        log_processor_first(provider, _LogDrain(drains))
     else:
         return False
     _drains[provider] = drains
     return True
-
-
-def _put_first(processors: Any, name: str, first: Any) -> None:
-    """The public way adds last, where the others have already flushed, or shut down."""
-    with processors._lock:
-        setattr(processors, name, (first, *getattr(processors, name)))
 
 
 def _run(drains: list[Drain]) -> bool:

@@ -23,6 +23,7 @@ from autogen_streamtrace.flow import (
     team_run,
     tool_call,
 )
+from autogen_streamtrace.neighbours import Private, autogen, python, servers
 
 logger = logging.getLogger("autogen_streamtrace")
 
@@ -31,10 +32,16 @@ Apply = Callable[[ModuleType, Patcher, StreamTracker], None]
 
 @dataclass(frozen=True)
 class Patch:
-    """``apply`` is called with ``module`` as soon as that is imported."""
+    """``apply`` is called with ``module`` as soon as that is imported.
+
+    A row with a ``private`` name costs what that says where it cannot be applied. Where the module is private too,
+    ``importer`` is the public one that imports it.
+    """
 
     module: str
     apply: Apply
+    private: Private | None = None
+    importer: str = ""
 
 
 TABLE: Final = (
@@ -42,21 +49,27 @@ TABLE: Final = (
     Patch("httpx2", http_exchange.apply),
     Patch("autogen_core.models", model_stream.apply),
     Patch("autogen_core.tools", tool_call.apply),
-    Patch("autogen_core.tools._base", tool_call.replace_span),
-    Patch("autogen_ext.tools.mcp._workbench", tool_call.replace_span),
-    Patch("autogen_ext.tools.mcp._workbench", tool_call.mcp),
-    Patch("autogen_agentchat.agents._assistant_agent", tool_call.refused),
+    Patch("autogen_core.tools", tool_call.overhear, autogen.STATIC_ERRORS),
+    Patch(autogen.TOOL_SPAN.owner, tool_call.replace_span, autogen.TOOL_SPAN, "autogen_core.tools"),
+    Patch("autogen_ext.tools.mcp", tool_call.overhear_mcp, autogen.MCP_ERRORS),
+    Patch(autogen.MCP_SPAN.owner, tool_call.replace_mcp_span, autogen.MCP_SPAN, "autogen_ext.tools.mcp"),
+    Patch("autogen_agentchat.agents", tool_call.refused, autogen.TOOL_CALL),
     Patch("autogen_agentchat.base", agent_turn.apply),
-    Patch("autogen_agentchat.agents._base_chat_agent", agent_turn.replace_span),
-    Patch("autogen_agentchat.teams._group_chat._chat_agent_container", agent_turn.replace_span),
+    Patch(autogen.AGENT_SPAN.owner, agent_turn.replace_span, autogen.AGENT_SPAN, "autogen_agentchat.agents"),
+    Patch(
+        autogen.TEAM_AGENT_SPAN.owner,
+        agent_turn.replace_span_in_team,
+        autogen.TEAM_AGENT_SPAN,
+        "autogen_agentchat.teams",
+    ),
     Patch("autogen_agentchat.base", team_run.apply),
-    Patch("autogen_agentchat.teams._group_chat._sequential_routed_agent", team_run.carry),
-    Patch("asyncio.timeouts", deadline.apply),
-    Patch("asyncio.tasks", deadline.apply_wait_for),
+    Patch("autogen_core", team_run.carry),
+    Patch("asyncio.timeouts", deadline.apply, python.ON_TIMEOUT),
+    Patch("asyncio.tasks", deadline.apply_wait_for, python.CANCEL_AND_WAIT),
     Patch("starlette.applications", server_response.apply),
     Patch("uvicorn.server", server_shutdown.apply),
     Patch("gunicorn.workers.base", server_shutdown.apply_worker),
-    Patch("gunicorn.workers.gasgi", server_shutdown.apply_gunicorn),
+    Patch("gunicorn.workers.gasgi", server_shutdown.apply_gunicorn, servers.SHUTDOWN),
 )
 
 
@@ -73,6 +86,8 @@ class Patches:
                 logger.debug("%s is not installed; nothing to watch there", package)
             else:
                 wrapt.register_post_import_hook(self._when_imported(patch), patch.module)
+                if patch.private is not None and patch.importer:
+                    wrapt.register_post_import_hook(self._when_due(patch, patch.private), patch.importer)
 
     def undo(self) -> None:
         """Puts every original back; modules that are imported later stay as they are."""
@@ -88,6 +103,18 @@ class Patches:
                 patch.apply(module, self._patcher, self._tracker)
             except Exception as error:
                 self._patcher.undo(mark)
-                report(f"patching {patch.module}", error)
+                if patch.private is not None and isinstance(error, AttributeError):
+                    patch.private.lost()
+                else:
+                    report(f"patching {patch.module}", error)
+
+        return imported
+
+    def _when_due(self, patch: Patch, private: Private) -> Callable[[ModuleType], None]:
+        """A private module that its public one has not imported is gone."""
+
+        def imported(module: ModuleType) -> None:
+            if self._active and patch.module not in sys.modules:
+                private.lost()
 
         return imported

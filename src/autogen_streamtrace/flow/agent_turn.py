@@ -12,6 +12,7 @@ from autogen_streamtrace.core.patcher import Patcher
 from autogen_streamtrace.core.stream.scope import current
 from autogen_streamtrace.core.stream.state import StreamInfo, weakly
 from autogen_streamtrace.core.tracker import StreamTracker
+from autogen_streamtrace.neighbours import autogen
 
 
 def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
@@ -25,7 +26,12 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
 
 def replace_span(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Replaces AutoGen's own ``invoke_agent`` span, which would double ours."""
-    patcher.attribute(module, "trace_invoke_agent_span", lambda original: tap.no_span)
+    patcher.attribute(module, autogen.AGENT_SPAN.attribute, lambda original: tap.no_span)
+
+
+def replace_span_in_team(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
+    """The same where a team calls its agents."""
+    patcher.attribute(module, autogen.TEAM_AGENT_SPAN.attribute, lambda original: tap.no_span)
 
 
 def _streamed(tracker: StreamTracker, original: Callable[..., Any], terminal: type) -> Callable[..., Any]:
@@ -61,7 +67,7 @@ def _info(tracker: StreamTracker, agent: Any, args: tuple[Any, ...], kwargs: dic
     span_name, attributes = _said(
         name,
         _text(getattr(agent, "description", None)),
-        _text(getattr(getattr(agent, "_thread", None), "id", None)),
+        _text(getattr(autogen.THREAD.of(agent), "id", None)),
     )
     task = args[0] if args else kwargs.get("task", kwargs.get("messages"))
     return StreamInfo(

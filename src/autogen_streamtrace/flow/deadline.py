@@ -1,5 +1,6 @@
 """Deadlines of asyncio's, which note themselves where they strike: ``asyncio.timeout`` and ``asyncio.wait_for``."""
 
+import asyncio
 import functools
 import sys
 import weakref
@@ -11,6 +12,7 @@ from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.core.evidence import deadlines
 from autogen_streamtrace.core.patcher import Patcher
 from autogen_streamtrace.core.tracker import StreamTracker
+from autogen_streamtrace.neighbours import python
 
 
 def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
@@ -23,7 +25,7 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
             original(self, when)
             if when is not None:
                 with contained("noting a deadline"):
-                    delays[self] = round(when - self._task.get_loop().time(), 3)  # some of it has passed since
+                    delays[self] = round(when - asyncio.get_running_loop().time(), 3)  # some of it has passed since
 
         return reschedule
 
@@ -31,13 +33,15 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
         @functools.wraps(original)
         def _on_timeout(self: Any) -> None:
             with contained("noting that a deadline struck"):
-                deadlines.note(self._task, delays.get(self), _striking(self))
+                task = python.TIMED_TASK.of(self)
+                if task is not None:
+                    deadlines.note(task, delays.get(self), _striking(self))
             original(self)
 
         return _on_timeout
 
     patcher.attribute(module.Timeout, "reschedule", set_off)
-    patcher.attribute(module.Timeout, "_on_timeout", struck)
+    patcher.attribute(module.Timeout, python.ON_TIMEOUT.attribute, struck)
 
 
 def apply_wait_for(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
@@ -55,7 +59,7 @@ def apply_wait_for(module: ModuleType, patcher: Patcher, tracker: StreamTracker)
 
         return _cancel_and_wait
 
-    patcher.attribute(module, "_cancel_and_wait", struck)
+    patcher.attribute(module, python.CANCEL_AND_WAIT.attribute, struck)
 
 
 def _striking(timeout: Any) -> Callable[[], bool]:
@@ -64,6 +68,6 @@ def _striking(timeout: Any) -> Callable[[], bool]:
 
     def striking() -> bool:
         alive = held()
-        return alive is not None and alive._state.value == "expiring"
+        return getattr(python.TIMEOUT_STATE.of(alive), "value", None) == "expiring"
 
     return striking

@@ -13,6 +13,7 @@ from autogen_streamtrace.core.patcher import Patcher
 from autogen_streamtrace.core.stream.scope import current
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState, weakly
 from autogen_streamtrace.core.tracker import StreamTracker
+from autogen_streamtrace.neighbours import autogen
 
 _PROVIDERS: Final = {
     "AzureOpenAIChatCompletionClient": "azure.ai.openai",
@@ -89,7 +90,7 @@ def _info(client: Any, kwargs: dict[str, Any], *, streamed: bool) -> StreamInfo:
 def _parameters(client: Any, kwargs: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
     """The parameters of the request that the conventions name, the call's own over the client's."""
     asked: dict[str, Any] = {}
-    for arguments in (getattr(client, "_create_args", None), kwargs.get("extra_create_args")):
+    for arguments in (autogen.CREATE_ARGUMENTS.of(client), kwargs.get("extra_create_args")):
         if isinstance(arguments, Mapping):
             options = arguments.get("options")
             asked |= {**(options if isinstance(options, Mapping) else {}), **arguments}
@@ -117,8 +118,8 @@ def _said(model: str, provider: str | None, streamed: bool) -> tuple[str, tuple[
 
 def _model(client: Any) -> str:
     """The model that the client asks for, as AutoGen's own clients keep it; else the client's class."""
-    arguments = getattr(client, "_create_args", None)
-    model = arguments.get("model") if isinstance(arguments, dict) else getattr(client, "_model_name", None)
+    arguments = autogen.CREATE_ARGUMENTS.of(client)
+    model = arguments.get("model") if isinstance(arguments, dict) else autogen.MODEL_NAME.of(client)
     return model if isinstance(model, str) and model else type(client).__name__
 
 

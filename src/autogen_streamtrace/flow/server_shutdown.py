@@ -19,6 +19,7 @@ from autogen_streamtrace.core.stream.state import clock
 from autogen_streamtrace.core.tracker import StreamTracker
 from autogen_streamtrace.core.watching.supervision import HEARTBEAT, Timer
 from autogen_streamtrace.core.watching.supervision import process as supervision
+from autogen_streamtrace.neighbours import servers
 
 _UVICORN_GRACE: Final = "uvicorn.timeout_graceful_shutdown"
 _GUNICORN_GRACE: Final = "gunicorn.graceful_timeout"
@@ -53,7 +54,7 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
             finally:
                 await _unwound(tracker)
                 await asyncio.to_thread(tracker.flush)
-                if not getattr(self, "_captured_signals", True):
+                if not servers.CAPTURED_SIGNALS.of(self, True):
                     tracker.loops.served(loop)  # no signal: the program goes on
 
         return shutdown
@@ -74,7 +75,7 @@ def apply_gunicorn(module: ModuleType, patcher: Patcher, tracker: StreamTracker)
 
         return _shutdown
 
-    patcher.attribute(module.ASGIWorker, "_shutdown", stopping)
+    patcher.attribute(module.ASGIWorker, servers.SHUTDOWN.attribute, stopping)
 
 
 def apply_worker(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:

@@ -12,6 +12,7 @@ from autogen_streamtrace.core.patcher import Patcher
 from autogen_streamtrace.core.stream import scope
 from autogen_streamtrace.core.stream.state import StreamInfo, weakly
 from autogen_streamtrace.core.tracker import StreamTracker
+from autogen_streamtrace.neighbours import autogen
 
 
 def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
@@ -32,7 +33,7 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
 
 
 def carry(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
-    """Makes a team's record current where its agents handle a message.
+    """Makes a team's record current where its agents, each a ``RoutedAgent`` of ``autogen_core``, handle a message.
 
     They do so in tasks of AutoGen's runtime, which may be older than the team's run. What leads back to the team
     is the key of its agents' ids.
@@ -54,7 +55,7 @@ def carry(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
 
         return on_message_impl
 
-    patcher.attribute(module.SequentialRoutedAgent, "on_message_impl", carried)
+    patcher.attribute(module.RoutedAgent, "on_message_impl", carried)
 
 
 def _info(tracker: StreamTracker, team: Any, kwargs: dict[str, Any]) -> StreamInfo:
@@ -67,5 +68,5 @@ def _info(tracker: StreamTracker, team: Any, kwargs: dict[str, Any]) -> StreamIn
         span_name=f"invoke_workflow {name}",
         attributes=((sc.GEN_AI_OPERATION, "invoke_workflow"), (sc.GEN_AI_WORKFLOW_NAME, name)),
         content=content.of_task(kwargs.get("task")) if tracker.captures else None,
-        key=getattr(team, "_team_id", ""),
+        key=autogen.TEAM_ID.of(team, ""),
     )

@@ -20,6 +20,7 @@ from autogen_streamtrace.core.patcher import Patcher
 from autogen_streamtrace.core.stream.scope import current
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState, weakly
 from autogen_streamtrace.core.tracker import StreamTracker
+from autogen_streamtrace.neighbours import autogen
 
 Describe = Callable[[Any, tuple[Any, ...], dict[str, Any]], StreamInfo]
 
@@ -50,17 +51,26 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
         "call_tool_stream",
         lambda original: _streamed(tracker, original, of_workbench, result, note),
     )
-    patcher.attribute(module.StaticWorkbench, "_format_errors", _overheard)
 
 
-def mcp(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
-    """Hears of the exceptions that ``McpWorkbench`` turns into a text."""
-    patcher.attribute(module.McpWorkbench, "_format_errors", _overheard)
+def overhear(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
+    """Hears of the exceptions that ``StaticWorkbench`` of ``autogen_core.tools`` turns into a text."""
+    patcher.attribute(module.StaticWorkbench, autogen.STATIC_ERRORS.attribute, _overheard)
+
+
+def overhear_mcp(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
+    """The same of ``McpWorkbench`` of ``autogen_ext.tools.mcp``."""
+    patcher.attribute(module.McpWorkbench, autogen.MCP_ERRORS.attribute, _overheard)
 
 
 def replace_span(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Replaces AutoGen's own ``execute_tool`` span, which would double ours."""
-    patcher.attribute(module, "trace_tool_span", lambda original: tap.no_span)
+    patcher.attribute(module, autogen.TOOL_SPAN.attribute, lambda original: tap.no_span)
+
+
+def replace_mcp_span(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
+    """The same where an MCP workbench calls its tools."""
+    patcher.attribute(module, autogen.MCP_SPAN.attribute, lambda original: tap.no_span)
 
 
 def refused(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
@@ -82,7 +92,7 @@ def refused(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> Non
 
         return staticmethod(_execute_tool_call)
 
-    patcher.attribute(module.AssistantAgent, "_execute_tool_call", watched)
+    patcher.attribute(module.AssistantAgent, autogen.TOOL_CALL.attribute, watched)
 
 
 def _awaited(
@@ -202,10 +212,10 @@ def _of_tool(tool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stream
 def _of_workbench(workbench: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> StreamInfo:
     """Named after the tool itself, whatever the workbench calls it."""
     called = kwargs.get("name", args[0] if args else "")
-    name = getattr(workbench, "_override_name_to_original", {}).get(called, called)
+    name = autogen.ORIGINAL_NAMES.of(workbench, {}).get(called, called)
     call_id = kwargs.get("call_id", args[3] if len(args) > 3 else None)
     token = kwargs.get("cancellation_token", args[2] if len(args) > 2 else None)
-    return _info(name, call_id, token, _description(getattr(workbench, "_tools", None), name))
+    return _info(name, call_id, token, _description(autogen.TOOLS.of(workbench), name))
 
 
 def _description(tools: Any, name: str) -> str | None:

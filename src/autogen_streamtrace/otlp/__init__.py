@@ -13,10 +13,10 @@ from functools import partial
 from typing import Any, Final
 
 from opentelemetry import _logs, metrics, trace
-from opentelemetry.sdk.environment_variables import OTEL_CONFIG_FILE
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID
 
 from autogen_streamtrace.core.errors import contained
+from autogen_streamtrace.neighbours import opentelemetry as private
 from autogen_streamtrace.otlp import fork
 from autogen_streamtrace.otlp.bounded import Call, Helpers
 from autogen_streamtrace.otlp.environment import Signal, sdk_disabled
@@ -37,6 +37,9 @@ __all__ = [
     "send",
     "shutdown",
 ]
+
+OTEL_CONFIG_FILE: Final = "OTEL_CONFIG_FILE"
+"""The SDK has no name of its own for it before 1.43."""
 
 _LEFT_FOR_CLOSING: Final = 0.1
 """Share of a shutdown's time that is kept for closing the exporters."""
@@ -125,7 +128,7 @@ def send(signal: Signal, batch: Any) -> bool:
 
 def resource(providers: Providers) -> Any:
     """The SDK's resource under which the telemetry goes out; ``None`` where no provider is the SDK's."""
-    return next(filter(None, map(_resource, providers.by_signal().values())), None)
+    return next(filter(None, map(private.resource, providers.by_signal().values())), None)
 
 
 def export_failures() -> int:
@@ -181,7 +184,7 @@ def _run(calls: dict[Signal, Call], timeout: float) -> None:
 
 
 def _warn_of_shared_instance(foreign: dict[Signal, Any]) -> None:
-    resources = {signal: _resource(provider) for signal, provider in foreign.items()}
+    resources = {signal: private.resource(provider) for signal, provider in foreign.items()}
     nameless = [
         signal for signal, each in resources.items() if each is not None and SERVICE_INSTANCE_ID not in each.attributes
     ]
@@ -193,11 +196,6 @@ def _warn_of_shared_instance(foreign: dict[Signal, Any]) -> None:
             ", ".join(nameless),
             SERVICE_INSTANCE_ID,
         )
-
-
-def _resource(provider: Any) -> Any:
-    """The SDK's resource; ``None`` for a provider that is not the SDK's."""
-    return getattr(provider, "resource", None) or getattr(getattr(provider, "_sdk_config", None), "resource", None)
 
 
 def _warn_of_configuration_file() -> None:

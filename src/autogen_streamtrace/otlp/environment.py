@@ -1,6 +1,6 @@
 """What the ``OTEL_*`` variables choose: which exporters, by which protocol, to which endpoint.
 
-Names and defaults as in ``opentelemetry.sdk._configuration`` of the installed SDK, with two differences: where
+Names and defaults as in the SDK's own set-up, with two differences: where
 ``OTEL_<SIGNAL>_EXPORTER`` is unset the exporter is ``otlp``, and a wrong value is an error that says what is allowed.
 All else (headers, certificates, timeouts, limits, intervals) the SDK's classes and exporters read themselves.
 """
@@ -13,8 +13,8 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from opentelemetry.sdk.environment_variables import OTEL_SDK_DISABLED
-from opentelemetry.util._importlib_metadata import entry_points
 
+from autogen_streamtrace.otlp.components import installed, load
 from autogen_streamtrace.settings import SettingError
 
 Signal = Literal["traces", "metrics", "logs"]
@@ -83,11 +83,11 @@ def _entry_point(name: str, signal: Signal) -> str:
 
 def _load(name: str, signal: Signal, variable: str) -> type[Any]:
     group = f"opentelemetry_{signal}_exporter"
-    for entry_point in entry_points(group=group, name=name):
-        loaded: type[Any] = entry_point.load()
-        return loaded
-    installed = sorted({"none", *entry_points(group=group).names})
-    raise SettingError(f"{variable}: {name!r} is not allowed; allowed here: {', '.join(installed)}")
+    found: type[Any] | None = load(group, name)
+    if found is None:
+        allowed = sorted({"none", *installed(group)})
+        raise SettingError(f"{variable}: {name!r} is not allowed; allowed here: {', '.join(allowed)}")
+    return found
 
 
 def _endpoint(name: str, signal: Signal) -> str:

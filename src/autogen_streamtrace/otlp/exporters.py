@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from autogen_streamtrace.core.errors import contained
+from autogen_streamtrace.neighbours.opentelemetry import preferences
 from autogen_streamtrace.otlp.delivery import Delivery
 
 Arrived = Callable[[list[int]], object]
@@ -48,8 +49,7 @@ class Metrics(MetricExporter):
     """
 
     def __init__(self, delivery: Delivery[MetricExportResult]) -> None:
-        real = delivery.probe()
-        super().__init__(getattr(real, "_preferred_temporality", None), getattr(real, "_preferred_aggregation", None))
+        super().__init__(*preferences(delivery.probe()))
         self._delivery = delivery
 
     def export(self, metrics_data: MetricsData, timeout_millis: float = 10_000, **kwargs: Any) -> MetricExportResult:

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from opentelemetry import _logs, metrics, trace
-from opentelemetry._logs._internal import ProxyLoggerProvider
-from opentelemetry.metrics._internal import _ProxyMeterProvider
 from opentelemetry.sdk.resources import Resource
 
+from autogen_streamtrace.neighbours.opentelemetry import renew_resource
 from autogen_streamtrace.otlp import sdk
 from autogen_streamtrace.otlp.delivery import Delivery
 from autogen_streamtrace.otlp.environment import Signal, Target, targets
@@ -18,20 +17,45 @@ from autogen_streamtrace.settings import SettingError
 
 @dataclass(frozen=True)
 class _Api:
-    """How the OpenTelemetry API keeps one signal's global provider, and how the SDK makes one."""
+    """How the OpenTelemetry API keeps one signal's global provider, and how the SDK makes one.
+
+    Of the API's own providers, the one that does nothing is a program's choice; the other is a placeholder.
+    """
 
     get_global: Callable[[], Any]
     set_global: Callable[[Any], None]
-    placeholder: type[Any]
+    package: str
+    none: type[Any]
     make: Callable[[Resource, list[Target]], tuple[Any, list[Delivery[Any]]]]
+
+    def is_placeholder(self, provider: Any) -> bool:
+        """Whether ``provider`` stands in for one that is still to be set."""
+        module = type(provider).__module__
+        return (module == self.package or module.startswith(f"{self.package}.")) and type(provider) is not self.none
 
 
 _APIS: Final[dict[Signal, _Api]] = {
     "traces": _Api(
-        trace.get_tracer_provider, trace.set_tracer_provider, trace.ProxyTracerProvider, sdk.tracer_provider
+        trace.get_tracer_provider,
+        trace.set_tracer_provider,
+        trace.__name__,
+        trace.NoOpTracerProvider,
+        sdk.tracer_provider,
     ),
-    "metrics": _Api(metrics.get_meter_provider, metrics.set_meter_provider, _ProxyMeterProvider, sdk.meter_provider),
-    "logs": _Api(_logs.get_logger_provider, _logs.set_logger_provider, ProxyLoggerProvider, sdk.logger_provider),
+    "metrics": _Api(
+        metrics.get_meter_provider,
+        metrics.set_meter_provider,
+        metrics.__name__,
+        metrics.NoOpMeterProvider,
+        sdk.meter_provider,
+    ),
+    "logs": _Api(
+        _logs.get_logger_provider,
+        _logs.set_logger_provider,
+        _logs.__name__,
+        _logs.NoOpLoggerProvider,
+        sdk.logger_provider,
+    ),
 }
 
 
@@ -79,13 +103,13 @@ class Pipelines:
         self._open.update(made)
         for signal, pipeline in made.items():
             # The API takes a global provider once: one that follows a shut-down one is known to our own users only.
-            if isinstance(current(signal), _APIS[signal].placeholder):
+            if _APIS[signal].is_placeholder(current(signal)):
                 _APIS[signal].set_global(pipeline.provider)
 
     def found(self, signal: Signal, given: Any = None) -> Any:
         """``given``, else our open one, else the global one; ``None`` where that is a placeholder or shut down."""
         for provider in (given, self._provider(signal), current(signal)):
-            if provider is not None and not isinstance(provider, _APIS[signal].placeholder):
+            if provider is not None and not _APIS[signal].is_placeholder(provider):
                 return None if self.closed(provider) else provider
         return None
 
@@ -131,6 +155,6 @@ class Pipelines:
             delivery.after_fork()
         for pipeline in self._open.values():
             if self._resource is not None:
-                pipeline.provider._update_resource(self._resource.in_child())
+                renew_resource(pipeline.provider, self._resource.in_child())
             if isinstance(pipeline.provider, sdk.TwiceCollectingMeterProvider):
                 pipeline.provider.start_anew()

@@ -1,8 +1,11 @@
 """Whose telemetry it is: every process has its own ``service.instance.id``."""
 
 import os
+import uuid
+from typing import cast
 
-from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, Resource, ServiceInstanceIdResourceDetector
+from opentelemetry.sdk import resources
+from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, Resource
 
 
 class ProcessResource:
@@ -12,7 +15,7 @@ class ProcessResource:
     that comes from one of them is shared by all the processes that see it, so ``-<pid>`` is added; where none gives
     one, the SDK makes a UUID per process.
 
-    After a fork the SDK (1.45) gives its providers, tracers and loggers a new UUID, also where an id was given;
+    After a fork the SDK (from 1.44 on) gives its providers, tracers and loggers a new UUID, also where an id was given;
     ``in_child`` is what brings the given one back. Out of reach: a span that was started before the fork keeps the
     parent's resource though it ends in the child, and two containers that were given the same id run under the same
     pid easily.
@@ -21,13 +24,19 @@ class ProcessResource:
     def __init__(self) -> None:
         self.resource = Resource.create()
         found = self.resource.attributes.get(SERVICE_INSTANCE_ID)
-        made = ServiceInstanceIdResourceDetector().detect().attributes[SERVICE_INSTANCE_ID]
-        self._given = found if found and found != made else None
+        self._given = found if found and found != _made().attributes[SERVICE_INSTANCE_ID] else None
         if self._given or not found:
             self.resource = self.resource.merge(self.in_child())
 
     def in_child(self) -> Resource:
         """What a forked child merges over its parent's resource."""
         if self._given is None:
-            return ServiceInstanceIdResourceDetector().detect()
+            return _made()
         return Resource({SERVICE_INSTANCE_ID: f"{self._given}-{os.getpid()}"})
+
+
+def _made() -> Resource:
+    """The SDK's own id of this process; a new one before SDK 1.43, which gives none."""
+    detector = getattr(resources, "ServiceInstanceIdResourceDetector", None)
+    made = Resource({SERVICE_INSTANCE_ID: str(uuid.uuid4())}) if detector is None else detector().detect()
+    return cast(Resource, made)

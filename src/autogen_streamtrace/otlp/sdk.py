@@ -1,10 +1,8 @@
 """SDK providers as the ``OTEL_*`` variables want them, for a program that has set none up."""
 
-import threading
 import time
 from typing import Any
 
-from opentelemetry.sdk import _configuration as configuration
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExportResult
 from opentelemetry.sdk.metrics import MeterProvider
@@ -12,12 +10,11 @@ from opentelemetry.sdk.metrics.export import MetricExportResult, MetricReader, P
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
-from opentelemetry.sdk.trace.id_generator import IdGenerator
 
-from autogen_streamtrace.otlp import exporters
+from autogen_streamtrace.neighbours.opentelemetry import start_metrics_anew
+from autogen_streamtrace.otlp import components, exporters
 from autogen_streamtrace.otlp.delivery import Delivery
 from autogen_streamtrace.otlp.environment import Target
-from autogen_streamtrace.settings import SettingError
 
 Deliveries = list[Delivery[Any]]
 
@@ -29,7 +26,10 @@ class TwiceCollectingMeterProvider(MeterProvider):
     single last collection would lose the count.
     """
 
-    _ended = False
+    def __init__(self, readers: list[MetricReader], resource: Resource) -> None:
+        super().__init__(readers, resource, shutdown_on_exit=False)
+        self._readers = readers
+        self._ended = False
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
         """As the SDK's, in ``timeout_millis`` for both collections together."""
@@ -49,21 +49,15 @@ class TwiceCollectingMeterProvider(MeterProvider):
             super().shutdown(max(0.0, (deadline - time.monotonic()) * 1000))
 
     def start_anew(self) -> None:
-        """In a forked child: from zero, for the parent's sums are exported by the parent, and with locks of its own.
-
-        The SDK (1.45) renews neither: a child would count its parent's past a second time, and hang on a lock that one
-        of the parent's threads held when it forked.
-        """
-        self._measurement_consumer._lock = threading.Lock()
-        for reader in self._metric_readers:
-            if isinstance(reader, PeriodicExportingMetricReader):
-                reader._export_lock = threading.Lock()
-            self._measurement_consumer.add_metric_reader(reader)
+        """In a forked child: from zero, for the parent's sums are exported by the parent, and with locks of its own."""
+        start_metrics_anew(self, self._readers)
 
 
 def tracer_provider(resource: Resource, chosen: list[Target]) -> tuple[TracerProvider, Deliveries]:
     """A tracer provider with a batch processor for each exporter."""
-    provider = TracerProvider(_sampler(), resource, shutdown_on_exit=False, id_generator=_id_generator())
+    provider = TracerProvider(
+        components.sampler(), resource, shutdown_on_exit=False, id_generator=components.id_generator()
+    )
     deliveries = [Delivery(target, SpanExportResult.FAILURE) for target in chosen]
     for delivery in deliveries:
         provider.add_span_processor(BatchSpanProcessor(exporters.Spans(delivery)))
@@ -75,7 +69,7 @@ def meter_provider(resource: Resource, chosen: list[Target]) -> tuple[MeterProvi
     deliveries = [Delivery(each, MetricExportResult.FAILURE) for each in chosen if not _is_reader(each)]
     readers: list[MetricReader] = [PeriodicExportingMetricReader(exporters.Metrics(each)) for each in deliveries]
     readers.extend(each.exporter() for each in chosen if _is_reader(each))
-    return TwiceCollectingMeterProvider(readers, resource, shutdown_on_exit=False), deliveries
+    return TwiceCollectingMeterProvider(readers, resource), deliveries
 
 
 def logger_provider(resource: Resource, chosen: list[Target]) -> tuple[LoggerProvider, Deliveries]:
@@ -89,15 +83,3 @@ def logger_provider(resource: Resource, chosen: list[Target]) -> tuple[LoggerPro
 
 def _is_reader(target: Target) -> bool:
     return issubclass(target.exporter, MetricReader)
-
-
-def _sampler() -> Any:
-    return configuration._import_sampler(configuration._get_sampler())
-
-
-def _id_generator() -> IdGenerator:
-    name = configuration._get_id_generator()
-    try:
-        return configuration._import_id_generator(name)
-    except RuntimeError as error:
-        raise SettingError(f"OTEL_PYTHON_ID_GENERATOR: {name!r} is not allowed: {error}") from None

@@ -13,17 +13,12 @@ from opentelemetry.trace import Span, get_current_span, set_span_in_context
 
 from autogen_streamtrace.core.semconv import SERVER, TEAM
 from autogen_streamtrace.core.stream.state import StreamState
+from autogen_streamtrace.neighbours.opentelemetry import context_variable
 
 _KEY: Final = "autogen_streamtrace.record"
 
 
-def _variable() -> "ContextVar[Context] | None":
-    runtime: Any = getattr(api, "_RUNTIME_CONTEXT", None)
-    variable = getattr(runtime, "_current_context", None)
-    return variable if isinstance(variable, ContextVar) else None
-
-
-_found: Final = _variable()
+_found: Final = context_variable(api)
 get = api.get_current if _found is None else _found.get
 """The current context."""
 switch: Any = api.attach if _found is None else _found.set

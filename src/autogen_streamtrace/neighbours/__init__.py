@@ -1,0 +1,121 @@
+"""Private names of other packages that this one uses: one module for each neighbour.
+
+The makers of a package promise nothing about such a name. So each stands here once, with what is lost without it, and
+is looked up when it is needed, never imported. Where a package should have a name and has not, that is logged once.
+"""
+
+import logging
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+logger = logging.getLogger("autogen_streamtrace")
+
+PYTHON: Final = "Python"
+"""In place of a package's name: the standard library."""
+
+_ABSENT: Final = object()
+_said: set[tuple[str, str]] = set()
+
+
+@dataclass
+class Private:
+    """A private name of a neighbour's.
+
+    Args:
+        package: the distribution that has it, or ``PYTHON``.
+        owner: the module that has it, or the class.
+        attribute: the name itself; empty for a private module.
+        without: what is lost without it, as a clause.
+        owners: more classes that have it.
+    """
+
+    package: str
+    owner: str
+    attribute: str
+    without: str
+    owners: tuple[str, ...] = ()
+
+    def of(self, thing: Any, default: Any = None) -> Any:
+        """Its value on ``thing``, else ``default``. Where ``thing`` is one of the neighbour's own, that is a loss."""
+        value = getattr(thing, self.attribute, _ABSENT)
+        if value is not _ABSENT:
+            return value
+        if self._owned(thing):
+            self.lost()
+        return default
+
+    def need(self, thing: Any) -> Any:
+        """Its value on ``thing``.
+
+        Raises:
+            GoneError: there is none.
+        """
+        value = getattr(thing, self.attribute, _ABSENT)
+        if value is _ABSENT:
+            raise GoneError(self)
+        return value
+
+    def replace(self, thing: Any, value: Any) -> None:
+        """Gives ``thing`` another value of it.
+
+        Raises:
+            GoneError: there is none to replace.
+        """
+        self.need(thing)
+        setattr(thing, self.attribute, value)
+
+    def attempt(self, use: Callable[[], Any]) -> bool:
+        """Calls ``use``, which needs it and perhaps others; whether that worked. What is gone or other is lost."""
+        try:
+            use()
+        except GoneError as gone:
+            gone.private.lost()
+            return False
+        except (AttributeError, TypeError) as error:
+            self.lost(error)
+            return False
+        return True
+
+    def lost(self, error: Exception | None = None) -> None:
+        """Says once that the installed version has no such name, and what is lost."""
+        kind = (self.package, str(self))
+        if kind not in _said:
+            _said.add(kind)
+            logger.warning(
+                "%s %s has no %s%s: %s. All else is watched as before. A newer autogen-streamtrace may know what took"
+                " its place. This is said once.",
+                self.package,
+                version(self.package),
+                self,
+                "" if error is None or isinstance(error, GoneError) else f" as it was ({error})",
+                self.without,
+            )
+
+    def _owned(self, thing: Any) -> bool:
+        cls = thing if isinstance(thing, type) else type(thing)
+        return any(each.__name__ in (self.owner, *self.owners) for each in cls.__mro__)
+
+    def __str__(self) -> str:
+        return f"{self.owner}.{self.attribute}" if self.attribute else self.owner
+
+
+class GoneError(AttributeError):
+    """A neighbour has no such name."""
+
+    def __init__(self, private: Private) -> None:
+        super().__init__(str(private))
+        self.private = private
+
+
+def version(package: str) -> str:
+    """The installed version of a distribution."""
+    from importlib import metadata  # takes a while, and is hardly ever needed
+
+    if package == PYTHON:
+        return ".".join(map(str, sys.version_info[:3]))
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "of an unknown version"

@@ -1,0 +1,123 @@
+"""Private names of OpenTelemetry's API and SDK, and of its instrumentation of httpx.
+
+``opentelemetry._logs`` and ``opentelemetry.sdk._logs`` are what OpenTelemetry documents, whatever their names say.
+"""
+
+import threading
+from collections.abc import Iterable
+from contextvars import ContextVar
+from typing import Any, Final
+
+from autogen_streamtrace.neighbours import Private
+
+_API: Final = "opentelemetry-api"
+_SDK: Final = "opentelemetry-sdk"
+
+CONTEXT_VARIABLE: Final = Private(
+    _API, "ContextVarsRuntimeContext", "_current_context", "a watched item costs three times as much"
+)
+RUNTIME_CONTEXT: Final = Private(
+    _API, "opentelemetry.context", "_RUNTIME_CONTEXT", "a watched item costs three times as much"
+)
+_LATE: Final = "force_flush() leaves out what was told in the last tenth of a second"
+SPAN_PROCESSOR: Final = Private(_SDK, "TracerProvider", "_active_span_processor", _LATE)
+SPAN_PROCESSORS: Final = Private(_SDK, "SynchronousMultiSpanProcessor", "_span_processors", _LATE)
+SPAN_LOCK: Final = Private(_SDK, "SynchronousMultiSpanProcessor", "_lock", _LATE)
+LOG_PROCESSOR: Final = Private(_SDK, "LoggerProvider", "_multi_log_record_processor", _LATE)
+LOG_PROCESSORS: Final = Private(_SDK, "SynchronousMultiLogRecordProcessor", "_log_record_processors", _LATE)
+LOG_LOCK: Final = Private(_SDK, "SynchronousMultiLogRecordProcessor", "_lock", _LATE)
+METER_CONFIG: Final = Private(
+    _SDK, "MeterProvider", "_sdk_config", "the resource of a program's own MeterProvider is not known"
+)
+_SAME_INSTANCE: Final = "a forked child keeps its parent's service.instance.id"
+UPDATE_RESOURCE: Final = Private(_SDK, "TracerProvider", "_update_resource", _SAME_INSTANCE)
+RESOURCE_ATTRIBUTES: Final = Private(_SDK, "Resource", "_attributes", _SAME_INSTANCE)
+_TWICE: Final = "a forked child counts what its parent had counted a second time"
+CONSUMER: Final = Private(_SDK, "MeterProvider", "_measurement_consumer", _TWICE)
+CONSUMER_LOCK: Final = Private(_SDK, "SynchronousMeasurementConsumer", "_lock", "a forked child may hang at an export")
+CONSUMER_CONFIG: Final = Private(_SDK, "SynchronousMeasurementConsumer", "_sdk_config", _TWICE)
+STORAGES: Final = Private(_SDK, "SynchronousMeasurementConsumer", "_reader_storages", _TWICE)
+EXPORT_LOCK: Final = Private(
+    _SDK, "PeriodicExportingMetricReader", "_export_lock", "a forked child may hang at an export"
+)
+TEMPORALITY: Final = Private(
+    _SDK, "MetricExporter", "_preferred_temporality", "metrics go out with the SDK's default temporality"
+)
+AGGREGATION: Final = Private(
+    _SDK, "MetricExporter", "_preferred_aggregation", "metrics go out with the SDK's default aggregation"
+)
+
+
+def context_variable(api: Any) -> "ContextVar[Any] | None":
+    """The variable in which ``opentelemetry.context`` keeps the current context; ``None`` where another kind does."""
+    runtime = getattr(api, RUNTIME_CONTEXT.attribute, None)
+    if runtime is None:
+        RUNTIME_CONTEXT.lost()
+        return None
+    variable = CONTEXT_VARIABLE.of(runtime)
+    return variable if isinstance(variable, ContextVar) else None
+
+
+def span_processor_first(provider: Any, processor: Any) -> None:
+    """Puts a span processor before all others; last, which is the public way, where that cannot be done."""
+    if not SPAN_PROCESSOR.attempt(
+        lambda: _put_first(SPAN_PROCESSOR.need(provider), SPAN_PROCESSORS, SPAN_LOCK, processor)
+    ):
+        provider.add_span_processor(processor)
+
+
+def log_processor_first(provider: Any, processor: Any) -> None:
+    """The same for a log record processor."""
+    if not LOG_PROCESSOR.attempt(lambda: _put_first(LOG_PROCESSOR.need(provider), LOG_PROCESSORS, LOG_LOCK, processor)):
+        provider.add_log_record_processor(processor)
+
+
+def _put_first(holder: Any, processors: Private, lock: Private, first: Any) -> None:
+    with lock.need(holder):
+        processors.replace(holder, (first, *processors.need(holder)))
+
+
+def resource(provider: Any) -> Any:
+    """The SDK's resource of a provider; ``None`` for one that is not the SDK's."""
+    return getattr(provider, "resource", None) or getattr(METER_CONFIG.of(provider), "resource", None)
+
+
+def renew_resource(provider: Any, new: Any) -> None:
+    """In a forked child: merges ``new`` over the resource of ``provider``, and of what was made of it before."""
+    update = getattr(provider, UPDATE_RESOURCE.attribute, None)
+    if callable(update):
+        update(new)
+    else:  # the SDK before 1.44, where tracers, loggers and the provider share one resource
+        UPDATE_RESOURCE.attempt(lambda: _overwrite(resource(provider), new))
+
+
+def _overwrite(shared: Any, new: Any) -> None:
+    RESOURCE_ATTRIBUTES.replace(shared, RESOURCE_ATTRIBUTES.need(shared.merge(new)))
+
+
+def start_metrics_anew(provider: Any, readers: Iterable[Any]) -> None:
+    """In a forked child: sums begin at zero, and locks are new.
+
+    The SDK renews neither. A child would count its parent's past a second time, and hang on a lock that one of the
+    parent's threads held when it forked.
+    """
+    for reader in readers:
+        if EXPORT_LOCK.of(reader) is not None:
+            EXPORT_LOCK.replace(reader, threading.Lock())
+    consumer = CONSUMER.of(provider)
+    if consumer is not None:
+        CONSUMER_LOCK.attempt(lambda: CONSUMER_LOCK.replace(consumer, threading.Lock()))
+        STORAGES.attempt(lambda: _forget_sums(consumer, readers))
+
+
+def _forget_sums(consumer: Any, readers: Iterable[Any]) -> None:
+    if hasattr(consumer, "add_metric_reader"):
+        for reader in readers:
+            consumer.add_metric_reader(reader)
+    else:  # the SDK before 1.43
+        STORAGES.replace(consumer, STORAGES.need(type(consumer)(CONSUMER_CONFIG.need(consumer))))
+
+
+def preferences(exporter: Any) -> tuple[Any, Any]:
+    """The temporality and the aggregation that a metric exporter prefers; ``None`` where it says nothing."""
+    return (TEMPORALITY.of(exporter), AGGREGATION.of(exporter)) if exporter is not None else (None, None)

@@ -1,0 +1,17 @@
+"""Private names of the standard library."""
+
+from typing import Final
+
+from autogen_streamtrace.neighbours import PYTHON, Private
+
+ON_TIMEOUT: Final = Private(
+    PYTHON, "Timeout", "_on_timeout", "a stream that asyncio.timeout() ends is told as cancelled, without the deadline"
+)
+TIMED_TASK: Final = Private(PYTHON, "Timeout", "_task", "a deadline of asyncio.timeout() is not told")
+TIMEOUT_STATE: Final = Private(PYTHON, "Timeout", "_state", "a deadline of asyncio.timeout() is not told")
+CANCEL_AND_WAIT: Final = Private(
+    PYTHON,
+    "asyncio.tasks",
+    "_cancel_and_wait",
+    "a stream that asyncio.wait_for() ends is told as cancelled, without the deadline",
+)
