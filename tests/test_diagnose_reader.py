@@ -52,7 +52,7 @@ def test_a_compressed_file_reads_like_a_plain_one(tmp_path: Path) -> None:
 
 def test_standard_input_is_read(tmp_path: Path) -> None:
     text = "\n".join(lines(TURNS)).encode()
-    code = "from autogen_streamtrace.diagnose import reading; print(reading.read(['-']).table.height)"
+    code = "from autogen_streamtrace.commands.diagnose import reading; print(reading.read(['-']).table.height)"
     ran = subprocess.run([sys.executable, "-c", code], input=text, capture_output=True, timeout=50, check=True)
     assert ran.stdout.strip() == b"9"
 
