@@ -6,6 +6,8 @@ from typing import Final
 import pytest
 from attribution_streams import Streams, error, node, origins, outcomes, told
 
+from autogen_streamtrace.core.evidence.exchange import Exchange
+from autogen_streamtrace.core.evidence.headers import Headers
 from autogen_streamtrace.core.stream.state import StreamState
 from autogen_streamtrace.core.verdict.attribution import PATIENCE
 from autogen_streamtrace.limits import LimitMatcher, builtin
@@ -168,7 +170,8 @@ def test_deep_below_one_that_is_slow_to_end_patience_is_not_needed(streams: Stre
 def test_a_limit_is_suspected_by_how_it_ended() -> None:
     streams = Streams(LimitMatcher(builtin()).suspect)
     http = streams.start("http")
-    http.intermediary, http.start, http.last = "nginx", 0.0, 0.0
+    http.exchange = Exchange(Headers(intermediaries=("nginx",)))
+    http.start = http.last = 0.0
     streams.now = 59.0
     streams.raises(error("httpx.RemoteProtocolError"), http)
     limit = told(http).limit

@@ -9,7 +9,7 @@ import pytest
 import uvicorn
 
 from autogen_streamtrace.core import semconv as sc
-from autogen_streamtrace.core.evidence.headers import INTERMEDIARIES
+from autogen_streamtrace.core.evidence.signs import INTERMEDIARIES
 from autogen_streamtrace.limits import CatalogueError, KnownLimit, builtin, load
 
 pytestmark = pytest.mark.once

@@ -49,6 +49,19 @@ def test_an_event_stream_has_a_span_though_no_stream_of_ours_is_inside() -> None
     assert seen.one("server").told == done("agent")
 
 
+def test_the_requests_headers_name_who_sent_it_on_and_how_long_that_one_waits() -> None:
+    async def handler(program: Program, receive: Any, send: Any) -> None:
+        await send(EVENTS)
+        await send(END)
+
+    sent = [(b"x-envoy-expected-rq-timeout-ms", b"4200"), (b"x-varnish", b"7"), (b"authorization", b"Bearer secret")]
+    server = serve(by_hand(handler), lambda: Exchange(headers=sent)).one("server")
+    assert server["intermediaries"] == ("envoy", "varnish")
+    assert server["intermediary"] == "envoy"
+    assert server["expected_timeout"] == 4.2
+    assert "secret" not in str(server.attributes)
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 def test_what_is_no_stream_has_no_span(method: str) -> None:
     async def handler(program: Program, receive: Any, send: Any) -> None:

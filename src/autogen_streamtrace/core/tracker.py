@@ -24,6 +24,7 @@ from autogen_streamtrace.core.stream.state import Ending, How, StreamInfo, Strea
 from autogen_streamtrace.core.verdict import limits
 from autogen_streamtrace.core.verdict.attribution import Attribution
 from autogen_streamtrace.core.verdict.node import StreamNode, doing
+from autogen_streamtrace.core.verdict.servers import Servers
 from autogen_streamtrace.core.watching import loops
 from autogen_streamtrace.core.watching.loops import Loops
 from autogen_streamtrace.core.watching.recorder import NotRecording, Recorder
@@ -132,6 +133,7 @@ class StreamTracker:
         self._thread: threading.Thread | None = None
         self._retired = False
         self._keyed: dict[str, StreamState] = {}
+        self._servers = Servers()
 
     # -- told by whoever reads a stream
 
@@ -201,6 +203,8 @@ class StreamTracker:
         state.closed = True
         at = clock()
         try:
+            if state.exchange is not None:
+                state.exchange.over(how, error, state.status, at)
             if state.content is not None and error is not None:
                 state.content.error = str(error)
             cause = causes.CLOSED if how == "closed" else causes.read(error) if error is not None else None
@@ -395,6 +399,7 @@ class StreamTracker:
 
     def _settled(self, node: StreamNode) -> None:
         state = node.state
+        self._servers.settled(node)
         state.tail = None
         if self._keyed.get(state.info.key) is state:
             del self._keyed[state.info.key]

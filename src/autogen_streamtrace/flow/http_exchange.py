@@ -10,7 +10,8 @@ from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.errors import contained
-from autogen_streamtrace.core.evidence import headers
+from autogen_streamtrace.core.evidence import connections, headers
+from autogen_streamtrace.core.evidence.exchange import Exchange
 from autogen_streamtrace.core.evidence.wire import TAIL, Tail
 from autogen_streamtrace.core.patcher import Patcher
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState, clock
@@ -31,7 +32,7 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
             try:
                 response = await original(self, request)
             except BaseException as error:
-                tracker.end(state, "raised", error)
+                _failed(tracker, state, error)
                 raise
             _watch_body(state, response, bodies[0])
             return response
@@ -47,7 +48,7 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
             try:
                 response = original(self, request)
             except BaseException as error:
-                tracker.end(state, "raised", error)
+                _failed(tracker, state, error)
                 raise
             _watch_body(state, response, bodies[1])
             return response
@@ -81,14 +82,32 @@ def _info(host: str, port: int | None, method: str) -> StreamInfo:
 
 def _watch_body(state: StreamState, response: Any, body: Callable[[Any, StreamState], Any]) -> None:
     with contained("watching a body"):
-        state.status = response.status_code
-        found = headers.read(response.headers.raw)
-        state.intermediary = headers.intermediary(found)
-        state.request_ids = headers.request_ids(found)
-        if state.parent is not None and state.parent.layer == sc.MODEL and _is_text(found):
-            state.tail = Tail(found.get("content-encoding", ""))
+        state.status = status = response.status_code
+        state.exchange = _exchange(state, response)
+        of_model = state.parent is not None and state.parent.layer == sc.MODEL
+        if status >= 400 or (of_model and _is_text(response.headers)):
+            state.tail = Tail(response.headers.get("content-encoding", ""))
         response.stream = body(response.stream, state)
         state.asked = 0.0  # the reader has the response; it has yet to ask for the body
+
+
+def _exchange(state: StreamState, response: Any) -> Exchange:
+    exchange = Exchange(headers.of_response(response.headers.raw))
+    exchange.headers_at = clock()
+    with contained("finding a response's connection"):
+        extensions = response.extensions
+        exchange.version = connections.version(extensions)
+        exchange.use = connections.of_response(extensions, response.stream, response.status_code, state.start)
+    return exchange
+
+
+def _failed(tracker: StreamTracker, state: StreamState, error: BaseException) -> None:
+    """No response came."""
+    with contained("finding a failure's connection"):
+        state.exchange = Exchange()
+        if isinstance(error, Exception):
+            state.exchange.use = connections.after_failure(error, state.start)
+    tracker.end(state, "raised", error)
 
 
 def _is_text(found: Mapping[str, str]) -> bool:

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.errors import contained, report
+from autogen_streamtrace.core.evidence import headers
+from autogen_streamtrace.core.evidence.exchange import Exchange
 from autogen_streamtrace.core.patcher import Patcher
 from autogen_streamtrace.core.stream import scope
 from autogen_streamtrace.core.stream.state import How, StreamInfo, StreamState, clock
@@ -119,6 +121,8 @@ class _Exchange(scope.Deferred):
         if state is not None:
             state.status = self._status or None
             self.state = state
+            with contained("reading a request's headers"):
+                state.exchange = Exchange(headers.of_request(self._asgi.get("headers", ())))
             if self._gone:
                 self._tracker.left(state, idle=False, shutdown=self._shutdown)
         return state

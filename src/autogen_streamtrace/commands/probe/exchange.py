@@ -112,7 +112,7 @@ def perform(client: httpx.Client, url: str, request: Request) -> Exchange:
 
 def _read(seen: Exchange, response: httpx.Response, began: float, longest: float) -> None:
     found = {name.lower(): value for name, value in response.headers.items()}
-    seen.status, seen.intermediary = response.status_code, headers.intermediary(found)
+    seen.status, seen.intermediary = response.status_code, headers.of_response(response.headers.raw).intermediary
     seen.echo = "x-streamtrace-echo" in found
     head = tail = b""
     decode = encodings.decoder(found.get("content-encoding", ""))

@@ -1,10 +1,22 @@
-"""What a response's headers say: which request it was to its sender, and what stood in between.
+"""What headers say: which request it was to its sender, what stands in between, and which server answered.
 
-Of no other header is a value read.
+Of no other header is a value read. What a stranger sent is bounded: so many lines count, and so much of a value.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Final
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from autogen_streamtrace.core.evidence.signs import (
+    ASKERS,
+    EDGES,
+    INTERMEDIARIES,
+    OWN_ANSWERS,
+    REWRITERS,
+    SERVERS,
+    Sign,
+)
 
 REQUEST_IDS: Final = (
     "x-request-id",
@@ -18,45 +30,236 @@ REQUEST_IDS: Final = (
 )
 """What a provider's or a proxy's support asks for."""
 
-INTERMEDIARIES: Final = (
-    ("cloudflare", "cf-ray", ""),
-    ("aws_cloudfront", "x-amz-cf-id", ""),
-    ("azure_front_door", "x-azure-ref", ""),
-    ("azure_api_management", "apim-request-id", ""),
-    ("aws_api_gateway", "x-amz-apigw-id", ""),
-    ("aws_api_gateway", "apigw-requestid", ""),
-    ("aws_alb", "server", "awselb"),
-    ("azure_application_gateway", "server", "microsoft-azure-application-gateway"),
-    ("google_front_end", "via", "google"),
-    ("heroku_router", "via", "vegur"),
-    ("heroku_router", "via", "heroku"),
-    ("varnish", "via", "varnish"),
-    ("squid", "via", "squid"),
-    ("envoy", "x-envoy-upstream-service-time", ""),
-    ("envoy", "server", "envoy"),
-    ("caddy", "via", "caddy"),
-    ("caddy", "server", "caddy"),
-    ("nginx", "server", "nginx"),
-    ("nginx", "server", "openresty"),
-)
-"""Name, header, what its value contains (empty: anything). The first that fits, from the outside inwards."""
+_VALUE: Final = 256
+"""Characters of a value that are read; of ``Via`` its last, as the nearest stands there."""
+_LINES: Final = 48
+"""Lines that are read: the last ones of those that say something."""
+_KNOWN: Final = 128
+"""Different sets of headers that are remembered: a server sends few."""
+_LONGEST: Final = 1e7
+"""Seconds beyond which a timeout is not believed."""
 
 
-def read(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Headers by lower-case name; of repeated ones the last."""
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in raw}
+class Headers(NamedTuple):
+    """What the headers of one message say."""
+
+    intermediaries: tuple[str, ...] = ()
+    """What stands in between, nearest to this process first, from the closed lists of ``signs``."""
+    upstream_server: str = ""
+    """Product of the server that answered, where ``Server`` names it."""
+    keep_alive: float | None = None
+    """Seconds for which the other side keeps an idle connection, where it says so."""
+    expected_timeout: float | None = None
+    """Seconds that an Envoy in front gives the whole request."""
+    framed: bool = False
+    """A length or chunks say where the body ends."""
+    servers: tuple[str, ...] = ()
+    """What ``Server`` names of the intermediaries, nearest first."""
+    own: str = ""
+    """Which intermediary made the answer itself, where a header says so."""
+    request_ids: tuple[tuple[str, str], ...] = ()
+    """Response headers by which a provider's or a proxy's support knows the request."""
+
+    @property
+    def intermediary(self) -> str:
+        """The nearest of them."""
+        return self.intermediaries[0] if self.intermediaries else ""
 
 
-def request_ids(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    """The allowed headers that came, by lower-case name."""
-    return tuple((name, headers[name]) for name in REQUEST_IDS if name in headers)
+NOTHING: Final = Headers()
+
+Raw = Iterable[tuple[bytes, bytes]]
+"""Names and values, as they came."""
 
 
-def intermediary(headers: Mapping[str, str]) -> str:
-    """What stood in between, from the closed list of ``INTERMEDIARIES``; else empty."""
-    return next((name for name, header, part in INTERMEDIARIES if _says(headers, header, part)), "")
+def of_response(raw: Raw) -> Headers:
+    """Reads the headers of a response."""
+    names, said, ids = _lines(raw, _RESPONSE)
+    found = _answer(names, said)
+    return found._replace(request_ids=tuple(ids)) if ids else found
 
 
-def _says(headers: Mapping[str, str], header: str, part: str) -> bool:
-    value = headers.get(header)
-    return value is not None and part in value.lower()
+def of_request(raw: Raw) -> Headers:
+    """Reads the headers of a request that came to this process."""
+    _, said, _ = _lines(raw, _REQUEST)
+    return _asked(said) if said else NOTHING
+
+
+class _Wanted(NamedTuple):
+    name: str
+    read: Callable[[bytes], bytes] | None
+    """What of its value is read; None where it is enough that it stands there."""
+    request_id: bool
+
+
+_Said = tuple[tuple[str, bytes], ...]
+"""Names in lower case, and of their values what is read."""
+
+
+def _lines(raw: Raw, wanted: Mapping[bytes, _Wanted]) -> tuple[tuple[bytes, ...], _Said, list[tuple[str, str]]]:
+    """All names as they came, what is read, and the request's ids."""
+    names: list[bytes] = []
+    said: list[tuple[str, bytes]] = []
+    ids: list[tuple[str, str]] = []
+    for name, value in raw:
+        names.append(name)
+        line = wanted.get(name.lower())
+        if line is not None:
+            said.append((line.name, b"" if line.read is None else line.read(value)))
+            if line.request_id:
+                ids.append((line.name, value[:_VALUE].decode("latin-1")))
+    return tuple(names[:_LINES]), tuple(said[-_LINES:]), ids[-_LINES:]
+
+
+@lru_cache(maxsize=_KNOWN)
+def _answer(names: tuple[bytes, ...], said: _Said) -> Headers:
+    values = _values(said)
+    servers = _named(values, INTERMEDIARIES, "server")
+    return Headers(
+        _path(names, values, servers),
+        _product(values),
+        _keep_alive(values),
+        framed="content-length" in values or "transfer-encoding" in values,
+        servers=servers,
+        own=next((name for name, header, part in OWN_ANSWERS if _says(values, header, part)), ""),
+    )
+
+
+@lru_cache(maxsize=_KNOWN)
+def _asked(said: _Said) -> Headers:
+    values = _values(said)
+    via = _named(values, ASKERS, "via")[::-1]
+    marked = _marked(values, ASKERS)
+    if values.keys() >= _TRAEFIK:
+        marked = tuple("traefik" if name == "apache" else name for name in marked)
+    inside = tuple(name for name in marked if name not in EDGES and name not in via)
+    milliseconds = _seconds("".join(values.get(_TIMEOUT, [])[-1:]))
+    return Headers(
+        tuple(dict.fromkeys((*inside, *via, *marked))),
+        expected_timeout=None if milliseconds is None else milliseconds / 1000,
+    )
+
+
+def _values(said: _Said) -> dict[str, list[str]]:
+    values: dict[str, list[str]] = {}
+    for name, value in said:
+        values.setdefault(name, []).append(value.decode("latin-1").lower())
+    return values
+
+
+def _path(names: Sequence[bytes], values: Mapping[str, list[str]], servers: tuple[str, ...]) -> tuple[str, ...]:
+    """What stands in between, nearest first.
+
+    ``Via`` and ``Server`` each have an order of their own; which of the two is nearer, the order of the lines says.
+    """
+    via = _named(values, INTERMEDIARIES, "via")[::-1]
+    if len(values.get("via", ())) > 1 and "caddy" in values["via"][0] and _by_alphabet(names):
+        via = ("caddy", *via)  # it writes a line of its own before those that it passes on
+    marks = _marked(values, INTERMEDIARIES)
+    there = {*servers, *via, *marks}
+    overwritten = {name for name in REWRITERS if servers and name not in servers}
+    edges = tuple(name for name in _INWARDS if name in there and name in EDGES and name not in overwritten)
+    server_first = bool(servers and via) and _server_is_nearer(names, servers[0])
+    both = (*servers, *via) if server_first else (*via, *servers)
+    return tuple(dict.fromkeys((*edges, *both, *marks)))
+
+
+def _server_is_nearer(names: Sequence[bytes], server: str) -> bool:
+    """Whoever wrote ``Server`` stands nearer to this process than whoever wrote ``Via``.
+
+    Envoy writes all names in lower case, Caddy in the order of the alphabet, nginx its own headers before those that it
+    passes on. Varnish and Squid write ``Via`` behind what they pass on, and ``Connection`` behind that.
+    """
+    small = [name.lower() for name in names]
+    if server == "envoy":
+        return list(names) == small
+    if server == "caddy":
+        return _by_alphabet(names)
+    return b"connection" in small and b"via" in small[small.index(b"connection") :]
+
+
+def _by_alphabet(names: Sequence[bytes]) -> bool:
+    """Go's ``net/http`` sorts what it writes, but for what it adds itself."""
+    own = (b"date", b"transfer-encoding")
+    passed = [name for name in names if name.lower() not in own]
+    return passed == sorted(passed)
+
+
+def _named(values: Mapping[str, list[str]], signs: tuple[Sign, ...], header: str) -> tuple[str, ...]:
+    """What a header names, in the order in which it stands there."""
+    rows = [(name, part) for name, of, part in signs if of == header]
+    entries = [entry for value in values.get(header, ()) for entry in value.split(",")]
+    found = (next((name for name, part in rows if part in entry), "") for entry in entries)
+    return tuple(dict.fromkeys(filter(None, found)))
+
+
+def _marked(values: Mapping[str, list[str]], signs: tuple[Sign, ...]) -> tuple[str, ...]:
+    """What other headers than ``Server`` and ``Via`` name, in the order of the table."""
+    found = (name for name, header, part in signs if header not in _IN_ORDER and _says(values, header, part))
+    return tuple(dict.fromkeys(found))
+
+
+def _says(values: Mapping[str, list[str]], header: str, part: str) -> bool:
+    said = values.get(header)
+    return said is not None and any(part in value for value in said)
+
+
+def _product(values: Mapping[str, list[str]]) -> str:
+    """The server that answered. Node sends no ``Server``, and says how long it keeps a connection."""
+    for value in reversed(values.get("server", ())):
+        found = next((name for name, part in SERVERS if part in value), "")
+        if found:
+            return found
+    kept = "".join(values.get("keep-alive", [])[-1:])
+    return "node" if "server" not in values and _NODE(kept) else ""
+
+
+def _keep_alive(values: Mapping[str, list[str]]) -> float | None:
+    found = _KEPT("".join(values.get("keep-alive", [])[-1:]))
+    return _seconds(found[1]) if found else None
+
+
+def _seconds(text: str) -> float | None:
+    """A number that can be a timeout."""
+    return float(text) if _NUMBER(text) and 0 < float(text) <= _LONGEST else None
+
+
+_KEPT: Final = re.compile(r"\btimeout=(\d{1,9})\b").search
+_NODE: Final = re.compile(r"timeout=\d{1,9}").fullmatch
+_NUMBER: Final = re.compile(r"[0-9]{1,9}").fullmatch
+_IN_ORDER: Final = ("server", "via")
+_TIMEOUT: Final = "x-envoy-expected-rq-timeout-ms"
+_TRAEFIK: Final = {"x-forwarded-server", "x-real-ip", "x-forwarded-port"}
+"""Of these Apache sends but the first."""
+_INWARDS: Final = tuple(dict.fromkeys(name for name, _, _ in INTERMEDIARIES))
+
+
+def _end(value: bytes) -> bytes:
+    return value[-_VALUE:]
+
+
+def _beginning(value: bytes) -> bytes:
+    return value[:_VALUE]
+
+
+def _wanted(signs: tuple[Sign, ...], *more: str) -> dict[bytes, _Wanted]:
+    """Those headers, ``more`` of them with their value whatever the signs say."""
+    read = {*more, *_IN_ORDER, *(header for _, header, part in signs if part)}
+    names = {*(header for _, header, _ in signs), *more}
+    return {
+        name.encode(): _Wanted(
+            name, (_end if name == "via" else _beginning) if name in read else None, name in REQUEST_IDS
+        )
+        for name in names
+    }
+
+
+_RESPONSE: Final = {
+    **{name.encode(): _Wanted(name, None, True) for name in REQUEST_IDS},
+    **_wanted(INTERMEDIARIES, "keep-alive"),
+    **{name.encode(): _Wanted(name, None, False) for name in ("content-length", "transfer-encoding")},
+}
+_REQUEST: Final = {
+    **_wanted(ASKERS, _TIMEOUT),
+    **{name.encode(): _Wanted(name, None, False) for name in sorted(_TRAEFIK)},
+}

@@ -200,6 +200,19 @@ class Tail:
         """The buffer itself where nothing needs decoding, so that a reader can append to it without a call."""
         return self._kept if self._decode is None else None
 
+    @property
+    def beginning(self) -> bytes:
+        """The body's first bytes."""
+        return self._head or bytes(self._kept[:HEAD])
+
+    @property
+    def within_event(self) -> bool:
+        """What came so far ends inside an event: without the empty line behind it, or in the middle of a JSON line."""
+        end = bytes(self._kept[-KEPT:])
+        if b"data:" in end or b"event:" in end:
+            return not end.endswith((b"\n\n", b"\r\r", b"\r\n\r\n"))
+        return bool(end) and not end.endswith((b"\n", b"\r"))
+
     def feed(self, part: bytes) -> None:
         """Adds what was read."""
         if self._decode is not None:

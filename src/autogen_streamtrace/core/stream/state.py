@@ -12,6 +12,7 @@ from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.evidence.causes import Cause
 from autogen_streamtrace.core.evidence.content import Content
 from autogen_streamtrace.core.evidence.deadlines import Deadline
+from autogen_streamtrace.core.evidence.exchange import Exchange
 from autogen_streamtrace.core.evidence.wire import Tail
 
 if TYPE_CHECKING:
@@ -61,12 +62,12 @@ class StreamState:
         "closed",
         "content",
         "context",
+        "exchange",
         "failure",
         "finish",
         "first",
         "info",
         "input_tokens",
-        "intermediary",
         "last",
         "longest_gap",
         "longest_send",
@@ -74,7 +75,6 @@ class StreamState:
         "node",
         "output_tokens",
         "parent",
-        "request_ids",
         "response_id",
         "response_model",
         "size",
@@ -127,10 +127,8 @@ class StreamState:
         self.response_model: str | None = None
         """As the body names them."""
         self.status: int | None = None
-        self.intermediary = ""
-        """What stood between this process and the server, where the response's headers say so."""
-        self.request_ids: tuple[tuple[str, str], ...] = ()
-        """Response headers by which a provider's or a proxy's support knows the request."""
+        self.exchange: Exchange | None = None
+        """On ``http`` and ``server``: what is known of it beside the body."""
         self.timeouts: dict[str, float | None] | None = None
         """Seconds: the HTTP client's own, for this request."""
         self.tail: Tail | None = None
@@ -162,6 +160,11 @@ class StreamState:
         return self.last > self.asked
 
     @property
+    def intermediary(self) -> str:
+        """What stands between this process and the other side, where something says so: the nearest."""
+        return self.exchange.intermediary if self.exchange is not None else ""
+
+    @property
     def readable(self) -> bool:
         """Its body's end could be read, so that a missing terminator is one."""
         return self.tail is not None and self.tail.readable
@@ -171,6 +174,8 @@ class StreamState:
         if self.tail is None or self.tail_read:
             return
         self.tail_read = self.closed
+        if self.exchange is not None and self.closed:
+            self.exchange.read(self.status, self.tail)
         wire = self.tail.read()
         if wire is not None:
             self.finish, self.terminal = wire.finish, wire.terminator

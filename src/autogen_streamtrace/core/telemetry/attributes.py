@@ -1,6 +1,8 @@
 """What the span of a stream says, as attributes."""
 
 from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.evidence.connections import Use
+from autogen_streamtrace.core.evidence.exchange import Exchange
 from autogen_streamtrace.core.stream.state import StreamState
 from autogen_streamtrace.core.telemetry.counts import Attributes
 from autogen_streamtrace.core.verdict.node import StreamNode
@@ -80,6 +82,8 @@ def _of_record(state: StreamState) -> Attributes:
     }
     if state.chunks:
         attributes[sc.A_FIRST_CHUNK] = state.first - state.start
+    if state.exchange is not None:
+        attributes |= _of_exchange(state, state.exchange)
     if state.layer == sc.SERVER:
         attributes[sc.A_BYTES] = state.size
         attributes[sc.A_LONGEST_SEND] = state.longest_send
@@ -87,10 +91,6 @@ def _of_record(state: StreamState) -> Attributes:
             attributes[sc.HTTP_STATUS] = state.status
     if state.layer == sc.HTTP:
         attributes[sc.A_BYTES] = state.size
-        if state.intermediary:
-            attributes[sc.A_INTERMEDIARY] = state.intermediary
-        for name, value in state.request_ids:
-            attributes[sc.HTTP_RESPONSE_HEADER + name] = (value,)
         if state.status is not None:
             attributes[sc.HTTP_STATUS] = state.status
     if state.layer == sc.MODEL:
@@ -107,4 +107,45 @@ def _of_record(state: StreamState) -> Attributes:
                 attributes[key] = said
     if state.layer in (sc.HTTP, sc.MODEL):
         attributes[sc.A_TERMINATOR] = state.terminated
+    return attributes
+
+
+def _of_exchange(state: StreamState, exchange: Exchange) -> Attributes:
+    """What is known of an HTTP exchange beside its body."""
+    attributes: Attributes = {}
+    answer, named = exchange.answer, exchange.intermediaries
+    if named:
+        attributes[sc.A_INTERMEDIARY] = named[0]
+        attributes[sc.A_INTERMEDIARIES] = named
+    if state.layer == sc.SERVER:
+        if answer.expected_timeout is not None:
+            attributes[sc.A_EXPECTED_TIMEOUT] = answer.expected_timeout
+        return attributes
+    for name, value in answer.request_ids:
+        attributes[sc.HTTP_RESPONSE_HEADER + name] = (value,)
+    for key, said in (
+        (sc.A_UPSTREAM_SERVER, answer.upstream_server or None),
+        (sc.A_CONNECTION_KEEP_ALIVE, answer.keep_alive),
+        (sc.A_TIME_TO_HEADERS, None if exchange.headers_at is None else exchange.headers_at - state.start),
+        (sc.NETWORK_PROTOCOL_VERSION, exchange.version or None),
+        (sc.A_CLOSE_TYPE, exchange.close),
+        (sc.A_CLOSE_WITHIN_EVENT, exchange.within_event),
+        (sc.A_REFUSAL_PAGE, exchange.page or None),
+        (sc.A_REFUSAL_MISSING, exchange.missing or None),
+        (sc.A_SURVIVED_SILENCE, exchange.survived),
+    ):
+        if said is not None:
+            attributes[key] = said
+    return attributes if exchange.use is None else {**attributes, **_of_connection(exchange.use)}
+
+
+def _of_connection(use: Use) -> Attributes:
+    attributes: Attributes = {sc.A_CONNECTION_REUSED: use.reused, sc.A_CONNECTION_REQUESTS: use.requests}
+    for key, said in (
+        (sc.A_CONNECTION_AGE, use.age),
+        (sc.A_CONNECTION_IDLE, use.idle),
+        (sc.NETWORK_LOCAL_PORT, use.connection.local_port),
+    ):
+        if said is not None:
+            attributes[key] = said
     return attributes

@@ -22,6 +22,7 @@ class StreamNode:
         "kids",
         "late",
         "loop_blocked",
+        "loop_late",
         "over_at",
         "parent",
         "raised",
@@ -64,6 +65,8 @@ class StreamNode:
         """How often its items stopped for longer than they may."""
         self.loop_blocked = False
         """In one of those times its event loop was blocked."""
+        self.loop_late = 0.0
+        """Seconds: the longest that its event loop was late, where that is worth telling."""
 
     @property
     def finish(self) -> str | None:

@@ -1,0 +1,153 @@
+"""The connection under an HTTP exchange: fresh or kept, how old, how long idle.
+
+It is known by the ``network_stream`` that httpcore hands out with each response, and by httpcore's own connection
+where none came. Source: https://www.encode.io/httpcore/extensions/
+"""
+
+import contextlib
+from types import TracebackType
+from typing import Any, Final, NamedTuple
+from weakref import WeakKeyDictionary
+
+_PACKAGES: Final = ("httpcore", "httpcore2")
+
+# Private names of httpcore, each of which only makes a fact known.
+_STREAM: Final = "_network_stream"
+"""On a connection: its stream."""
+_COUNT: Final = "_request_count"
+"""The same: how many requests it has had, the one that is under way included."""
+_BODY_TO_CONNECTION: Final = ("_httpcore_stream", "_stream", "_connection")
+"""From a response's body to its connection."""
+
+_FRAMES: Final = 64
+"""Frames of a failure in which its connection is looked for."""
+_VERSIONS: Final = {b"HTTP/1.0": "1.0", b"HTTP/1.1": "1.1", b"HTTP/2": "2", b"HTTP/3": "3"}
+
+
+class Connection:
+    """One connection of this process's HTTP clients."""
+
+    __slots__ = ("local_port", "open", "released", "requests", "since")
+
+    def __init__(self, since: float | None, requests: int, local_port: int | None) -> None:
+        self.since = since
+        """When it was made, in seconds on the records' clock; None where nobody watched then."""
+        self.requests = requests
+        self.local_port = local_port
+        self.open = 0
+        """Exchanges that are under way: with HTTP/2 there may be several."""
+        self.released: float | None = None
+        """When the last one ended."""
+
+
+class Use(NamedTuple):
+    """What a connection was when one request went out on it."""
+
+    connection: Connection
+    requests: int
+    """Its number of requests, this one included."""
+    age: float | None
+    """Seconds since it was made, where that is known."""
+    idle: float | None
+    """Seconds for which nothing had been under way on it; None where it is fresh, or that is not known."""
+
+    @property
+    def reused(self) -> bool:
+        """It had carried another request before."""
+        return self.requests > 1
+
+    def release(self, at: float) -> None:
+        """The exchange is over."""
+        self.connection.open -= 1
+        self.connection.released = at
+
+
+_known: Final[WeakKeyDictionary[Any, Connection]] = WeakKeyDictionary()
+
+
+def of_response(extensions: dict[str, Any], body: Any, status: int, start: float) -> Use | None:
+    """The connection of a response; None where its transport does not tell.
+
+    Args:
+        extensions: the response's.
+        body: the stream of its body, as the transport gave it.
+        status: its HTTP status.
+        start: when the request began, in seconds on the records' clock.
+    """
+    stream = extensions.get("network_stream")
+    if stream is None or status == 101:  # the stream of an upgrade is another one
+        return None
+    connection = _known.get(stream)
+    if connection is None:
+        connection = _met(stream, _earlier(body), start)
+    return _used(connection, start)
+
+
+def after_failure(error: BaseException, start: float) -> Use | None:
+    """The connection on which a request failed before a response came."""
+    carrier = _carrier(error)
+    if carrier is None:
+        return None
+    stream = getattr(carrier, _STREAM)
+    connection = _known.get(stream)
+    if connection is None:
+        connection = _met(stream, getattr(carrier, _COUNT, 1), start)
+    return _used(connection, start)
+
+
+def version(extensions: dict[str, Any]) -> str:
+    """The version of HTTP as the semantic conventions write it; empty where it is not known."""
+    said = extensions.get("http_version")
+    return _VERSIONS.get(said, "") if isinstance(said, bytes) else ""
+
+
+def _met(stream: Any, requests: int, start: float) -> Connection:
+    """One that has not been seen before; with earlier requests it is older than the watch."""
+    fresh = requests <= 1
+    connection = Connection(start if fresh else None, 0 if fresh else requests - 1, _local_port(stream))
+    _known[stream] = connection
+    return connection
+
+
+def _used(connection: Connection, start: float) -> Use:
+    connection.requests += 1
+    busy, connection.open = connection.open, connection.open + 1
+    reused = connection.requests > 1
+    idle = None if connection.released is None or not reused else max(0.0, start - connection.released)
+    age = None if connection.since is None else max(0.0, start - connection.since)
+    return Use(connection, connection.requests, age, 0.0 if busy and idle is not None else idle)
+
+
+def _earlier(body: Any) -> int:
+    """How many requests a connection has had, as far as that can be told."""
+    link = body
+    for name in _BODY_TO_CONNECTION:
+        link = getattr(link, name, None)
+    count = getattr(link, _COUNT, 1)
+    return count if isinstance(count, int) else 1
+
+
+def _carrier(error: BaseException | None) -> Any:
+    """httpcore's connection among the frames of a failure."""
+    left = _FRAMES
+    while error is not None and left:
+        traceback: TracebackType | None = error.__traceback__
+        while traceback is not None and left:
+            left -= 1
+            frame = traceback.tb_frame
+            if frame.f_globals.get("__name__", "").partition(".")[0] in _PACKAGES:
+                me = frame.f_locals.get("self")
+                if hasattr(me, _STREAM):
+                    return me
+            traceback = traceback.tb_next
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _local_port(stream: Any) -> int | None:
+    """None where it is not known any more: after a failure the socket is closed."""
+    address = None
+    with contextlib.suppress(Exception):  # each backend has its own
+        address = stream.get_extra_info("client_addr")
+    port = address[1] if isinstance(address, tuple) and len(address) > 1 else None
+    return port if isinstance(port, int) else None
