@@ -12,8 +12,8 @@ from autogen_agentchat.conditions import MaxMessageTermination, TimeoutTerminati
 from autogen_agentchat.teams import RoundRobinGroupChat
 from autogen_core.tools import FunctionTool
 from autogen_ext.models.openai import OpenAIChatCompletionClient
+from click.testing import CliRunner
 from gunicorn.config import Config  # type: ignore[import-untyped]
-from typer.testing import CliRunner
 
 import autogen_streamtrace
 from autogen_streamtrace.cli import app

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Final
 
 import autogen_tests
+import click
 import pytest
-import typer
 from autogen_tests import Round, Ways
 
 PACKAGE: Final = "autogen-agentchat"
@@ -91,10 +91,10 @@ def test_a_warning_of_the_watched_rounds_alone_is_a_difference() -> None:
 
 
 def test_another_version_than_the_installed_one_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(typer.BadParameter, match=rf"version 0\.4\.0.*check out python-v{INSTALLED}"):
+    with pytest.raises(click.BadParameter, match=rf"version 0\.4\.0.*check out python-v{INSTALLED}"):
         autogen_tests.check_version(repository(tmp_path, "0.4.0"))
 
 
 def test_a_folder_that_is_no_repository_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(typer.BadParameter, match="give the top folder of AutoGen's repository"):
+    with pytest.raises(click.BadParameter, match="give the top folder of AutoGen's repository"):
         autogen_tests.check_version(tmp_path / PACKAGE)

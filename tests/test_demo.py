@@ -12,8 +12,8 @@ from dataclasses import replace
 from http.client import HTTPConnection, HTTPResponse, IncompleteRead
 
 import pytest
+from click.testing import CliRunner
 from otlp_receiver import OtlpReceiver
-from typer.testing import CliRunner
 
 from autogen_streamtrace.cli import app
 from autogen_streamtrace.commands.demo import command

@@ -12,13 +12,13 @@ from pathlib import Path
 import collector_file
 import polars as pl
 import pytest
+from click.testing import CliRunner
 from opentelemetry.exporter.otlp.json.file import trace_exporter
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from otlp_receiver import OtlpReceiver
-from typer.testing import CliRunner
 
 from autogen_streamtrace.cli import app
 from autogen_streamtrace.commands.demo.model_server import ModelServer

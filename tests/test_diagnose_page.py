@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from playwright.sync_api import Browser, Page, sync_playwright
 from synthetic import Turn, cut, whole, write
-from typer.testing import CliRunner
 
 from autogen_streamtrace.cli import app
 from autogen_streamtrace.core import semconv as sc

@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from click.testing import CliRunner
 from dashboards.grammar import NEEDS_NODE, misspelt
-from typer.testing import CliRunner
 
 from autogen_streamtrace.cli import app
 from autogen_streamtrace.commands.diagnose import remote

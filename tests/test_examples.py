@@ -15,9 +15,9 @@ from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 from harness.nginx import nginx
 from otlp_receiver import OtlpReceiver
-from typer.testing import CliRunner
 
 from autogen_streamtrace.cli import app
 from autogen_streamtrace.commands.demo.reply import HALF, TEXT

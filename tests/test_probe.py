@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from click.testing import CliRunner, Result
 from harness.nginx import nginx, wait_for
-from typer.testing import CliRunner, Result
 
 from autogen_streamtrace.cli import app
 from autogen_streamtrace.commands.demo.model_server import ModelServer

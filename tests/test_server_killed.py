@@ -130,12 +130,12 @@ def test_of_two_workers_forked_after_instrument_only_the_killed_ones_streams_are
             with standing_still(stopped):
                 assert {them.ask() for _ in range(3)} == {served_by}
         assert {pid_of(path) for path in state.rglob("*.streams") if orphans.alive(path)} == {server.pid, one, other}
-        assert Counter(each.process for each in open_streams()) == {one: 12, other: 12}
+        assert Counter(each.process for each in open_streams(layers=True)) == {one: 12, other: 12}
 
         os.kill(one, signal.SIGKILL)
         arrive(receiver, 3)
         assert told_of(receiver) == dict.fromkeys(them.of[one], KILLED)
-        assert Counter(each.process for each in open_streams()) == {other: 12}
+        assert Counter(each.process for each in open_streams(layers=True)) == {other: 12}
 
         model.stop()
         own = {layer: ("disconnected", "upstream", None, layer == "http") for layer in LAYERS}

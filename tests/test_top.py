@@ -1,6 +1,7 @@
 """The live table of open streams, on a terminal of its own."""
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -16,7 +17,9 @@ from contextlib import contextmanager
 
 import pytest
 from otlp_receiver import OtlpReceiver
-from processes import LATE, environment, kill, victim
+from processes import LATE, command, environment, kill, victim
+
+from autogen_streamtrace.commands.demo.model_server import ModelServer
 
 pytestmark = pytest.mark.once
 
@@ -107,7 +110,7 @@ def test_it_follows_the_open_streams_until_it_is_interrupted(receiver: OtlpRecei
         terminal.shows("0 open streams, 0 stalled")
         assert terminal.written.startswith(ALTERNATE_SCREEN)
         with victim(receiver, "holds", "2", AUTOGEN_STREAMTRACE_STALL_AFTER="1", **LATE) as process:
-            line = rf"[0-9.]+ s +stream +open +2 +[0-9.]+ s +agent open +{process.pid} .* [0-9a-f]{{32}} *\r\n"
+            line = rf" *[0-9.]+ s +stream +open +2 +[0-9.]+ s +agent open +{process.pid} .* [0-9a-f]{{32}} *\r\n"
             terminal.shows(rf"2 open streams, 2 stalled +\r\n.*\r\n{line}{line}")
             kill(process)
         terminal.shows("0 open streams, 0 stalled")
@@ -124,11 +127,30 @@ def test_a_kill_gives_the_terminal_back(receiver: OtlpReceiver) -> None:
         assert terminal.written.endswith(SHOW_CURSOR + MAIN_SCREEN) and terminal.as_it_was
 
 
-def test_a_narrow_terminal_still_shows_the_whole_trace_id(receiver: OtlpReceiver) -> None:
+def test_a_terminal_of_80_columns_shows_what_stands_where_and_the_whole_trace_id(receiver: OtlpReceiver) -> None:
     with victim(receiver, "holds", "1", **LATE) as process, top(receiver, columns=80) as terminal:
-        terminal.shows(
-            rf"[0-9.]+ s +stream +open +2 +[0-9.]+ s +agent open +\r\n +[0-9a-f]{{32}} +{process.pid} unknown_serv.*…"
-        )
+        first, second = r"stream open +[0-9.]+ s +[0-9.]+ s +agent open +", rf"[0-9a-f]{{32}} +{process.pid} unknown_"
+        terminal.shows(rf"\r\n{first}\r\n{second}")
+
+
+def test_a_turn_is_one_row_that_says_what_it_waits_on_and_a_row_for_each_layer_where_that_is_asked_for(
+    receiver: OtlpReceiver,
+) -> None:
+    with ModelServer() as server, victim(receiver, "turns", server.url("stall"), **LATE) as process:
+        outermost = json.loads(command(receiver, "top", "--json").stdout)
+        every = json.loads(command(receiver, "top", "--layers", "--json").stdout)
+        shown = command(receiver, "top", "--layers", COLUMNS="80").stdout.splitlines()
+    assert [(each["layer"], each["waiting_on"], each["process"]) for each in outermost] == [
+        ("agent", "http 127.0.0.1", process.pid)
+    ]
+    assert [(each["layer"], each["depth"]) for each in every] == [("agent", 0), ("model", 1), ("http", 2)]
+    assert [line[:6] for line in shown[2::2]] == ["agent ", "  mode", "    ht"]
+
+
+def test_a_turn_is_stalled_where_something_inside_it_is(receiver: OtlpReceiver) -> None:
+    with victim(receiver, "pings", AUTOGEN_STREAMTRACE_STALL_AFTER="0.5", **LATE):
+        (row,) = json.loads(command(receiver, "top", "--json").stdout)
+    assert (row["name"], row["stalled"], row["waiting_on"]) == ("outer", True, "agent inner")
 
 
 def test_where_there_is_no_terminal_it_prints_once(receiver: OtlpReceiver) -> None:

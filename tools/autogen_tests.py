@@ -19,9 +19,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-import typer
+import click
 
 PACKAGES: Final = ("autogen-agentchat", "autogen-core", "autogen-ext")
 ALONE: Final = {"autogen-ext": "tests/tools/test_mcp_actor.py"}
@@ -170,7 +170,7 @@ def run(package: Path, logs: Path, settings: dict[str, str] | None = None) -> Ro
         settings: variables under which the tests are watched; None for bare.
 
     Raises:
-        typer.BadParameter: pytest itself failed.
+        click.BadParameter: pytest itself failed.
     """
     alone = ALONE.get(package.name)
     parts = [["tests"]] if alone is None else [["tests", f"--ignore={alone}"], [alone]]
@@ -191,7 +191,7 @@ def run(package: Path, logs: Path, settings: dict[str, str] | None = None) -> Ro
                 check=False,
             )
         if ended.returncode not in (0, 1):
-            raise typer.BadParameter(f"pytest ended with {ended.returncode}; see {output}")
+            raise click.BadParameter(f"pytest ended with {ended.returncode}; see {output}")
         part = read(report)
         told.outcomes |= part.outcomes
         told.warnings |= part.warnings
@@ -208,29 +208,34 @@ def _cpu() -> float:
 
 
 def check_version(package: Path) -> None:
-    """Raises ``typer.BadParameter`` where a package is not there, or is not the version that is installed."""
+    """Raises ``click.BadParameter`` where a package is not there, or is not the version that is installed."""
     try:
         project = (package / "pyproject.toml").read_text()
     except OSError as error:
-        raise typer.BadParameter(
+        raise click.BadParameter(
             f"{package} holds no package: {error}; give the top folder of AutoGen's repository"
         ) from error
     found = re.search(r'^version = "(.+)"', project, re.MULTILINE)
     installed = importlib.metadata.version(package.name)
     if found is None or found[1] != installed:
         there = found[1] if found else "unknown"
-        raise typer.BadParameter(
+        raise click.BadParameter(
             f"{package} is version {there}, installed is {installed}; check out python-v{installed}"
         )
 
 
-def main(
-    repository: Annotated[Path, typer.Argument(help="A copy of AutoGen's repository.", exists=True, file_okay=False)],
-    package: Annotated[list[str] | None, typer.Option(help="Only this package; may be repeated.")] = None,
-    rounds: Annotated[int, typer.Option(min=1, help="Runs each way; every second one records all there is.")] = 2,
-    logs: Annotated[Path | None, typer.Option(help="Where pytest's output is kept.")] = None,
-) -> None:
-    """Runs AutoGen's own tests bare and watched, and prints what differs."""
+@click.command()
+@click.argument("repository", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--package", multiple=True, help="Only this package; may be repeated.")
+@click.option(
+    "--rounds", type=click.IntRange(1), default=2, help="Runs each way; every second one records all there is."
+)
+@click.option("--logs", type=click.Path(path_type=Path), help="Where pytest's output is kept.")
+def main(repository: Path, package: tuple[str, ...], rounds: int, logs: Path | None) -> None:
+    """Runs AutoGen's own tests bare and watched, and prints what differs.
+
+    REPOSITORY is a copy of AutoGen's repository.
+    """
     logs = (logs or Path(tempfile.mkdtemp(prefix="autogen-tests-"))).resolve()
     logs.mkdir(parents=True, exist_ok=True)
     put_uv(logs)
@@ -247,12 +252,12 @@ def main(
         streams += ways.watched[0].streams
         found = list(ways.differences())
         different += found
-        typer.echo("\n".join(ways.report(each.name, found)))
-    typer.echo(f"pytest's output is in {logs}")
+        click.echo("\n".join(ways.report(each.name, found)))
+    click.echo(f"pytest's output is in {logs}")
     if not streams:
-        typer.echo("No stream was watched: this proves nothing.")
-    raise typer.Exit(0 if streams and not different else 1)
+        click.echo("No stream was watched: this proves nothing.")
+    raise click.exceptions.Exit(0 if streams and not different else 1)
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    main()

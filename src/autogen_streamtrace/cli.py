@@ -1,33 +1,43 @@
-"""The command line. Each command is a module of its own."""
+"""The command line. Each command is a module of its own, and imported when it is asked for."""
 
-import typer
+import importlib
+from typing import Final
 
-from autogen_streamtrace.commands.audit.command import audit
-from autogen_streamtrace.commands.demo.command import demo
-from autogen_streamtrace.commands.diagnose.command import diagnose
-from autogen_streamtrace.commands.probe.command import echo, probe
-from autogen_streamtrace.commands.recover import recover
-from autogen_streamtrace.commands.top.command import top
+import click
 
-app = typer.Typer(name="autogen-streamtrace", no_args_is_help=True, add_completion=False, rich_markup_mode=None)
+_HOMES: Final = {
+    "demo": "demo.command",
+    "top": "top.command",
+    "diagnose": "diagnose.command",
+    "recover": "recover",
+    "probe": "probe.command",
+    "echo": "probe.command",
+    "audit": "audit.command",
+}
+"""Each command by the module below ``commands`` that has it."""
 
 
-@app.callback()
-def describe() -> None:
+class _Commands(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_HOMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _HOMES:
+            return None
+        home = importlib.import_module(f"autogen_streamtrace.commands.{_HOMES[cmd_name]}")
+        command: click.Command = getattr(home, cmd_name)
+        return command
+
+
+@click.group("autogen-streamtrace", cls=_Commands)
+@click.version_option(package_name="autogen-streamtrace", prog_name="autogen-streamtrace")
+def app() -> None:
     """Says how each AutoGen stream ended, who ended it, what it was waiting for, and which limit explains it."""
 
 
-app.command("demo")(demo)
-app.command("diagnose")(diagnose)
-app.command("audit")(audit)
-app.command("probe")(probe)
-app.command("echo")(echo)
-app.command("top")(top)
-app.command("recover")(recover)
-
-
 def main() -> None:
-    app()
+    """Runs the command line of this process."""
+    app(prog_name="autogen-streamtrace")
 
 
 if __name__ == "__main__":

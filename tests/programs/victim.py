@@ -1,6 +1,7 @@
 """A process that is to die with streams open. ``victim.py WHAT [ARGUMENT…]`` prints a line once it is ready."""
 
 import asyncio
+import itertools
 import os
 import sys
 import time
@@ -41,7 +42,7 @@ async def holds(streams: str = "3") -> None:
 async def recorded(streams: int, chunks: int) -> None:
     """Returns when the watcher has copied how far so many streams of this process have come."""
     mine = os.getpid()
-    while sum(each.process == mine and each.chunks >= chunks for each in open_streams()) < streams:  # noqa: ASYNC110
+    while sum(each.process == mine and each.chunks >= chunks for each in open_streams(layers=True)) < streams:  # noqa: ASYNC110
         await asyncio.sleep(0.05)
 
 
@@ -93,6 +94,26 @@ async def turns(url: str, count: str = "1") -> None:
     await recorded(2 * len(agents), 2)
     ready()
     await asyncio.gather(*tasks)
+
+
+async def pings() -> None:
+    """A stream that goes on while one inside it stands still, for a second by now."""
+
+    async def outer() -> AsyncGenerator[int, None]:
+        async def hold() -> None:
+            async for _ in autogen_streamtrace.trace_stream(words(asyncio.Event()), "inner"):
+                pass
+
+        standing = asyncio.ensure_future(hold())
+        for count in itertools.count():
+            if count == 20:
+                ready()
+            yield count
+            await asyncio.sleep(0.05)
+        await standing
+
+    async for _ in autogen_streamtrace.trace_stream(outer(), "outer"):
+        pass
 
 
 async def forks() -> None:

@@ -3,52 +3,39 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
+import click
 
-from autogen_streamtrace.commands.demo.verdict import Row
-from autogen_streamtrace.commands.demo.view import View, console_beside_json, console_for_rows
-from autogen_streamtrace.settings import SettingError
+from autogen_streamtrace.commands.extras import require
+from autogen_streamtrace.commands.statuses import command, end, wrong
 
 if TYPE_CHECKING:
     from autogen_streamtrace.commands.demo.scenarios import Scenario
+    from autogen_streamtrace.commands.demo.verdict import Row
 
-NEEDED = ("autogen_agentchat", "autogen_ext", "openai")
 
-
-def demo(
-    only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Play this scenario only; repeatable.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
-    send: Annotated[
-        bool, typer.Option("--otlp", help="Send spans, metrics and logs to the configured OTLP endpoint too.")
-    ] = False,
-    list_only: Annotated[bool, typer.Option("--list", help="List the scenarios, and play none.")] = False,
-) -> None:
+@command(example="--only read_timeout", well="every stream was told right", found="one was told wrong")
+@click.option("--only", multiple=True, metavar="NAME", help="Play this scenario only; repeatable.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--otlp", "send", is_flag=True, help="Send spans, metrics and logs to the configured OTLP endpoint too.")
+@click.option("--list", "list_only", is_flag=True, help="List the scenarios, and play none.")
+def demo(only: tuple[str, ...], as_json: bool, send: bool, list_only: bool) -> None:
     """Cut real AutoGen streams in every way, and judge what is said."""
-    require_autogen()
-    chosen = choose(only or [])
+    require("autogen_agentchat", "autogen_ext", "openai", what="demo", extra="demo")
+    chosen = choose(only)
     if list_only:
         show_list(chosen, as_json=as_json)
         return
     from autogen_streamtrace.commands.demo.run import quiet
+    from autogen_streamtrace.settings import SettingError
 
     try:
         with quiet():
             rows = asyncio.run(play(chosen, as_json=as_json, send=send))
     except SettingError as error:
-        raise typer.BadParameter(str(error)) from None
-    if not all(row.right for row in rows):
-        raise typer.Exit(1)
-
-
-def require_autogen() -> None:
-    missing = [module for module in NEEDED if find_spec(module) is None]
-    if missing:
-        typer.echo(f"The demo needs AutoGen ({', '.join(missing)} not installed):", err=True)
-        typer.echo("  pip install 'autogen-streamtrace[demo]'", err=True)
-        raise typer.Exit(2)
+        raise click.UsageError(str(error)) from None
+    end(found=not all(row.right for row in rows))
 
 
 def choose(only: Sequence[str]) -> "list[Scenario]":
@@ -57,10 +44,7 @@ def choose(only: Sequence[str]) -> "list[Scenario]":
 
     unknown = [name for name in only if name not in SCENARIOS]
     if unknown:
-        raise typer.BadParameter(
-            f"unknown scenario {', '.join(map(repr, unknown))}; known are {', '.join(SCENARIOS)}",
-            param_hint="--only",
-        )
+        raise wrong("--only", f"unknown scenario {', '.join(map(repr, unknown))}; known are {', '.join(SCENARIOS)}")
     return [scenario for name, scenario in SCENARIOS.items() if not only or name in only]
 
 
@@ -70,12 +54,13 @@ def show_list(scenarios: "Sequence[Scenario]", *, as_json: bool) -> None:
         return
     width = max(len(scenario.name) for scenario in scenarios)
     for scenario in scenarios:
-        typer.echo(f"{scenario.name:{width}}  {scenario.what}")
+        click.echo(f"{scenario.name:{width}}  {scenario.what}")
 
 
-async def play(scenarios: "Sequence[Scenario]", *, as_json: bool, send: bool) -> list[Row]:
+async def play(scenarios: "Sequence[Scenario]", *, as_json: bool, send: bool) -> "list[Row]":
     """Play one scenario after the other, and show each as it ends."""
     from autogen_streamtrace.commands.demo.run import Demo
+    from autogen_streamtrace.commands.demo.view import View, console_beside_json, console_for_rows
 
     rows = []
     console = console_beside_json() if as_json else console_for_rows()
@@ -91,4 +76,4 @@ async def play(scenarios: "Sequence[Scenario]", *, as_json: bool, send: bool) ->
 
 
 def print_json(document: Any) -> None:
-    typer.echo(json.dumps(document, indent=2))
+    click.echo(json.dumps(document, indent=2))

@@ -34,6 +34,8 @@ class Parsed(NamedTuple):
     starts: dict[str, Any]
     """When streams started that logs tell of, by span id."""
     lines: int
+    used: int
+    """Lines that are OTLP."""
     others: int
     """Spans and log records that are not of a stream."""
     bad: list[BadLine]
@@ -44,7 +46,7 @@ def parse(data: bytes) -> Parsed:
     rows: list[Row] = []
     starts: dict[str, Any] = {}
     bad: list[BadLine] = []
-    others = number = 0
+    others = number = used = 0
     for number, line in enumerate(data.splitlines(), 1):
         if not line or line.isspace():
             continue
@@ -55,9 +57,10 @@ def parse(data: bytes) -> Parsed:
             continue
         try:
             others += _request(document, rows, starts)
+            used += 1
         except _ShapeError as error:
             bad.append(BadLine(number, str(error)))
-    return Parsed(rows, starts, number, others, bad)
+    return Parsed(rows, starts, number, used, others, bad)
 
 
 class _ShapeError(Exception):

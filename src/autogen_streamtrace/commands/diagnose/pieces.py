@@ -13,6 +13,7 @@ LONGEST_LINE: Final = 256 * 2**20
 """Bytes after which a line is given up, so that an input without line ends does not fill the memory."""
 STDIN: Final = "-"
 _GZIP: Final = b"\x1f\x8b"
+_TORN: Final = (OSError, EOFError, zlib.error)
 
 
 class InputError(Exception):
@@ -75,6 +76,7 @@ class _Source:
         self._file = file
         self._head = file.read(2)
         self.consumed = len(self._head)
+        self._torn: Exception | None = None
         self._plain = gzip.GzipFile(fileobj=self) if self._head == _GZIP else None  # type: ignore[call-overload]
 
     def read(self, count: int = -1) -> bytes:
@@ -85,8 +87,24 @@ class _Source:
         return self._more(count)
 
     def lines(self, count: int) -> bytes:
-        """Bytes of the text."""
-        return self._plain.read(count) if self._plain is not None else self.read(count)
+        """Bytes of the text. What stands before a tear is given, and the tear raised after it.
+
+        Raises:
+            OSError, EOFError, zlib.error: it cannot be read further.
+        """
+        if self._plain is None:
+            return self.read(count)
+        if self._torn is not None:
+            raise self._torn
+        found = bytearray()
+        try:
+            while len(found) < count and (data := self._plain.read1(count - len(found))):
+                found += data
+        except _TORN as error:
+            self._torn = error
+            if not found:
+                raise
+        return bytes(found)
 
     def _more(self, count: int) -> bytes:
         data = self._file.read(count) if count else b""
@@ -101,7 +119,7 @@ def _lines(source: _Source, limit: int) -> Iterator[Piece]:
         problem = ""
         try:
             data = source.lines(PIECE)
-        except (OSError, EOFError, zlib.error) as error:
+        except _TORN as error:
             data, problem = b"", f"cannot be read further: {error}"
         if not data:
             if rest or problem:

@@ -16,7 +16,7 @@ import polars as pl
 
 from autogen_streamtrace.commands.diagnose import columns
 from autogen_streamtrace.commands.diagnose.otlp_json import BadLine, parse
-from autogen_streamtrace.commands.diagnose.pieces import PIECE, Piece, pieces, size
+from autogen_streamtrace.commands.diagnose.pieces import PIECE, InputError, Piece, pieces, size
 
 SMALL: Final = 4 * PIECE
 """Bytes of input below which other processes do not pay."""
@@ -56,6 +56,7 @@ class _Done(NamedTuple):
     frame: bytes
     starts: dict[str, Any]
     lines: int
+    used: int
     others: int
     bad: list[BadLine]
 
@@ -68,7 +69,7 @@ def read(sources: Sequence[str], progress: Progress = lambda _: None) -> Streams
         progress: told of the bytes on disk that were read.
 
     Raises:
-        InputError: a file that cannot be opened.
+        InputError: a file that cannot be opened, is empty, or holds no OTLP.
     """
     streams = Streams(pl.DataFrame(schema=columns.SCHEMA))
     frames: list[pl.DataFrame] = []
@@ -77,18 +78,24 @@ def read(sources: Sequence[str], progress: Progress = lambda _: None) -> Streams
     small = all(0 < size(source) < SMALL for source in sources) and sum(map(size, sources)) < SMALL
     with _Workers(1 if small else _cores()) as workers:
         for source in sources:
-            line = consumed = 0
+            line = consumed = used = 0
+            problem = ""
             for piece, done in workers.each(pieces(source)):
                 frames.append(pl.read_ipc(io.BytesIO(done.frame)))
                 starts.update(done.starts)
                 for bad in done.bad:
                     streams.note(f"{source}:{line + bad.line}", bad.problem)
+                    problem = problem or bad.problem
                 line += done.lines
+                used += done.used
                 if piece.problem:
                     streams.note(f"{source}:{line}", piece.problem)
+                    problem = problem or piece.problem
                 streams.others += done.others
                 consumed = piece.consumed
                 progress(before + consumed)
+            if not used:
+                raise InputError(f"{source} has no line of OTLP JSON ({problem})" if problem else f"{source} is empty")
             before += consumed
             streams.lines += line
     streams.table = columns.whole(frames, starts)
@@ -105,7 +112,7 @@ def _work(data: bytes) -> _Done:
         parsed = parse(data)
     buffer = io.BytesIO()
     columns.frame(parsed.rows).write_ipc(buffer)
-    return _Done(buffer.getvalue(), parsed.starts, parsed.lines, parsed.others, parsed.bad)
+    return _Done(buffer.getvalue(), parsed.starts, parsed.lines, parsed.used, parsed.others, parsed.bad)
 
 
 @contextlib.contextmanager

@@ -33,7 +33,7 @@ def show(console: Console, diagnosis: Diagnosis, streams: Streams) -> None:
         console.print(Text(streams.remark, "dim"))
     if streams.bad:
         console.print()
-        console.print(Text(f"{streams.bad:,} lines could not be used; the rest was:", "yellow"))
+        console.print(Text(f"{_counted(streams.bad, 'line')} could not be used, wholly or in part:", "yellow"))
         for told in streams.told:
             console.print(Text(f"  {told}", "yellow"))
         if streams.bad > len(streams.told):

@@ -1,14 +1,17 @@
 """`autogen-streamtrace probe` and `autogen-streamtrace echo`."""
 
 import json
+import socket
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-import typer
+import click
 
 from autogen_streamtrace.commands.extras import known_limits, plain_console, require
+from autogen_streamtrace.commands.statuses import command, end, wrong
 
 if TYPE_CHECKING:
     from autogen_streamtrace.commands.probe.exchange import Exchange
@@ -19,27 +22,64 @@ DEFAULT_TIME: Final = 120.0
 DEFAULT_IDLE: Final = 120.0
 
 
+def _seconds(least: float) -> click.FloatRange:
+    return click.FloatRange(least, MOST_TIME)
+
+
+@command(
+    example="http://127.0.0.1:8000/ --via https://example.com/",
+    well="the path leaves the stream as it is",
+    found="it cuts the stream, or holds it back",
+)
+@click.argument("url", metavar="URL")
+@click.option("--via", default="", metavar="URL", help="The same endpoint through the deployed path.")
+@click.option("--method", default="", metavar="METHOD", help="By default GET, or POST where there is a body.")
+@click.option("--header", multiple=True, metavar="NAME:VALUE", help="A header; repeatable.")
+@click.option("--data", default="", metavar="TEXT|@FILE", help="The body; JSON is sent as such.")
+@click.option("--idle", is_flag=True, help="Find the idle limit of the path to an echo application.")
+@click.option(
+    "--most-silence",
+    type=_seconds(0.5),
+    default=DEFAULT_IDLE,
+    metavar="SECONDS",
+    help=f"The longest silence that --idle asks for: {DEFAULT_IDLE:g} by default.",
+)
+@click.option(
+    "--no-stream", is_flag=True, help='Compare with the same request unstreamed ("stream": false in its body).'
+)
+@click.option(
+    "--max-time",
+    type=_seconds(0.1),
+    default=DEFAULT_TIME,
+    metavar="SECONDS",
+    help=f"The longest that one request may take: {DEFAULT_TIME:g} by default.",
+)
+@click.option(
+    "--limits",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="Limits of your own, in TOML; repeatable.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def probe(
-    url: Annotated[str, typer.Argument(metavar="URL", help="An endpoint that streams: SSE or chunked, of any kind.")],
-    via: Annotated[str, typer.Option(metavar="URL", help="The same endpoint through the deployed path.")] = "",
-    method: Annotated[str, typer.Option(help="GET, or POST where there is a body.")] = "",
-    header: Annotated[list[str] | None, typer.Option(metavar="NAME:VALUE", help="A header; repeatable.")] = None,
-    data: Annotated[str, typer.Option(metavar="TEXT|@FILE", help="The body; JSON is sent as such.")] = "",
-    idle: Annotated[
-        bool, typer.Option("--idle", help="Find the idle limit of the path to an echo application.")
-    ] = False,
-    most_silence: Annotated[
-        float, typer.Option(min=0.5, max=MOST_TIME, help="Seconds asked for by --idle.")
-    ] = DEFAULT_IDLE,
-    no_stream: Annotated[
-        bool,
-        typer.Option("--no-stream", help='Compare with the same request unstreamed ("stream": false in its body).'),
-    ] = False,
-    max_time: Annotated[float, typer.Option(min=0.1, max=MOST_TIME, help="Seconds for one request.")] = DEFAULT_TIME,
-    limits: Annotated[list[Path] | None, typer.Option(metavar="FILE", help="Limits of your own, in TOML.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    url: str,
+    via: str,
+    method: str,
+    header: tuple[str, ...],
+    data: str,
+    idle: bool,
+    most_silence: float,
+    no_stream: bool,
+    max_time: float,
+    limits: tuple[Path, ...],
+    as_json: bool,
 ) -> None:
-    """Stream from an endpoint, and say what the path to it does to the stream."""
+    """Say what the path to an endpoint does to a stream.
+
+    The endpoint at URL may stream anything: server-sent events or chunks. For --idle, run `autogen-streamtrace echo`
+    behind the path, and give its URL through the path.
+    """
     require("httpx", what="probe")
     import httpx
 
@@ -49,10 +89,10 @@ def probe(
 
     for each in (url, *([via] if via else [])):
         if urlsplit(each).scheme not in ("http", "https"):
-            raise typer.BadParameter(f"{each!r} is no http or https URL")
-    known = known_limits(limits or [])
+            raise wrong("URL", f"{each!r} is no http or https URL")
+    known = known_limits(limits)
     body = _body(data)
-    request = Request(method.upper() or ("POST" if body else "GET"), _headers(header or [], body), body, max_time)
+    request = Request(method.upper() or ("POST" if body else "GET"), _headers(header, body), body, max_time)
     with httpx.Client() as client:
         if idle:
             longer = replace(request, longest=most_silence + 10)
@@ -68,8 +108,7 @@ def probe(
             named = (("direct", direct), ("via", through), ("unstreamed", unstreamed))
             shown = [(name, seen) for name, seen in named if seen is not None]
     _show(verdict, shown, as_json=as_json)
-    if verdict.found:
-        raise typer.Exit(1)
+    end(found=verdict.found)
 
 
 def _show(verdict: "Verdict", shown: "list[tuple[str, Exchange]]", *, as_json: bool) -> None:
@@ -81,11 +120,11 @@ def _show(verdict: "Verdict", shown: "list[tuple[str, Exchange]]", *, as_json: b
     if as_json:
         exchanges = [{"name": name, **document(seen)} for name, seen in shown]
         whole = {"verdict": verdict.sentence, "found": verdict.found, "fix": verdict.fix, "exchanges": exchanges}
-        typer.echo(json.dumps(whole, indent=2))
+        click.echo(json.dumps(whole, indent=2))
         return
-    typer.echo(verdict.sentence)
+    click.echo(verdict.sentence)
     if verdict.fix:
-        typer.echo(f"change  {verdict.fix}")
+        click.echo(f"change  {verdict.fix}")
     console = plain_console()
     heading, *rows = figures(shown)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
@@ -99,14 +138,14 @@ def _show(verdict: "Verdict", shown: "list[tuple[str, Exchange]]", *, as_json: b
         console.print(f"trace {seen.trace}  {name}", style="dim")
 
 
-def _headers(given: list[str], body: bytes) -> dict[str, str]:
+def _headers(given: Sequence[str], body: bytes) -> dict[str, str]:
     headers = {"accept": "text/event-stream, */*"}
     if body.lstrip().startswith((b"{", b"[")):
         headers["content-type"] = "application/json"
     for header in given:
         name, colon, value = header.partition(":")
         if not colon or not name.strip():
-            raise typer.BadParameter(f"{header!r} is no header; write NAME:VALUE", param_hint="--header")
+            raise wrong("--header", f"{header!r} is no header; write NAME:VALUE")
         headers[name.strip().lower()] = value.strip()
     return headers
 
@@ -117,7 +156,7 @@ def _body(data: str) -> bytes:
     try:
         return Path(data[1:]).read_bytes()
     except OSError as error:
-        raise typer.BadParameter(f"{data[1:]}: {error.strerror}", param_hint="--data") from None
+        raise wrong("--data", f"{data[1:]}: {error.strerror}") from None
 
 
 def _unstreamed(body: bytes) -> bytes:
@@ -126,18 +165,36 @@ def _unstreamed(body: bytes) -> bytes:
     except ValueError:
         asked = None
     if not isinstance(asked, dict):
-        raise typer.BadParameter("--no-stream needs a JSON object as --data, in which `stream` is set to false")
+        raise click.UsageError("--no-stream needs a JSON object as --data, in which `stream` is set to false")
     return json.dumps({**asked, "stream": False}).encode()
 
 
-def echo(
-    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8770,
-) -> None:
-    """Serve the application that `probe --idle` asks for silences; stands behind the path that is probed."""
+@command(example="--host 0.0.0.0 --port 8770", well="it was told to end")
+@click.option("--host", default="127.0.0.1", metavar="ADDRESS", help="The address to listen on: 127.0.0.1 by default.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8770,
+    metavar="NUMBER",
+    help="8770 by default; 0 takes a free one.",
+)
+def echo(host: str, port: int) -> None:
+    """Serve the application that `probe --idle` asks for silences.
+
+    It stands behind the path that is probed.
+    """
     require("uvicorn", what="echo")
     import uvicorn
 
     from autogen_streamtrace.commands.probe.echo import app
 
-    uvicorn.run(app, host=host, port=port, log_level="info", timeout_graceful_shutdown=2)
+    config = uvicorn.Config(app, host=host, port=port, log_level="info", timeout_graceful_shutdown=2)
+    uvicorn.Server(config).run(sockets=[_listening(host, port)])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        return socket.create_server((host, port), family=family)
+    except OSError as error:
+        raise click.UsageError(f"{host} port {port} cannot be listened on: {error.strerror}") from None

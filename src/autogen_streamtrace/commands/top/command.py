@@ -1,98 +1,68 @@
 """``autogen-streamtrace top``: the open streams of all processes, live."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Final
 
-import typer
-from rich.console import Console
-from rich.live import Live
-from rich.table import Table
-from rich.text import Text
+import click
 
-from autogen_streamtrace import settings
-from autogen_streamtrace.commands.stopping import Stop
-from autogen_streamtrace.commands.top.streams import Open, open_streams
+from autogen_streamtrace.commands.recorders import directory_option
+from autogen_streamtrace.commands.statuses import command, end
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+    from autogen_streamtrace.commands.top.streams import Open
 
 _EVERY: Final = 1.0
 """Seconds between two looks."""
-_WIDE: Final = 120
-"""Columns of a terminal on which a stream takes one line; on others it takes two, so that its trace id stays whole."""
-_COLUMNS: Final = ("age", "layer", "name", "chunks", "silent for", "waiting on", "process", "trace")
-_NARROW_COLUMNS: Final = ("age", "layer", "name\ntrace", "chunks", "silent\nfor", "waiting on\nprocess")
-_SHORTENED: Final = {"name", "waiting on", "process", "waiting on\nprocess"}
-"""Those that give way where there is not enough room."""
-_RIGHT: Final = {"age", "chunks", "silent for", "silent\nfor"}
 
 
-def top(
-    once: Annotated[bool, typer.Option("--once", help="Print the table once.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON array once, for scripts.")] = False,
-    directory: Annotated[
-        Path | None, typer.Option("--dir", help="Directory of the recorders, as the setting recorder_dir.")
-    ] = None,
-) -> None:
-    """Show every open stream of every process of this user that has a flight recorder, stalled ones first.
+@command(
+    example="--once",
+    well="no stream is stalled; always where the table is live",
+    found="a stream is stalled",
+)
+@click.option("--once", is_flag=True, help="Print the table once; so it is where the output is no terminal.")
+@click.option("--layers", is_flag=True, help="A row for each layer of a stream, not for the outermost one alone.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array once, for scripts.")
+@directory_option
+def top(once: bool, layers: bool, as_json: bool, directory: Path | None) -> None:
+    """Show the open streams of all processes, and what each waits on.
 
-    Live until Ctrl-C; where the output is no terminal, as with --once. Exit status 1 with --once and --json where a
-    stream is stalled.
+    Every process of this user that has a flight recorder is looked at. Stalled streams come first. The table is live
+    until Ctrl-C.
     """
-    try:
-        chosen = str(directory) if directory is not None else settings.load().recorder_dir
-    except settings.SettingError as error:
-        raise typer.BadParameter(str(error)) from None
+    from rich.console import Console
+
+    from autogen_streamtrace.commands.top.streams import open_streams
+    from autogen_streamtrace.commands.top.table import table
+
+    chosen = None if directory is None else str(directory)
     console = Console()
     if console.is_terminal and not once and not as_json:
-        _live(console, chosen)
+        _live(console, lambda: open_streams(chosen, layers=layers))
         return
-    found = open_streams(chosen)
+    found = open_streams(chosen, layers=layers)
     if as_json:
-        typer.echo(json.dumps([asdict(each) for each in found]))
+        click.echo(json.dumps([asdict(each) for each in found]))
     else:
-        console.print(_table(found, console.width))
-    raise typer.Exit(int(any(each.stalled for each in found)))
+        console.print(table(found, console.width))
+    end(found=any(each.stalled for each in found))
 
 
-def _live(console: Console, chosen: str | None) -> None:
+def _live(console: "Console", look: "Callable[[], list[Open]]") -> None:
+    from rich.live import Live
+
+    from autogen_streamtrace.commands.stopping import Stop
+    from autogen_streamtrace.commands.top.table import table
+
     stop = Stop()
     with Live(console=console, auto_refresh=False, screen=True) as live:
         while True:
-            live.update(_table(open_streams(chosen), console.width), refresh=True)
+            live.update(table(look(), console.width), refresh=True)
             if stop.within(_EVERY):
                 return
-
-
-def _table(found: list[Open], width: int) -> Table:
-    stalled = sum(each.stalled for each in found)
-    streams = f"{len(found)} open stream{'' if len(found) == 1 else 's'}"
-    table = Table(box=None, padding=(0, 1, 0, 0), title=f"{streams}, {stalled} stalled")
-    for name in _COLUMNS if width >= _WIDE else _NARROW_COLUMNS:
-        table.add_column(name, justify="right" if name in _RIGHT else "left", no_wrap=name not in _SHORTENED)
-    for each in found:
-        cells = _cells(each) if width >= _WIDE else _narrow_cells(each)
-        shown = [Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells]
-        table.add_row(*shown, style="bold red" if each.stalled else None)
-    return table
-
-
-def _cells(each: Open) -> Iterable[str]:
-    yield _seconds(each.age)
-    yield each.layer
-    yield each.name
-    yield str(each.chunks)
-    yield _seconds(each.silent_for)
-    yield each.waiting_on
-    yield f"{each.process} {each.service}".rstrip()
-    yield each.trace_id
-
-
-def _narrow_cells(each: Open) -> Iterable[str]:
-    age, layer, name, chunks, silent_for, waiting_on, process, trace = _cells(each)
-    name = name if len(name) <= len(trace) else name[: len(trace) - 1] + "…"
-    return age, layer, f"{name}\n{trace}", chunks, silent_for, f"{waiting_on}\n{process}"
-
-
-def _seconds(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds < 60 else f"{seconds // 60:.0f} min {seconds % 60:.0f} s"

@@ -4,8 +4,9 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.verdict.attribution import Attribution
-from autogen_streamtrace.core.verdict.node import doing
+from autogen_streamtrace.core.verdict.node import StreamNode, doing
 from autogen_streamtrace.recorder import directory, orphans
 from autogen_streamtrace.recorder.layout import Unreadable
 from autogen_streamtrace.recorder.orphans import Orphan
@@ -22,22 +23,26 @@ class Open:
     name: str
     chunks: int
     silent_for: float
-    """Seconds since its last item."""
+    """Seconds since its last item; where one inside it is stalled and itself is not, since that one's."""
     stalled: bool
+    """It, or one that it encloses, is silent for longer than its process's setting ``stall_after``."""
     waiting_on: str
     process: int
     service: str
     trace_id: str
     span_id: str
+    depth: int = 0
+    """How many open streams enclose it."""
 
 
-def open_streams(chosen: str | None = None) -> list[Open]:
-    """What is open now: stalled ones first, then the longest silent.
+def open_streams(chosen: str | None = None, *, layers: bool = False) -> list[Open]:
+    """What is open now: stalled streams first, then the longest silent.
 
     Args:
         chosen: the setting ``recorder_dir``.
+        layers: after each stream those that it encloses; else the outermost ones alone.
     """
-    found: list[Open] = []
+    found: list[list[Open]] = []
     for path in directory.found(chosen):
         if not orphans.alive(path):
             continue
@@ -45,29 +50,55 @@ def open_streams(chosen: str | None = None) -> list[Open]:
             found += _of(orphans.read(path))
         except (OSError, Unreadable):
             continue  # it ends just now, or is of a newer version
-    return sorted(found, key=lambda each: (not each.stalled, -each.silent_for))
+    found.sort(key=lambda turn: (not turn[0].stalled, -turn[0].silent_for))
+    return [each for turn in found for each in (turn if layers else turn[:1]) if layers or each.layer != sc.HTTP]
 
 
-def _of(orphan: Orphan) -> Iterator[Open]:
+def _of(orphan: Orphan) -> list[list[Open]]:
+    """The open streams of a process: an outermost one and those that it encloses, in the order of their start."""
     now = time.time_ns()
     patience = orphan.settings.get("stall_after", float("inf"))
     service = str(orphan.described.get("resource", {}).get("service.name", ""))
-    replayed = replay(orphan, Attribution(lambda node: None))
-    for node, row in replayed.rows.items():
-        if node.ending is not None:
-            continue
-        state = node.state
-        silent = (now - state.nanoseconds(state.last)) / 1e9
-        yield Open(
-            age=(now - state.start_ns) / 1e9,
-            layer=state.layer,
-            name=state.name,
-            chunks=state.chunks,
-            silent_for=silent,
-            stalled=silent >= patience,
-            waiting_on=" ".join(filter(None, doing(node))),
-            process=orphan.pid,
-            service=service,
-            trace_id=f"{row.ids.trace:032x}" if row.ids.trace else "",
-            span_id=f"{row.ids.span:016x}" if row.ids.span else "",
+    rows = replay(orphan, Attribution(lambda node: None)).rows
+    silences = {node: (now - node.state.nanoseconds(node.state.last)) / 1e9 for node in rows if node.ending is None}
+    longest = _longest(silences)
+    turns: dict[StreamNode, list[Open]] = {}
+    for node, worst in longest.items():
+        above = [each for each in _enclosing(node) if each in silences]
+        told = worst if silences[worst] >= patience > silences[node] else node
+        ids = rows[node].ids
+        turns.setdefault(above[-1] if above else node, []).append(
+            Open(
+                age=(now - node.state.start_ns) / 1e9,
+                layer=node.state.layer,
+                name=node.state.name,
+                chunks=node.state.chunks,
+                silent_for=silences[told],
+                stalled=silences[told] >= patience,
+                waiting_on=" ".join(filter(None, doing(told))),
+                process=orphan.pid,
+                service=service,
+                trace_id=f"{ids.trace:032x}" if ids.trace else "",
+                span_id=f"{ids.span:016x}" if ids.span else "",
+                depth=len(above),
+            )
         )
+    return list(turns.values())
+
+
+def _longest(silences: dict[StreamNode, float]) -> dict[StreamNode, StreamNode]:
+    """For each stream the one that is silent for longest, of itself and those that it encloses."""
+    found = {node: node for node in silences}
+    for node, silence in silences.items():
+        for above in _enclosing(node):
+            if above in found and silence > silences[found[above]]:
+                found[above] = node
+    return found
+
+
+def _enclosing(node: StreamNode) -> Iterator[StreamNode]:
+    """From the inside out."""
+    above = node.parent
+    while above is not None:
+        yield above
+        above = above.parent

@@ -1,0 +1,23 @@
+"""The option by which a command is told where the recorders lie."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
+
+
+def directory_option(command: FunctionT) -> FunctionT:
+    """Adds ``--dir``, as ``directory``. A directory that is named has to be there: a wrong one would read as empty."""
+    option = click.option(
+        "--dir",
+        "directory",
+        envvar="AUTOGEN_STREAMTRACE_RECORDER_DIR",
+        show_envvar=True,
+        type=click.Path(exists=True, file_okay=False, path_type=Path),
+        metavar="DIRECTORY",
+        help="Where the recorders lie, as the setting recorder_dir says; by default the user's state directory.",
+    )
+    return option(command)
