@@ -1,77 +1,95 @@
-"""Lets ``force_flush()`` and ``shutdown()`` of the SDK's providers send what our thread has not yet handed to them."""
+"""Lets ``force_flush()`` and ``shutdown()`` of a provider bring out what has not yet been handed to it.
 
-import weakref
-from collections.abc import Callable
+Both are public, and are replaced on the provider itself: what its class or its processors are is not asked. What the
+program took from a provider before, as a bound method, is as it was.
+"""
+
+import functools
+import logging
+from collections.abc import Callable, Iterable
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
-from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.metrics import MeterProvider
 
-from autogen_streamtrace.neighbours.opentelemetry import log_processor_first, span_processor_first
+logger = logging.getLogger("autogen_streamtrace")
 
-Drain = Callable[[], None]
+Settle = Callable[[float], object]
+"""Hands all that was told so far to the providers, in so many seconds at most."""
 
-_drains: Final[weakref.WeakKeyDictionary[Any, list[Drain]]] = weakref.WeakKeyDictionary()
-"""What is drained before a provider's own processors flush."""
+_TIMEOUT: Final = 5.0
+"""Seconds that it may take."""
+_METHODS: Final = ("force_flush", "shutdown")
 
 
-def drain_before_flush(tracer_provider: Any, logger_provider: Any, drain: Drain) -> Callable[[], None]:
-    """Calls ``drain`` before ``tracer_provider`` and ``logger_provider`` flush or shut down; returns how to stop it.
+class _Flushes:
+    """The two methods of one provider, replaced as long as somebody wants to settle before them."""
 
-    Providers that are not the SDK's are left alone.
+    def __init__(self, provider: Any) -> None:
+        self.settles: list[Settle] = []
+        self._provider = provider
+        self._own = {name: vars(provider)[name] for name in _METHODS if name in vars(provider)}
+        self._replaced: dict[str, Any] = {}
+        twice = isinstance(provider, MeterProvider) and not getattr(provider, "collects_twice", False)
+        collect = getattr(provider, "force_flush", None) if twice else None
+        for name in _METHODS:
+            if hasattr(provider, name):
+                self._replaced[name] = self._settling(getattr(provider, name), collect)
+                setattr(provider, name, self._replaced[name])
+
+    def _settling(self, original: Callable[..., Any], collect: Callable[..., Any] | None) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def settled_first(*args: Any, **keywords: Any) -> Any:
+            for settle in list(self.settles):
+                settle(_TIMEOUT)
+            if collect is not None and self.settles:
+                try:
+                    collect(*args, **keywords)
+                except Exception:
+                    logger.debug("a provider refused to collect", exc_info=True)
+            return original(*args, **keywords)
+
+        return settled_first
+
+    def give_back(self) -> None:
+        """Puts the originals back, where nobody has replaced ours."""
+        for name, ours in self._replaced.items():
+            if vars(self._provider).get(name) is ours:
+                delattr(self._provider, name)
+                if name in self._own:
+                    setattr(self._provider, name, self._own[name])
+
+
+_flushes: Final[WeakKeyDictionary[Any, _Flushes]] = WeakKeyDictionary()
+
+
+def settle_before_flush(providers: Iterable[Any], settle: Settle) -> Callable[[], None]:
+    """Calls ``settle`` before any of ``providers`` flushes or shuts down; returns how to stop it.
+
+    A provider of metrics collects once more before: a new attribute set is exported as 0 at first. A provider that
+    takes no attributes is left alone.
     """
-    watched = [provider for provider in (tracer_provider, logger_provider) if _reaches(provider)]
-    for provider in watched:
-        _drains[provider].append(drain)
+    watched = [flushes for provider in providers if (flushes := _of(provider)) is not None]
+    for flushes in watched:
+        flushes.settles.append(settle)
 
     def stop() -> None:
-        for provider in watched:
-            _drains[provider].remove(drain)
+        for flushes in watched:
+            flushes.settles.remove(settle)
+            if not flushes.settles:
+                flushes.give_back()
+                for provider in [each for each, its in _flushes.items() if its is flushes]:
+                    del _flushes[provider]
 
     return stop
 
 
-def _reaches(provider: Any) -> bool:
-    """Puts a processor of ours before all others, once for each provider: last, they have flushed, or shut down."""
-    if provider in _drains:
-        return True
-    drains: list[Drain] = []
-    if isinstance(provider, TracerProvider):
-        span_processor_first(provider, _SpanDrain(drains))
-    elif isinstance(provider, LoggerProvider):
-        log_processor_first(provider, _LogDrain(drains))
-    else:
-        return False
-    _drains[provider] = drains
-    return True
-
-
-def _run(drains: list[Drain]) -> bool:
-    for drain in list(drains):
-        drain()
-    return True
-
-
-class _SpanDrain(SpanProcessor):
-    def __init__(self, drains: list[Drain]) -> None:
-        self._all = drains
-
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
-        return _run(self._all)
-
-    def shutdown(self) -> None:
-        _run(self._all)
-
-
-class _LogDrain(LogRecordProcessor):
-    def __init__(self, drains: list[Drain]) -> None:
-        self._all = drains
-
-    def on_emit(self, log_record: Any) -> None:
-        pass
-
-    def force_flush(self, timeout_millis: int = 30000) -> bool:
-        return _run(self._all)
-
-    def shutdown(self) -> None:
-        _run(self._all)
+def _of(provider: Any) -> _Flushes | None:
+    try:
+        found = _flushes.get(provider)
+        if found is None:
+            found = _flushes[provider] = _Flushes(provider)
+    except (AttributeError, TypeError) as error:
+        logger.debug("%r is flushed without what still waits: %s", provider, error)
+        return None
+    return found

@@ -1,57 +1,40 @@
-"""``instrument()`` and what stands behind it: an OpenTelemetry ``BaseInstrumentor``."""
+"""``instrument()`` and what stands beside it: an OpenTelemetry ``BaseInstrumentor``."""
 
-import atexit
-import functools
 import logging
-import os
 from collections.abc import Collection
-from multiprocessing.util import Finalize, register_after_fork
-from typing import Any, Final
+from typing import Any
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
-from autogen_streamtrace import applied, limits, otlp, settings
-from autogen_streamtrace.core import semconv as sc
-from autogen_streamtrace.core.errors import contained
-from autogen_streamtrace.core.evidence import content
-from autogen_streamtrace.core.telemetry.emitter import Telemetry
-from autogen_streamtrace.core.tracker import StreamTracker
-from autogen_streamtrace.flushing import drain_before_flush
-from autogen_streamtrace.official import Official
-from autogen_streamtrace.patches import Patches
-from autogen_streamtrace.recorder.service import RecorderService
+from autogen_streamtrace import applied, otlp
+from autogen_streamtrace.watch import FLUSH_TIMEOUT, PROVIDERS, Plan, Watch
 
 logger = logging.getLogger("autogen_streamtrace")
-
-FLUSH_TIMEOUT: Final = 5.0
-"""Seconds that the end of the process waits for its telemetry, at most."""
-
-_PROVIDERS: Final = ("tracer_provider", "meter_provider", "logger_provider")
 
 
 class Instrumentor(BaseInstrumentor):  # type: ignore[misc]
     """Watches the streams of AutoGen and of the HTTP clients below it."""
 
-    _watch: "_Watch | None" = None
+    _watch: Watch | None = None
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """None that must be there: what is absent is skipped."""
         return ()
 
     @property
-    def watch(self) -> "_Watch | None":
+    def watch(self) -> Watch | None:
         """What is applied now."""
         return self._watch
 
     def _instrument(self, **keywords: Any) -> None:
-        self._watch = _Watch(keywords)
+        self._watch = Watch(Plan.of(keywords))
         applied.tracker = self._watch.tracker
 
     def _uninstrument(self, **keywords: Any) -> None:
         applied.tracker = None
-        if self._watch is not None:
-            self._watch.undo()
-        self._watch = None
+        watch, self._watch = self._watch, None
+        if watch is not None:
+            watch.end()
 
 
 class AutoInstrumentor(BaseInstrumentor):  # type: ignore[misc]
@@ -65,7 +48,7 @@ class AutoInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         return ()
 
     def _instrument(self, **keywords: Any) -> None:
-        known = {key: value for key, value in keywords.items() if key in _PROVIDERS}
+        known = {key: value for key, value in keywords.items() if key in PROVIDERS}
         try:
             instrument(**known, _official=False)
         except Exception as error:
@@ -73,105 +56,6 @@ class AutoInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 
     def _uninstrument(self, **keywords: Any) -> None:
         uninstrument()
-
-
-class _Watch:
-    """One application of the instrument."""
-
-    def __init__(self, keywords: dict[str, Any]) -> None:
-        chosen = {name: keywords.pop(name, None) for name in _PROVIDERS}
-        official = keywords.pop("_official", True)
-        loaded = settings.load(**keywords)
-        self._providers = otlp.providers(**chosen)
-        capture = content.capture(os.environ)
-        telemetry = Telemetry(
-            self._providers.tracer_provider,
-            self._providers.meter_provider,
-            self._providers.logger_provider,
-            events=loaded.events,
-            caller_endings=loaded.caller_endings,
-            max_names=loaded.max_names,
-            capture=capture,
-            baggage=loaded.baggage,
-        )
-        self._recording = RecorderService(loaded, self._providers, telemetry) if loaded.recorder else None
-        self.tracker = StreamTracker(
-            telemetry,
-            flush=lambda: otlp.flush(self._providers, FLUSH_TIMEOUT),
-            recorder=telemetry.recorder,
-            stall_after=loaded.stall_after,
-            captures=capture != content.NOWHERE,
-            suspect=limits.LimitMatcher(limits.load(*filter(None, [loaded.limits_file]))).suspect,
-        )
-        telemetry.watch(lambda: self.tracker.waiting, self.tracker.oldest, self.tracker.stalled)
-        telemetry.observe(sc.M_EXPORT_FAILURES, "{failure}", "Exports that failed.", otlp.export_failures)
-        _begin_anew_after_forks()
-        self._patches = Patches(self.tracker)
-        self._official = Official(self._providers.tracer_provider, self._providers.meter_provider) if official else None
-        self.tracker.start()
-        self._stop_draining = drain_before_flush(
-            self._providers.tracer_provider, self._providers.logger_provider, self.tracker.drain
-        )
-        self._end_with_process()
-        _watches.append(self)
-
-    def undo(self) -> None:
-        """Puts everything back. Streams that are open end under this watch."""
-        if self._official is not None:
-            self._official.undo()
-        self._patches.undo()
-        self.tracker.retire()
-        if self._recording is not None:
-            self._recording.stop()
-        if self.tracker.idle:
-            if self._recording is not None:
-                self._recording.retire()
-            self._stop_draining()
-            atexit.unregister(self._exit)
-            _watches.remove(self)
-
-    def forked(self) -> None:
-        """In a forked child: the parent's streams are the parent's."""
-        self._ended = False
-        self.tracker.reset_after_fork()
-        self.tracker.start()
-        if self._recording is not None:
-            self._recording.start()
-
-    def _end_with_process(self) -> None:
-        """At ``atexit``, which children of ``multiprocessing`` leave out, and at what they do instead."""
-        self._ended = False
-        atexit.register(self._exit)
-        Finalize(None, self._exit, exitpriority=0)
-        register_after_fork(self, lambda watch: Finalize(None, watch._exit, exitpriority=0))
-
-    def _exit(self) -> None:
-        if self._ended or self not in _watches:
-            return
-        self._ended = True
-        with contained("ending open streams"):
-            self.tracker.finish()
-        failures = otlp.export_failures()
-        with contained("ending the process"):
-            otlp.shutdown(self._providers, FLUSH_TIMEOUT)
-        with contained("ending the flight recorder"):
-            if self._recording is not None:
-                self._recording.finish(safe=otlp.export_failures() == failures)
-
-
-_watches: list[_Watch] = []
-
-
-def _forked() -> None:
-    for watch in _watches:
-        watch.forked()
-
-
-@functools.cache
-def _begin_anew_after_forks() -> None:
-    """Called once there are providers: what is registered first runs first, and theirs gives the child its resource."""
-    if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_forked)
 
 
 def instrument(**keywords: Any) -> None:
@@ -199,13 +83,31 @@ def instrument(**keywords: Any) -> None:
     """
     instrumentor = Instrumentor()
     if otlp.sdk_disabled() or instrumentor.is_instrumented_by_opentelemetry:
-        settings.load(**{name: value for name, value in keywords.items() if name not in (*_PROVIDERS, "_official")})
+        Plan.of(keywords)
         return
     instrumentor.instrument(**keywords)
 
 
 def uninstrument() -> None:
-    """Puts every original back. Streams that are open now end under the watch they began with."""
+    """Puts every original back. Streams that are open now end under the watch they began with.
+
+    Waits up to 5 seconds until all that was seen is out, but not where an event loop runs. Nothing is left behind then.
+    """
     instrumentor = Instrumentor()
     if instrumentor.is_instrumented_by_opentelemetry:
         instrumentor.uninstrument()
+
+
+def flush(timeout: float = FLUSH_TIMEOUT) -> bool:
+    """Brings out all that was seen so far, through a program's own providers too. Metrics are collected twice.
+
+    In a coroutine, call it through ``asyncio.to_thread``: it blocks whoever calls it.
+
+    Args:
+        timeout: seconds for all of it, at most. Where nobody listens it takes less.
+
+    Returns:
+        Whether all of it is out. True where ``instrument()`` was not called.
+    """
+    watch = Instrumentor().watch
+    return True if watch is None else watch.flush(timeout)

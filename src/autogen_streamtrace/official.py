@@ -10,11 +10,11 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
 
-import wrapt
 from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import TracerProvider
 
 from autogen_streamtrace.core.errors import contained
+from autogen_streamtrace.core.imports import when_imported
 
 _PACKAGE: Final = "opentelemetry.instrumentation.httpx"
 _INSTRUMENTORS: Final = {"httpx": "HTTPXClientInstrumentor", "httpx2": "HTTPX2ClientInstrumentor"}
@@ -30,26 +30,25 @@ class Official:
     def __init__(self, tracer_provider: TracerProvider, meter_provider: MeterProvider) -> None:
         self._providers = {"tracer_provider": tracer_provider, "meter_provider": meter_provider}
         self._undo: list[Callable[[], None]] = []
-        self._active = True
+        self._waits: list[Callable[[], None]] = []
         for client in _INSTRUMENTORS:
             if client in sys.modules or importlib.util.find_spec(client) is not None:
-                wrapt.register_post_import_hook(self._import_package, client)
-        wrapt.register_post_import_hook(self._apply, _PACKAGE)
+                self._waits.append(when_imported(client, self._import_package))
+        self._waits.append(when_imported(_PACKAGE, self._apply))
 
     def undo(self) -> None:
         """Takes back what was applied here, and only that."""
-        self._active = False
-        while self._undo:
-            self._undo.pop()()
+        for each in (self._waits, self._undo):
+            while each:
+                each.pop()()
 
     def _import_package(self, _: ModuleType) -> None:
-        if self._active:
-            with contained(f"importing {_PACKAGE}"):
-                importlib.import_module(_PACKAGE)
+        with contained(f"importing {_PACKAGE}"):
+            importlib.import_module(_PACKAGE)
 
     def _apply(self, package: ModuleType) -> None:
         for client, name in _INSTRUMENTORS.items():
-            if self._active and client in sys.modules and hasattr(package, name):
+            if client in sys.modules and hasattr(package, name):
                 with contained(f"applying the official instrumentation of {client}"):
                     official: Any = getattr(package, name)()
                     if not official.is_instrumented_by_opentelemetry:

@@ -1,5 +1,6 @@
 """The table of patches: which module, once it is imported, is given to whom."""
 
+import functools
 import importlib.util
 import logging
 import sys
@@ -8,9 +9,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Final
 
-import wrapt
-
 from autogen_streamtrace.core.errors import report
+from autogen_streamtrace.core.imports import when_imported
 from autogen_streamtrace.core.patcher import Patcher
 from autogen_streamtrace.core.tracker import StreamTracker
 from autogen_streamtrace.flow import (
@@ -79,42 +79,36 @@ class Patches:
     def __init__(self, tracker: StreamTracker) -> None:
         self._tracker = tracker
         self._patcher = Patcher()
-        self._active = True
+        self._waits: list[Callable[[], None]] = []
         for patch in TABLE:
             package = patch.module.partition(".")[0]
             if package not in sys.modules and importlib.util.find_spec(package) is None:
                 logger.debug("%s is not installed; nothing to watch there", package)
             else:
-                wrapt.register_post_import_hook(self._when_imported(patch), patch.module)
+                self._waits.append(when_imported(patch.module, functools.partial(self._apply, patch)))
                 if patch.private is not None and patch.importer:
-                    wrapt.register_post_import_hook(self._when_due(patch, patch.private), patch.importer)
+                    self._waits.append(when_imported(patch.importer, functools.partial(_look, patch, patch.private)))
 
     def undo(self) -> None:
         """Puts every original back; modules that are imported later stay as they are."""
-        self._active = False
+        while self._waits:
+            self._waits.pop()()
         self._patcher.undo()
 
-    def _when_imported(self, patch: Patch) -> Callable[[ModuleType], None]:
-        def imported(module: ModuleType) -> None:
-            if not self._active:
-                return
-            mark = self._patcher.mark
-            try:
-                patch.apply(module, self._patcher, self._tracker)
-            except Exception as error:
-                self._patcher.undo(mark)
-                if patch.private is not None and isinstance(error, AttributeError):
-                    patch.private.lost()
-                else:
-                    report(f"patching {patch.module}", error)
+    def _apply(self, patch: Patch, module: ModuleType) -> None:
+        """One row of the table, as a whole or not at all."""
+        mark = self._patcher.mark
+        try:
+            patch.apply(module, self._patcher, self._tracker)
+        except Exception as error:
+            self._patcher.undo(mark)
+            if patch.private is not None and isinstance(error, AttributeError):
+                patch.private.lost()
+            else:
+                report(f"patching {patch.module}", error)
 
-        return imported
 
-    def _when_due(self, patch: Patch, private: Private) -> Callable[[ModuleType], None]:
-        """A private module that its public one has not imported is gone."""
-
-        def imported(module: ModuleType) -> None:
-            if self._active and patch.module not in sys.modules:
-                private.lost()
-
-        return imported
+def _look(patch: Patch, private: Private, importer: ModuleType) -> None:
+    """A private module that its public one has not imported is gone."""
+    if patch.module not in sys.modules:
+        private.lost()

@@ -7,6 +7,7 @@ import json
 import logging
 import os
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
@@ -21,6 +22,10 @@ class SettingError(ValueError):
     """A setting that cannot be used. The message names it, its value and what is allowed."""
 
 
+SomePath = Annotated[Path | None, BeforeValidator(lambda given: None if given == "" else given)]
+"""A path, as ``str`` or ``pathlib.Path``; empty counts as none."""
+
+
 class Settings(BaseSettings):
     """What an operator may choose. An empty variable counts as unset."""
 
@@ -28,11 +33,11 @@ class Settings(BaseSettings):
 
     events: Literal["turns", "all", "none"] = Field("turns", description="whose start and end are told as log events")
     caller_endings: Literal["unset", "error"] = Field("unset", description="span status of endings the caller chose")
-    stall_after: float = Field(10.0, gt=0, description="seconds of silence that count as a stall")
+    stall_after: float = Field(10.0, gt=0, allow_inf_nan=False, description="seconds of silence that count as a stall")
     recorder: bool = Field(True, description="keep what is known of open streams where it survives the process")
-    recorder_dir: str | None = Field(None, description="directory of the flight recorders; by default the user's own")
+    recorder_dir: SomePath = Field(None, description="directory of the flight recorders; by default the user's own")
     max_names: int = Field(100, ge=1, le=1000, description="values of one metric label before the rest reads _OTHER")
-    limits_file: str = Field("", description="a file of limits of your own, beside the catalogue that ships")
+    limits_file: SomePath = Field(None, description="a file of limits of your own, beside the catalogue that ships")
     baggage: Annotated[dict[str, tuple[str, ...]], NoDecode, BeforeValidator(lambda given: _entries(given))] = Field(
         {},
         description="baggage entries on spans and events, each with the values that it may have on metrics",
@@ -104,5 +109,7 @@ def _allowed(name: str) -> str:
     if schema.get("type") == "boolean":
         return "true, false"
     if schema.get("type") == "number" and "exclusiveMinimum" in schema:
-        return f"a number above {schema['exclusiveMinimum']}"
+        return f"a finite number above {schema['exclusiveMinimum']}"
+    if name.endswith(("_dir", "_file")):
+        return "a path, as str or pathlib.Path"
     return ""

@@ -6,7 +6,6 @@ that the metrics SDK may hold. The queue's order is the order in which things ha
 
 import contextlib
 import threading
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
@@ -91,7 +90,8 @@ class StreamTracker:
 
     Args:
         telemetry: what becomes of the facts.
-        flush: sends off what was recorded.
+        begin: called at the first stream of a process that was forked: what it takes to watch streams is not there.
+        leave: called by ``leave``.
         recorder: keeps what is known of each stream where it survives the process.
         stall_after: seconds of silence that count as a stall.
         captures: contents are recorded.
@@ -101,7 +101,8 @@ class StreamTracker:
     def __init__(
         self,
         telemetry: Telemetry,
-        flush: Callable[[], None] = lambda: None,
+        begin: Callable[[], object] | None = None,
+        leave: Callable[[float], object] = lambda timeout: None,
         recorder: Recorder = _NOT_RECORDING,
         stall_after: float = STALL_AFTER,
         *,
@@ -110,16 +111,21 @@ class StreamTracker:
     ) -> None:
         self._suspect = suspect
         self._telemetry = telemetry
-        self._flush = flush
+        self._begin = begin or self.start
+        self._leave = leave
         self._recorder = recorder
         self._stall_after = stall_after
         self.captures = captures
+        self.retired = False
+        """No stream is opened any more."""
+        self._ended: Callable[[], object] = _nothing
         self.loops = Loops(self._loop_closed)
         self._begin_anew()
 
     def _begin_anew(self) -> None:
         self._facts: SimpleQueue[tuple[Any, ...]] = SimpleQueue()
         self._wake: SimpleQueue[None] = SimpleQueue()
+        self._hurry = threading.Event()
         self._attribution = attribution = Attribution(self._settled, self._suspect)
         self.watcher = Watcher(
             lambda: list(attribution.open),
@@ -131,7 +137,6 @@ class StreamTracker:
         )
         self._judging = threading.RLock()
         self._thread: threading.Thread | None = None
-        self._retired = False
         self._keyed: dict[str, StreamState] = {}
         self._servers = Servers()
 
@@ -154,9 +159,11 @@ class StreamTracker:
             parent: finds the stream around it.
             start: when it started, in seconds on ``clock``; 0 is now.
         """
-        if self._retired:
+        if self.retired:
             return None
         try:
+            if self._thread is None:
+                self._begin()
             above = parent()
             if above is not None and _same(above, info):
                 return None
@@ -185,7 +192,7 @@ class StreamTracker:
 
     def never(self, info: StreamInfo, context: Context) -> None:
         """Notes a stream that was created in ``context`` and dropped unread."""
-        if not self._retired:
+        if not self.retired:
             self._tell(("never", info, (context, current(context))))
 
     def end(
@@ -275,27 +282,52 @@ class StreamTracker:
             with contained("judging a stream that waited"):
                 self._attribution.tick(clock())
 
-    def flush(self) -> None:
-        """Judges and exports all that was told so far, and sends it off."""
-        self.drain()
-        self._flush()
+    def settle(self, timeout: float) -> bool:
+        """Has the thread judge all that was told so far.
+
+        Args:
+            timeout: seconds to wait for it, at most.
+
+        Returns:
+            Whether that is done. Never, where the thread itself asks.
+        """
+        return self._ask(_nothing, timeout)
+
+    def finish(self, timeout: float) -> bool:
+        """The interpreter ends: what is still open was killed. Waits as ``settle``."""
+        return self._ask(lambda: self._attribution.killed(clock()), timeout)
+
+    def leave(self, timeout: float) -> None:
+        """A server has shut down, and this process may end without another word: all of it is to be out by then.
+
+        Waits up to ``timeout`` seconds, and never raises.
+        """
+        with contained("letting all go before a process ends"):
+            self._leave(timeout)
 
     def busy(self, loop: int) -> bool:
-        """Streams of this event loop have not really ended."""
-        self.drain()
-        return any(node.state.loop == loop for node in list(self._attribution.open))
+        """Streams of this event loop have not really ended, or that is not yet known."""
+        return bool(self.waiting) or any(node.state.loop == loop for node in list(self._attribution.open))
 
     @property
     def idle(self) -> bool:
         """Nothing is open, and nothing waits to be judged."""
-        self.drain()
-        return not self._attribution.open
+        return not self.waiting and not self._attribution.open
 
-    def finish(self) -> None:
-        """The interpreter ends: what is still open was killed."""
-        with self._judging:
-            self.drain()
-            self._attribution.killed(clock())
+    def _ask(self, call: Callable[[], object], timeout: float) -> bool:
+        """Calls ``call`` on the thread, after all that was told so far; here, where there is no thread."""
+        thread = self._thread
+        if thread is threading.current_thread():
+            return False
+        if thread is None or not thread.is_alive():
+            with self._judging:
+                self.drain()
+                call()
+            return True
+        done = threading.Event()
+        self._tell(("asked", call, done))
+        self._hurry.set()
+        return done.wait(timeout)
 
     @property
     def waiting(self) -> int:
@@ -334,10 +366,14 @@ class StreamTracker:
             self._thread.start()
             self.watcher.start()
 
-    def retire(self) -> None:
-        """Lets the thread end as soon as the streams that are open now have ended."""
-        self._retired = True
-        self._tell(("retired", None))
+    def retire(self, ended: Callable[[], object]) -> None:
+        """Lets the thread end as soon as the streams that are open now have ended; then calls ``ended`` on it."""
+        self._ended = ended
+        self.retired = True
+        if self._thread is None:
+            ended()
+        else:
+            self._tell(("retired", None))
 
     def _tell(self, fact: tuple[Any, ...]) -> None:
         self._facts.put(fact)
@@ -346,12 +382,13 @@ class StreamTracker:
     def _work(self) -> None:
         facts, wake, watcher = self._facts, self._wake, self.watcher
         checked = woken = clock()
-        while not self._retired or self._attribution.open or facts.qsize():
+        while not self.retired or self._attribution.open or facts.qsize():
             pause = _TICK if self._attribution.impatient else loops.CHECK if self._attribution.open else None
             with contextlib.suppress(Empty):
                 wake.get(timeout=pause)
                 quiet = clock() - woken > _QUIET
-                time.sleep(_GATHER if quiet else _GATHER_BUSY)
+                self._hurry.wait(_GATHER if quiet else _GATHER_BUSY)
+                self._hurry.clear()
                 woken = clock()
                 while wake.qsize():
                     wake.get_nowait()
@@ -360,6 +397,8 @@ class StreamTracker:
                 checked = clock()
                 self.loops.check()
         watcher.stop()
+        self._thread = None
+        self._ended()
 
     def _take(self, fact: tuple[Any, ...]) -> None:
         try:
@@ -383,6 +422,11 @@ class StreamTracker:
             context, parent = more
             info = self._telemetry.carried(about, context)
             self._telemetry.never_started(info, parent_context(parent, context), parent is None)
+        elif what == "asked":
+            try:
+                about()
+            finally:
+                more.set()
         elif what == "loop closed":
             self.loops.drop(about)
             self._attribution.stopped(about, Ending("closed", more, held=True, cause=causes.CLOSED))
@@ -405,6 +449,10 @@ class StreamTracker:
             del self._keyed[state.info.key]
         self._telemetry.ended(node)
         state.parent = node.parent = None  # contexts of tasks and kept connections may hold a record for long
+
+
+def _nothing() -> None:
+    pass
 
 
 def _postponed(state: StreamState) -> bool:

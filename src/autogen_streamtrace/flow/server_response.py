@@ -5,7 +5,7 @@ Source: https://asgi.readthedocs.io/en/latest/specs/www.html
 """
 
 import functools
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, MutableMapping
 from types import ModuleType
 from typing import Any, Final
 
@@ -148,6 +148,7 @@ class _Exchange(scope.Deferred):
             else:
                 last = self._notes(kind, message)
                 state = self.state
+                message = self._passing(message)
         except Exception as defect:
             report("reading a message to the end user", defect)
         if last:
@@ -163,13 +164,32 @@ class _Exchange(scope.Deferred):
             self._status = message["status"]
             if self.state is not None:
                 self.state.status = self._status
-            elif _is_event_stream(message) and self._asgi.get("method") != "HEAD":
+            headers = message.get("headers", ())
+            if not isinstance(headers, Iterator) and self._opens_with(headers):
                 self.open()
         elif kind == "websocket.send" and self.state is None:
             self.open()
         if kind in ("http.response.zerocopysend", "websocket.http.response.body"):
             return not message.get("more_body", False)
         return kind in ("http.response.pathsend", "websocket.close")
+
+    def _passing(self, message: Message) -> Message:
+        """The message as it goes on. Headers that can be read only once are noted while the server reads them."""
+        headers = message.get("headers")
+        if not isinstance(headers, Iterator):
+            return message
+        return {**message, "headers": self._noting(headers)}
+
+    def _noting(self, headers: Iterator[Any]) -> Iterator[Any]:
+        for header in headers:
+            with contained("reading a header"):
+                if self._opens_with([header]):
+                    self.open()
+            yield header
+
+    def _opens_with(self, headers: Iterable[Any]) -> bool:
+        """These headers of a response make it a stream."""
+        return self.state is None and self._asgi.get("method") != "HEAD" and _is_event_stream(headers)
 
     async def _pass_on(self, state: StreamState, message: Message, last: bool) -> None:
         size = _size(message)
@@ -241,11 +261,8 @@ def _size(message: Message) -> int:
     return len(part) if part else 0
 
 
-def _is_event_stream(message: Message) -> bool:
-    for name, value in message.get("headers", ()):
-        if value.startswith(_EVENT_STREAM) and name.lower() == b"content-type":
-            return True
-    return False
+def _is_event_stream(headers: Iterable[Any]) -> bool:
+    return any(value.startswith(_EVENT_STREAM) and name.lower() == b"content-type" for name, value in headers)
 
 
 def _info(asgi: Scope) -> StreamInfo:

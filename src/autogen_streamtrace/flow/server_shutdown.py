@@ -7,8 +7,10 @@ and ``Server.shutdown``. It ends by raising its signal again, so that ``atexit``
 """
 
 import asyncio
+import contextlib
 import functools
 import gc
+import threading
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
@@ -25,6 +27,8 @@ _UVICORN_GRACE: Final = "uvicorn.timeout_graceful_shutdown"
 _GUNICORN_GRACE: Final = "gunicorn.graceful_timeout"
 _UNWINDING: Final = 1.0
 """Seconds that cancelled streams have to end."""
+_LEAVING: Final = 5.0
+"""Seconds that what was told has to leave."""
 _CANCELLING: Final = 0.1
 """Seconds of it before the garbage is collected."""
 
@@ -52,8 +56,7 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
             try:
                 return await original(self, *args, **kwargs)
             finally:
-                await _unwound(tracker)
-                await asyncio.to_thread(tracker.flush)
+                await _leave(tracker)
                 if not servers.CAPTURED_SIGNALS.of(self, True):
                     tracker.loops.served(loop)  # no signal: the program goes on
 
@@ -105,6 +108,27 @@ def _shuts_down(tracker: StreamTracker, grace: Timer | None) -> None:
 
 def _stopping() -> bool:
     return True
+
+
+async def _leave(tracker: StreamTracker) -> None:
+    """Lets all go that was told, on a thread of its own: the program's may all be held up by its tools."""
+    with contained("leaving a server that has shut down"):
+        await _unwound(tracker)
+        loop = asyncio.get_running_loop()
+        left = loop.create_future()
+
+        def leave() -> None:
+            tracker.leave(_LEAVING)
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(_done, left)
+
+        threading.Thread(target=leave, name="autogen-streamtrace-leaving", daemon=True).start()
+        await asyncio.wait({left}, timeout=_LEAVING + _UNWINDING)
+
+
+def _done(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 async def _unwound(tracker: StreamTracker) -> None:

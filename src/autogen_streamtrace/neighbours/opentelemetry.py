@@ -19,13 +19,6 @@ CONTEXT_VARIABLE: Final = Private(
 RUNTIME_CONTEXT: Final = Private(
     _API, "opentelemetry.context", "_RUNTIME_CONTEXT", "a watched item costs three times as much"
 )
-_LATE: Final = "force_flush() leaves out what was told in the last tenth of a second"
-SPAN_PROCESSOR: Final = Private(_SDK, "TracerProvider", "_active_span_processor", _LATE)
-SPAN_PROCESSORS: Final = Private(_SDK, "SynchronousMultiSpanProcessor", "_span_processors", _LATE)
-SPAN_LOCK: Final = Private(_SDK, "SynchronousMultiSpanProcessor", "_lock", _LATE)
-LOG_PROCESSOR: Final = Private(_SDK, "LoggerProvider", "_multi_log_record_processor", _LATE)
-LOG_PROCESSORS: Final = Private(_SDK, "SynchronousMultiLogRecordProcessor", "_log_record_processors", _LATE)
-LOG_LOCK: Final = Private(_SDK, "SynchronousMultiLogRecordProcessor", "_lock", _LATE)
 METER_CONFIG: Final = Private(
     _SDK, "MeterProvider", "_sdk_config", "the resource of a program's own MeterProvider is not known"
 )
@@ -56,25 +49,6 @@ def context_variable(api: Any) -> "ContextVar[Any] | None":
         return None
     variable = CONTEXT_VARIABLE.of(runtime)
     return variable if isinstance(variable, ContextVar) else None
-
-
-def span_processor_first(provider: Any, processor: Any) -> None:
-    """Puts a span processor before all others; last, which is the public way, where that cannot be done."""
-    if not SPAN_PROCESSOR.attempt(
-        lambda: _put_first(SPAN_PROCESSOR.need(provider), SPAN_PROCESSORS, SPAN_LOCK, processor)
-    ):
-        provider.add_span_processor(processor)
-
-
-def log_processor_first(provider: Any, processor: Any) -> None:
-    """The same for a log record processor."""
-    if not LOG_PROCESSOR.attempt(lambda: _put_first(LOG_PROCESSOR.need(provider), LOG_PROCESSORS, LOG_LOCK, processor)):
-        provider.add_log_record_processor(processor)
-
-
-def _put_first(holder: Any, processors: Private, lock: Private, first: Any) -> None:
-    with lock.need(holder):
-        processors.replace(holder, (first, *processors.need(holder)))
 
 
 def resource(provider: Any) -> Any:

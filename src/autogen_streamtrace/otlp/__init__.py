@@ -1,13 +1,15 @@
 """The OpenTelemetry SDK where the program has set none up: traces, metrics and logs over OTLP.
 
 ``providers`` finds or makes the three providers; ``flush`` and ``shutdown`` bring out what they hold, in bounded time.
-Who calls ``providers`` calls ``shutdown`` at the end: no provider of ours is shut down by ``atexit``.
+No provider of ours is shut down by its own ``atexit``: they all end together, after whoever still tells them something.
 """
 
+import functools
 import logging
 import os
 import threading
 import time
+from collections.abc import Set
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -16,37 +18,56 @@ from opentelemetry import _logs, metrics, trace
 from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID
 
 from autogen_streamtrace.core.errors import contained
+from autogen_streamtrace.core.process_end import ProcessEnd
 from autogen_streamtrace.neighbours import opentelemetry as private
 from autogen_streamtrace.otlp import fork
 from autogen_streamtrace.otlp.bounded import Call, Helpers
-from autogen_streamtrace.otlp.environment import Signal, sdk_disabled
+from autogen_streamtrace.otlp.delivery import Delivery
+from autogen_streamtrace.otlp.environment import Signal, Target, sdk_disabled
 from autogen_streamtrace.otlp.exporters import arrivals
 from autogen_streamtrace.otlp.pipelines import SIGNALS, Pipelines, current
 from autogen_streamtrace.otlp.sdk import TwiceCollectingMeterProvider
+from autogen_streamtrace.settings import SettingError
 
 __all__ = [
     "SIGNALS",
     "Providers",
     "Signal",
     "arrivals",
+    "check",
+    "discard",
+    "endpoints",
     "export_failures",
+    "find_or_make",
     "flush",
+    "install",
     "providers",
     "resource",
     "sdk_disabled",
     "send",
     "shutdown",
+    "start_threads",
 ]
 
 OTEL_CONFIG_FILE: Final = "OTEL_CONFIG_FILE"
 """The SDK has no name of its own for it before 1.43."""
 
+_KINDS: Final = {
+    "tracer_provider": ("TracerProvider", "get_tracer"),
+    "meter_provider": ("MeterProvider", "get_meter"),
+    "logger_provider": ("LoggerProvider", "get_logger"),
+}
+"""What each kind of provider is called, and how it is known."""
+_LISTENING: Final = "listening"
+"""The name of the thread that looks whether anybody listens at an endpoint."""
+_ANSWER: Final = 0.2
+"""Seconds that it has to find out."""
 _LEFT_FOR_CLOSING: Final = 0.1
 """Share of a shutdown's time that is kept for closing the exporters."""
 
 _logger = logging.getLogger(__name__)
 _pipelines = Pipelines()
-_helpers: Helpers[Signal] = Helpers()
+_helpers: Helpers = Helpers()
 _lock = threading.Lock()
 _said: set[str] = set()
 
@@ -58,7 +79,9 @@ class Providers:
     tracer_provider: trace.TracerProvider
     meter_provider: metrics.MeterProvider
     logger_provider: _logs.LoggerProvider
-    ours: frozenset[str] = frozenset()
+    ours: frozenset[Signal] = frozenset()
+    made: frozenset[Signal] = frozenset()
+    """Those that were made for this, and did not exist before."""
 
     def by_signal(self) -> dict[Signal, Any]:
         """The provider of each signal."""
@@ -77,26 +100,87 @@ def providers(
     Raises:
         SettingError: an ``OTEL_*`` variable with a value that cannot be used; nothing is set up then.
     """
+    chosen = find_or_make(tracer_provider, meter_provider, logger_provider)
+    install(chosen)
+    return chosen
+
+
+def check(**given: object) -> None:
+    """Whether these are providers, by the keywords of ``providers``; None is none.
+
+    Raises:
+        SettingError: one is not.
+    """
+    for keyword, provider in given.items():
+        kind, method = _KINDS[keyword]
+        if provider is not None and not callable(getattr(provider, method, None)):
+            raise SettingError(f"setting {keyword!r}: {provider!r} is not allowed; allowed: an OpenTelemetry {kind}")
+
+
+def find_or_make(
+    tracer_provider: trace.TracerProvider | None = None,
+    meter_provider: metrics.MeterProvider | None = None,
+    logger_provider: _logs.LoggerProvider | None = None,
+) -> Providers:
+    """As ``providers``, but nothing is global yet: ``install`` is to follow, or ``discard``.
+
+    Raises:
+        SettingError: an ``OTEL_*`` variable with a value that cannot be used; nothing is made then.
+    """
     given: dict[Signal, Any] = {"traces": tracer_provider, "metrics": meter_provider, "logs": logger_provider}
     with _lock:
-        if not sdk_disabled():
-            _make([signal for signal in SIGNALS if _pipelines.found(signal, given[signal]) is None])
+        missing = [signal for signal in SIGNALS if _pipelines.found(signal, given[signal]) is None]
+        if sdk_disabled():
+            missing = []
+        if missing:
+            _warn_of_configuration_file()
+            _pipelines.make(missing)
         chosen = {signal: _pipelines.found(signal, given[signal]) or current(signal) for signal in SIGNALS}
     ours = frozenset(signal for signal in SIGNALS if _pipelines.owns(signal, chosen[signal]))
-    _warn_of_shared_instance({signal: chosen[signal] for signal in SIGNALS if signal not in ours})
-    return Providers(chosen["traces"], chosen["metrics"], chosen["logs"], ours)
+    return Providers(chosen["traces"], chosen["metrics"], chosen["logs"], ours, frozenset(missing))
 
 
-def flush(providers: Providers, timeout: float = 5.0) -> None:
+def install(providers: Providers) -> None:
+    """Makes those of ours the global ones, and sees to their end at the end of the process."""
+    with _lock:
+        _pipelines.install()
+    theirs = {signal: each for signal, each in providers.by_signal().items() if signal not in providers.ours}
+    _warn_of_shared_instance(theirs)
+    start_threads()
+    fork.watch(_pipelines.deliveries, _after_fork)
+    if providers.ours:
+        _end_with_process()
+
+
+def discard(providers: Providers) -> None:
+    """Takes back what ``find_or_make`` made."""
+    with _lock:
+        _pipelines.discard(providers.made)
+
+
+def start_threads() -> None:
+    """Starts the threads on which providers are called; a forked child has none of its parent's."""
+    for name in (*SIGNALS, _LISTENING):
+        _helpers.start(name)
+
+
+def flush(providers: Providers, timeout: float = 5.0) -> bool:
     """Has everything recorded so far exported; metrics are collected twice. Never raises.
+
+    It ends sooner where nobody listens: an endpoint that has refused and never taken anything is not waited for.
 
     Args:
         providers: ours or the program's; one without ``force_flush`` is passed over.
         timeout: seconds for all of it; what takes longer goes on by itself.
+
+    Returns:
+        Whether every provider returned in time, and no export of ours failed meanwhile.
     """
     with contained("flushing"):
-        deadline = time.monotonic() + timeout
-        _run({signal: partial(_flush, each, deadline) for signal, each in _flushable(providers)}, timeout)
+        deadline, failures = time.monotonic() + timeout, export_failures()
+        calls: dict[str, Call] = {signal: partial(_flush, each, deadline) for signal, each in _flushable(providers)}
+        return not _run(calls, timeout) and export_failures() == failures
+    return False
 
 
 def shutdown(providers: Providers, timeout: float = 5.0) -> None:
@@ -107,15 +191,18 @@ def shutdown(providers: Providers, timeout: float = 5.0) -> None:
         timeout: seconds for all of it; exports still under way then are given up, and what they held is lost.
     """
     with contained("shutting down"):
-        deadline = time.monotonic() + timeout
-        calls: dict[Signal, Call] = {}
-        for signal, provider in _flushable(providers):
-            ending = _end if _pipelines.owns(signal, provider) else _flush
-            calls[signal] = partial(ending, provider, deadline)
-        _run(calls, timeout * (1 - _LEFT_FOR_CLOSING))
-        for signal in SIGNALS:
-            if signal in providers.ours:
-                _pipelines.close(signal)
+        _shutdown(_flushable(providers), timeout)
+
+
+def _shutdown(providers: list[tuple[Signal, Any]], timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    ours = [signal for signal, provider in providers if _pipelines.owns(signal, provider)]
+    calls: dict[str, Call] = {}
+    for signal, provider in providers:
+        calls[signal] = partial(_end if signal in ours else _flush, provider, deadline)
+    _run(calls, timeout * (1 - _LEFT_FOR_CLOSING))
+    for signal in ours:
+        _pipelines.close(signal)
 
 
 def send(signal: Signal, batch: Any) -> bool:
@@ -131,18 +218,22 @@ def resource(providers: Providers) -> Any:
     return next(filter(None, map(private.resource, providers.by_signal().values())), None)
 
 
+def endpoints() -> dict[str, list[str]]:
+    """Where our open exporters of each signal send to."""
+    found: dict[str, list[str]] = {}
+    for delivery in _pipelines.deliveries():
+        found.setdefault(delivery.target.signal, []).append(delivery.target.address)
+    return {signal: sorted(addresses) for signal, addresses in found.items()}
+
+
 def export_failures() -> int:
     """How many exports of ours failed in this process."""
     return _pipelines.failures()
 
 
-def _make(signals: list[Signal]) -> None:
-    if signals:
-        _warn_of_configuration_file()
-        _pipelines.make(signals)
-    for signal in SIGNALS:
-        _helpers.start(signal)
-    fork.watch(_pipelines.deliveries, _after_fork)
+@functools.cache
+def _end_with_process() -> ProcessEnd:
+    return ProcessEnd(lambda: _shutdown(_pipelines.open(), 5.0))
 
 
 def _after_fork() -> None:
@@ -175,12 +266,38 @@ def _end(provider: Any, deadline: float) -> None:
         provider.shutdown()
 
 
-def _run(calls: dict[Signal, Call], timeout: float) -> None:
-    """Makes the calls, and tells of the endpoints that keep them from returning."""
-    late = _helpers.run(calls, timeout)
+def _run(calls: dict[str, Call], timeout: float) -> set[str]:
+    """Makes the calls, and tells of the endpoints that keep them from returning. Returns whose calls have not."""
+    late = _helpers.run(calls, timeout, partial(_in_vain, set()))
     for delivery in _pipelines.deliveries():
         if delivery.target.signal in late and delivery.busy:
             delivery.warn("no answer in time")
+    return late
+
+
+def _in_vain(listening: set[str], late: Set[str]) -> bool:
+    """Nobody listens where these signals go, so that what waits for an export waits in vain.
+
+    ``listening`` keeps the endpoints that were found to listen, or were asked in vain: they are asked once.
+    """
+    waiting = [each for each in _pipelines.deliveries() if each.target.signal in late and each.busy]
+    if not waiting or not late <= {each.target.signal for each in waiting} or any(map(_has_hope, waiting)):
+        return False
+    targets = {each.target.endpoint: each.target for each in waiting}
+    if listening & targets.keys():
+        return False
+    listening.update(targets)
+    _helpers.run({_LISTENING: lambda: listening.difference_update(_deserted(targets))}, _ANSWER)
+    return not listening & targets.keys()
+
+
+def _deserted(targets: dict[str, Target]) -> list[str]:
+    return [endpoint for endpoint, target in targets.items() if not target.listens()]
+
+
+def _has_hope(delivery: Delivery[Any]) -> bool:
+    """It has delivered before, or no try has failed yet."""
+    return delivery.delivered or not delivery.troubled
 
 
 def _warn_of_shared_instance(foreign: dict[Signal, Any]) -> None:

@@ -3,17 +3,19 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from queue import SimpleQueue
-from typing import Generic, TypeVar
+from typing import Final
 
 Call = Callable[[], object]
-NameT = TypeVar("NameT", bound=str)
+
+_LOOK: Final = 0.05
+"""Seconds between two looks whether calls are waited for in vain."""
 
 _logger = logging.getLogger(__name__)
 
 
-class Helpers(Generic[NameT]):
+class Helpers:
     """One daemon thread per name, for calls that may block.
 
     They are started early: a thread that is started while the interpreter ends is refused since Python 3.12, and just
@@ -21,43 +23,61 @@ class Helpers(Generic[NameT]):
     """
 
     def __init__(self) -> None:
-        self._queues: dict[NameT, SimpleQueue[tuple[Call, threading.Event]]] = {}
+        self._queues: dict[str, SimpleQueue[tuple[Call, threading.Event]]] = {}
 
-    def start(self, name: NameT) -> None:
-        """Starts the thread of ``name`` where there is none."""
+    def start(self, name: str) -> None:
+        """Starts the thread of ``name`` where there is none.
+
+        Raises:
+            RuntimeError: there can be no thread more.
+        """
         if name not in self._queues:
-            self._queues[name] = SimpleQueue()
-            threading.Thread(
-                target=_work, args=(self._queues[name],), name=f"autogen_streamtrace-{name}", daemon=True
-            ).start()
+            calls: SimpleQueue[tuple[Call, threading.Event]] = SimpleQueue()
+            threading.Thread(target=_work, args=(calls,), name=f"autogen-streamtrace-{name}", daemon=True).start()
+            self._queues[name] = calls
 
     def after_fork(self) -> None:
-        """In the child: the parent's threads are not here, and what they were to do is not this process's."""
-        names, self._queues = list(self._queues), {}
-        for name in names:
-            self.start(name)
+        """In the child: the parent's threads are not here, and what they were to do is not this process's.
 
-    def run(self, calls: Mapping[NameT, Call], timeout: float) -> set[NameT]:
+        It gets its own when it first needs them: it may be about to execute another program.
+        """
+        self._queues = {}
+
+    def run(
+        self, calls: Mapping[str, Call], timeout: float, in_vain: Callable[[Set[str]], bool] = lambda late: False
+    ) -> set[str]:
         """Makes each call on the thread of its name, at the same time.
 
-        Returns the names whose calls have not returned after ``timeout`` seconds; these go on by themselves. What a
-        call raises is logged at DEBUG.
+        Returns the names whose calls have not returned after ``timeout`` seconds, or as soon as ``in_vain`` says of
+        them that they will not; these go on by themselves. What a call raises is logged at DEBUG.
         """
         deadline = time.monotonic() + timeout
         done = {}
         for name, call in calls.items():
-            self.start(name)
             done[name] = threading.Event()
-            self._queues[name].put((call, done[name]))
-        return {name for name, event in done.items() if not event.wait(max(0.0, deadline - time.monotonic()))}
+            try:
+                self.start(name)
+            except RuntimeError:  # the interpreter ends, in a child that has needed none so far
+                _make(call, done[name])
+            else:
+                self._queues[name].put((call, done[name]))
+        while late := {name for name, event in done.items() if not event.is_set()}:
+            left = deadline - time.monotonic()
+            if left <= 0 or in_vain(late):
+                break
+            done[min(late)].wait(min(left, _LOOK))
+        return late
 
 
 def _work(calls: SimpleQueue[tuple[Call, threading.Event]]) -> None:
     while True:
-        call, done = calls.get()
-        try:
-            call()
-        except Exception:
-            _logger.debug("a provider refused", exc_info=True)
-        finally:
-            done.set()
+        _make(*calls.get())
+
+
+def _make(call: Call, done: threading.Event) -> None:
+    try:
+        call()
+    except Exception:
+        _logger.debug("a provider refused", exc_info=True)
+    finally:
+        done.set()

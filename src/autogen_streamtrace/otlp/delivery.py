@@ -30,6 +30,8 @@ class Delivery(Generic[ResultT]):
     def __init__(self, target: Target, failure: ResultT) -> None:
         self.target = target
         self.failures = 0
+        self.delivered = False
+        """Something has arrived, from this process or its parent."""
         self._failure = failure
         self._pid = 0
         self._exporter: Any = None
@@ -49,6 +51,7 @@ class Delivery(Generic[ResultT]):
                 _note(self._trouble, f"{type(error).__name__}: {error}")
                 result = self._failure
         if result != self._failure:
+            self.delivered = True
             self._making, self._trouble = [], []
             return result
         self.failures += 1
@@ -98,6 +101,11 @@ class Delivery(Generic[ResultT]):
     def busy(self) -> bool:
         """Whether an export is under way."""
         return self._busy.locked()
+
+    @property
+    def troubled(self) -> bool:
+        """The last try has failed; it may go on trying."""
+        return bool(self._trouble)
 
     def hold(self, timeout: float) -> bool:
         """Waits up to ``timeout`` seconds for an export under way, and lets none begin until ``release``.

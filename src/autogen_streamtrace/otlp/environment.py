@@ -6,6 +6,7 @@ All else (headers, certificates, timeouts, limits, intervals) the SDK's classes 
 """
 
 import os
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import import_module
@@ -22,6 +23,8 @@ Signal = Literal["traces", "metrics", "logs"]
 GRPC: Final = "otlp_proto_grpc"
 HTTP: Final = "otlp_proto_http"
 _PROTOCOLS: Final = {"grpc": GRPC, "http/protobuf": HTTP}
+_CONNECTING: Final = 0.1
+"""Seconds in which a connection is made, or refused."""
 _DEFAULT_ENDPOINTS: Final = {GRPC: "http://localhost:4317", HTTP: "http://localhost:4318"}
 
 
@@ -36,6 +39,8 @@ class Target:
     name: str
     exporter: type[Any]
     endpoint: str
+    address: str = ""
+    """The same with the path: what tells two backends apart."""
 
     def make(self) -> Any:
         """A new exporter, by the variables as they are now."""
@@ -45,6 +50,22 @@ class Target:
         if self.name == HTTP and _first("CERTIFICATE", self.signal) and not _has_credential_provider(self.signal):
             return self.exporter(session=_session())
         return self.exporter()
+
+    def listens(self) -> bool:
+        """Whether somebody takes connections there, as far as a look can tell. May wait for a name to be resolved."""
+        if self.name not in _DEFAULT_ENDPOINTS:
+            return True
+        try:
+            url = urlsplit(self.endpoint if "://" in self.endpoint else f"//{self.endpoint}")
+            port = url.port or {"https": 443, "http": 80}.get(url.scheme)
+            if not url.hostname or port is None:
+                return True
+            socket.create_connection((url.hostname, port), _CONNECTING).close()
+        except (ConnectionRefusedError, socket.gaierror):
+            return False
+        except (OSError, ValueError):
+            return True
+        return True
 
     @property
     def protocol(self) -> str:
@@ -66,7 +87,10 @@ def targets(signal: Signal) -> list[Target]:
     variable = f"OTEL_{signal.upper()}_EXPORTER"
     names = [each.strip() for each in (os.environ.get(variable) or "otlp").split(",")]
     chosen = dict.fromkeys(_entry_point(name, signal) for name in names if name and name.lower() != "none")
-    return [Target(signal, name, _load(name, signal, variable), _endpoint(name, signal)) for name in chosen]
+    return [
+        Target(signal, name, _load(name, signal, variable), _endpoint(name, signal), _address(name, signal))
+        for name in chosen
+    ]
 
 
 def _entry_point(name: str, signal: Signal) -> str:
@@ -94,6 +118,13 @@ def _endpoint(name: str, signal: Signal) -> str:
     if name not in _DEFAULT_ENDPOINTS:
         return f"the {name} exporter"
     return _bare(_first("ENDPOINT", signal) or _DEFAULT_ENDPOINTS[name])
+
+
+def _address(name: str, signal: Signal) -> str:
+    if name not in _DEFAULT_ENDPOINTS:
+        return name
+    url = _first("ENDPOINT", signal) or _DEFAULT_ENDPOINTS[name]
+    return _bare(url).rstrip("/") + urlsplit(url).path.rstrip("/")
 
 
 def _bare(url: str) -> str:

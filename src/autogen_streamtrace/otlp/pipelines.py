@@ -69,6 +69,12 @@ class Pipeline:
     provider: Any
     deliveries: list[Delivery[Any]]
 
+    def give_up(self) -> None:
+        """Ends the provider's threads; it has nothing to export."""
+        for delivery in self.deliveries:
+            delivery.close()
+        self.provider.shutdown()
+
 
 def current(signal: Signal) -> Any:
     """The global provider of ``signal``, be it the API's placeholder."""
@@ -85,7 +91,7 @@ class Pipelines:
         self._resource: ProcessResource | None = None
 
     def make(self, signals: Iterable[Signal]) -> None:
-        """Makes a pipeline for each signal and sets it as the global one: all of them, or none.
+        """Makes a pipeline for each signal: all of them, or none. ``install`` makes them the global ones.
 
         Raises:
             SettingError: an ``OTEL_*`` variable with a value that cannot be used.
@@ -98,13 +104,25 @@ class Pipelines:
                 made[signal] = Pipeline(*_APIS[signal].make(self._resource.resource, wanted))
             except ValueError as error:
                 for each in made.values():
-                    each.provider.shutdown()
+                    each.give_up()
                 raise SettingError(f"a value of an OTEL_* variable for {signal} is not allowed: {error}") from error
         self._open.update(made)
-        for signal, pipeline in made.items():
-            # The API takes a global provider once: one that follows a shut-down one is known to our own users only.
+
+    def install(self) -> None:
+        """Makes our open providers the global ones, where there are none.
+
+        The API takes a global provider once: one that follows a shut-down one is known to our own users only.
+        """
+        for signal, pipeline in self._open.items():
             if _APIS[signal].is_placeholder(current(signal)):
                 _APIS[signal].set_global(pipeline.provider)
+
+    def discard(self, signals: Iterable[Signal]) -> None:
+        """Takes back what ``make`` made, before anybody used it."""
+        for signal in signals:
+            pipeline = self._open.pop(signal, None)
+            if pipeline is not None:
+                pipeline.give_up()
 
     def found(self, signal: Signal, given: Any = None) -> Any:
         """``given``, else our open one, else the global one; ``None`` where that is a placeholder or shut down."""
@@ -143,6 +161,10 @@ class Pipelines:
 
     def _provider(self, signal: Signal) -> Any:
         return self._open[signal].provider if signal in self._open else None
+
+    def open(self) -> list[tuple[Signal, Any]]:
+        """Our open providers."""
+        return [(signal, pipeline.provider) for signal, pipeline in self._open.items()]
 
     def deliveries(self) -> list[Delivery[Any]]:
         """The exporters of every open pipeline."""

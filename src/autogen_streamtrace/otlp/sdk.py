@@ -26,6 +26,8 @@ class TwiceCollectingMeterProvider(MeterProvider):
     single last collection would lose the count.
     """
 
+    collects_twice = True
+
     def __init__(self, readers: list[MetricReader], resource: Resource) -> None:
         super().__init__(readers, resource, shutdown_on_exit=False)
         self._readers = readers

@@ -19,19 +19,39 @@ class UnusableError(OSError):
     """A directory that cannot hold recorders; the message says what to do."""
 
 
-def base(chosen: str | None = None) -> Path:
+Chosen = str | Path | None
+"""The setting ``recorder_dir``."""
+
+
+def base(chosen: Chosen = None) -> Path:
     """The setting ``recorder_dir``, else the user's state directory.
+
+    Raises:
+        UnusableError: nothing is chosen, and this user has no home directory.
 
     Source: https://specifications.freedesktop.org/basedir-spec/latest/
     """
     if chosen:
         return Path(chosen)
     state = os.environ.get("XDG_STATE_HOME", "")
-    return Path(state if os.path.isabs(state) else Path.home() / ".local" / "state") / "autogen-streamtrace"
+    return Path(state if os.path.isabs(state) else _home() / ".local" / "state") / "autogen-streamtrace"
 
 
-def own(chosen: str | None = None) -> Path:
-    """This user's directory below ``base``: that one may be a volume that all may write to."""
+def _home() -> Path:
+    try:
+        return Path.home()
+    except (RuntimeError, KeyError):  # no HOME, and the user id has no entry in the password database
+        raise UnusableError("this user has no home directory") from None
+
+
+def own(chosen: Chosen = None) -> Path:
+    """This user's directory below ``base``: that one may be a volume that all may write to.
+
+    Raises:
+        UnusableError: there can be none.
+    """
+    if not hasattr(os, "geteuid"):
+        raise UnusableError("this platform has no user ids")
     return base(chosen) / f"recorders-{os.geteuid()}"
 
 
@@ -62,7 +82,7 @@ def check(path: Path) -> None:
         raise UnusableError(f"{path} is open to other users (mode {found.st_mode & 0o777:o}); chmod it to 700")
 
 
-def found(chosen: str | None = None) -> list[Path]:
+def found(chosen: Chosen = None) -> list[Path]:
     """The files of all recorders below a base that this user may read, oldest first."""
     files: list[tuple[float, Path]] = []
     for directory in base(chosen).glob("recorders-*"):

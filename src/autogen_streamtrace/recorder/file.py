@@ -26,6 +26,12 @@ _HIGH: Final = (4000, 900, 200, 64)
 """The descriptor is put up there: a program that closes all it has and opens its own does not get it again soon."""
 
 
+def check_locks() -> None:
+    """Raises ``UnusableError`` where this platform has no file locks."""
+    if fcntl is None:
+        raise UnusableError("this platform has no file locks")
+
+
 def lock(descriptor: int, *, shared: bool = False) -> bool:
     """Takes the file's lock; False where another process holds it. The kernel releases it when its holder dies.
 

@@ -62,15 +62,16 @@ class FlightRecorder:
         self._counters = counters
         self._confirmed = confirmed
         self._warned = False
-        self._retired = False
+        self._over = False
         self.dropped = 0
         """Streams, or their verdicts, that could not be recorded."""
         self._file: File | None = None
         for table in (counters.started, counters.ended, counters.cut):
             table.about_to_show = self.note_shown
-        self._begin()
+        self._reset()
+        self._wake()
 
-    def _begin(self) -> None:
+    def _reset(self) -> None:
         self._books = Lock()
         """Over what has left."""
         self._records: dict[int, StreamState] = {}
@@ -89,22 +90,29 @@ class FlightRecorder:
         self._left_at = self._checked_at = self._renewed_at = 0.0
         self._size = 0
         self._described: dict[str, Any] = {}
-        self._open_file()
+        self._failed = False
+        self._resting = True
+        """There is no file, for nothing has to stand in one; the next stream begins it."""
 
     # -- told by the tracker
 
     @property
     def busy(self) -> bool:
         """Rows wait to leave, or what has no row waits to be counted."""
-        return bool(self._leaving) or self._uncounted
+        return not self._resting and (bool(self._leaving) or self._uncounted)
 
     @property
     def state(self) -> int:
         """0: off · 1: recording · 2: what is told now is not recorded."""
-        return OFF if self._retired else RECORDING if self._file is not None and not self._failed else FAILING
+        if self._over:
+            return OFF
+        return RECORDING if self._resting or (self._file is not None and not self._failed) else FAILING
 
     def started(self, state: StreamState) -> None:
         """Writes a new row."""
+        if self._over:
+            return
+        self._wake()
         slot = self._take()
         if slot < 0:
             self._failed = True
@@ -116,6 +124,7 @@ class FlightRecorder:
         if self._write(self._birth(state, serial), layout.row_at(slot)):
             self._copied[slot] = state.asked + state.last
             self._records[slot] = state
+            self._wake()  # it may have begun to rest meanwhile, before it could see this one
         else:
             state.slot = -1
             heapq.heappush(self._free, slot)
@@ -151,6 +160,7 @@ class FlightRecorder:
 
     def never_started(self, counted: CounterLabels) -> None:
         """Counts a stream that never had a row."""
+        self._wake()
         with self._books:
             self._departed.add(counted)
             self._uncounted = True
@@ -166,11 +176,15 @@ class FlightRecorder:
             self._leave()
 
     def forked(self) -> None:
-        """In a child: closes the parent's file, whose lock would last as long as this process, and begins its own."""
+        """In a child: closes the parent's file, whose lock would last as long as this process.
+
+        The child begins its own at its first stream.
+        """
         if self._file is not None:
             self._file.close()
+            self._file = None
         self.dropped = 0
-        self._begin()
+        self._reset()
 
     # -- told by the exporters
 
@@ -180,8 +194,6 @@ class FlightRecorder:
             slot = self._waiting.pop(span, None)
             if slot is not None:
                 self._leaving.append(slot)
-        if self._retired:
-            self._end_if_done()
 
     def note_shown(self) -> None:
         """Attribute sets are about to be exported for the first time: who recovers them must not begin at 0 again."""
@@ -190,23 +202,46 @@ class FlightRecorder:
 
     # -- the end
 
-    def retire(self) -> None:
-        """Removes the file as soon as all that stands in it is safe."""
-        self._retired = True
-        self._end_if_done()
+    def rest(self, safe: bool) -> None:
+        """Removes the file where all that stands in it is safe, until the next stream.
+
+        Args:
+            safe: the last metrics and events have arrived.
+        """
+        self._leave()
+        with self._books:
+            self._resting = safe and self._file is not None
+            if self._resting and self._holds_something:
+                self._resting = False
+            if self._resting:
+                self._close(remove=True)
 
     def finish(self, safe: bool) -> None:
-        """The process ends; ``safe`` if its last metrics have arrived. What has not is left to a later process."""
+        """Nothing is recorded any more; ``safe`` as in ``rest``. What has not arrived is left to a later process."""
+        self._over = True
         self._leave()
+        with self._books:
+            self._close(remove=safe and not self._holds_something)
+
+    @property
+    def _holds_something(self) -> bool:
+        return bool(self._waiting or self._records or self._leaving)
+
+    def _close(self, *, remove: bool) -> None:
         file, self._file = self._file, None
         if file is not None:
-            if safe and not self._waiting and not self._records and not self._leaving:
+            if remove:
                 file.remove()
             file.close()
 
-    def _end_if_done(self) -> None:
-        if not self._waiting and not self._records:
-            self.finish(safe=True)
+    def _wake(self) -> None:
+        """Begins the file, where there is none yet."""
+        if not self._resting or self._over:
+            return
+        with self._books:
+            if self._resting:
+                self._resting = False
+                self._begin_file()
 
     # -- rows
 
@@ -284,10 +319,12 @@ class FlightRecorder:
         self._size = layout.HEADER_SIZE if self._file is None else 0
 
     def _look_after(self, now: float) -> None:
-        file = self._file  # who retires it does so in another thread
+        file = self._file  # who ends it does so in another thread
+        if self._resting or self._over:
+            return
         trouble = "there is no file" if file is None else file.trouble(self._size)
         if trouble:
-            if now - self._renewed_at >= _RENEW and not self._retired:
+            if now - self._renewed_at >= _RENEW:
                 self._renewed_at = now
                 self._complain(trouble)
                 self._renew()
@@ -315,17 +352,20 @@ class FlightRecorder:
     def _renew(self) -> None:
         """Begins a new file with every stream that is open; what waited for its export is counted as left."""
         with self._books:
+            if self._resting or self._over:
+                return
             for slot in [*self._waiting.values(), *self._leaving]:
                 self._departed.add(self._counted.pop(slot))
                 heapq.heappush(self._free, slot)
                 self.dropped += 1
             self._waiting.clear()
             self._leaving.clear()
-            file, self._file = self._file, None
-            if file is not None:
-                file.remove()
-                file.close()
-            self._open_file()
+            self._close(remove=True)
+            self._begin_file()
+
+    def _begin_file(self) -> None:
+        """Makes a file, with every stream that is open."""
+        self._open_file()
         if self._file is None:
             return
         for slot, state in list(self._records.items()):

@@ -79,6 +79,17 @@ def read(path: Path, descriptor: int | None = None) -> Orphan:
     return Orphan(path, described, layout.read_pulse(data), rows, counted, damaged, layout.read_timers(data))
 
 
+def read_header(path: Path) -> dict[str, Any]:
+    """What the header of a recorder's file describes.
+
+    Raises:
+        Unreadable: it is none, or damaged, or of a newer version.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as opened_file:
+        return layout.read_header(opened_file.read(layout.HEADER_SIZE))
+
+
 def _content(path: Path, descriptor: int | None) -> bytes:
     own = os.open(path, os.O_RDONLY | os.O_CLOEXEC) if descriptor is None else descriptor
     try:
@@ -192,7 +203,7 @@ def set_aside(path: Path, why: str) -> Path:
     return aside
 
 
-def sweep(chosen: str | None = None) -> None:
+def sweep(chosen: directory.Chosen = None) -> None:
     """Removes what processes have left that died while they made a file, or removed one."""
     for path in directory.own(chosen).glob("*"):
         try:

@@ -44,6 +44,7 @@ _METRICS: Final = (sc.M_STARTED, sc.M_ENDED, sc.M_CUT, sc.M_OPEN, sc.M_STALLED, 
 
 logger = logging.getLogger("autogen_streamtrace")
 
+Wanted = Callable[[dict[str, Any]], bool]
 Send = Callable[[Literal["traces", "metrics", "logs"], Any], bool]
 """Exports a batch of that signal; True if it has arrived."""
 
@@ -118,12 +119,15 @@ def recover(orphan: Orphan) -> Recovered:
     return Recovered(orphan, spans.ended, events.emitted, metrics, open_at_death, counted)
 
 
-def recover_all(send: Send, chosen: str | None = None) -> Iterator[tuple[Path, Recovered | None]]:
+def recover_all(
+    send: Send, chosen: directory.Chosen = None, wanted: Wanted = lambda described: True
+) -> Iterator[tuple[Path, Recovered | None]]:
     """Recovers every recorder whose owner has died: sends what it has to tell, then removes it.
 
     Args:
         send: exports; what does not arrive is left for the next time.
         chosen: the setting ``recorder_dir``.
+        wanted: says which are to be recovered, by what their headers describe; the others stay.
 
     Yields:
         Each file with what was recovered from it; None where that did not arrive, or the file could not be read.
@@ -131,10 +135,11 @@ def recover_all(send: Send, chosen: str | None = None) -> Iterator[tuple[Path, R
     orphans.sweep(chosen)
     for path in directory.found(chosen):
         try:
+            if not _is(wanted, path):
+                continue
             with orphans.held(path) as descriptor:
-                if descriptor is None:
-                    continue
-                yield path, _recover_one(path, descriptor, send)
+                if descriptor is not None:
+                    yield path, _recover_one(path, descriptor, send)
         except FileNotFoundError:
             continue  # somebody else has just recovered it
         except OSError as error:
@@ -142,7 +147,15 @@ def recover_all(send: Send, chosen: str | None = None) -> Iterator[tuple[Path, R
             yield path, None
 
 
-def dead(chosen: str | None = None) -> Iterator[tuple[Path, Recovered | None]]:
+def _is(wanted: Wanted, path: Path) -> bool:
+    """Before anybody claims it: a claim keeps its own from it."""
+    try:
+        return wanted(orphans.read_header(path))
+    except Unreadable:
+        return True  # whose it is cannot be known; nothing of it is sent, and it is set aside
+
+
+def dead(chosen: directory.Chosen = None) -> Iterator[tuple[Path, Recovered | None]]:
     """Every recorder whose owner has died, with what it has to tell; nothing is sent or removed."""
     for path in directory.found(chosen):
         try:

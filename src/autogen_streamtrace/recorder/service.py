@@ -8,8 +8,8 @@ from autogen_streamtrace import otlp
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.core.telemetry.emitter import Telemetry
-from autogen_streamtrace.recorder import directory
-from autogen_streamtrace.recorder.flight import FlightRecorder, describe
+from autogen_streamtrace.recorder import directory, file
+from autogen_streamtrace.recorder.flight import OFF, FlightRecorder, describe
 from autogen_streamtrace.recorder.recovery import recover_all
 from autogen_streamtrace.settings import Settings
 
@@ -20,54 +20,79 @@ logger = logging.getLogger("autogen_streamtrace")
 
 
 class RecorderService:
-    """Records this process, and recovers dead ones where the SDK is ours.
+    """Records this process, and recovers dead ones of the same service where the SDK is ours.
 
     Args:
         settings: of this process.
         providers: where its telemetry goes.
         telemetry: learns of the recorder, and observes it.
+
+    Raises:
+        UnusableError: there can be no recorder here.
     """
 
     def __init__(self, settings: Settings, providers: otlp.Providers, telemetry: Telemetry) -> None:
+        own = directory.own(settings.recorder_dir)
+        file.check_locks()
         self._chosen = settings.recorder_dir
-        self._ours = providers.ours
-        kept: dict[str, Any] = settings.model_dump(include={"events", "caller_endings", "max_names", "stall_after"})
-        self.recorder = telemetry.recorder = FlightRecorder(
-            directory.own(self._chosen),
-            lambda: describe(otlp.resource(providers), kept),
-            telemetry.counters,
-            confirmed="traces" in self._ours,
+        self._providers = providers
+        self._kept: dict[str, Any] = settings.model_dump(
+            include={"events", "caller_endings", "max_names", "stall_after"}
         )
         self._recovered = 0
+        self._stopped = threading.Event()
+        self.recorder = telemetry.recorder = FlightRecorder(
+            own, self._describe, telemetry.counters, confirmed="traces" in providers.ours
+        )
         telemetry.observe(
             sc.M_DROPPED, "{stream}", "Streams that could not be recorded.", lambda: self.recorder.dropped
         )
         telemetry.observe(sc.M_RECOVERED, "{stream}", "Streams of dead processes, told.", lambda: self._recovered)
-        telemetry.observe_state(
-            sc.M_RECORDER, "The flight recorder: 0 off, 1 recording, 2 failing.", lambda: self.recorder.state
-        )
+        telemetry.observe_state(sc.M_RECORDER, _STATES, lambda: self.recorder.state)
         otlp.arrivals.append(self.recorder.exported)
-        self.start()
+
+    @classmethod
+    def where_possible(
+        cls, settings: Settings, providers: otlp.Providers, telemetry: Telemetry
+    ) -> "RecorderService | None":
+        """A recorder at work; None, and a warning, where there can be none."""
+        try:
+            return cls(settings, providers, telemetry)
+        except directory.UnusableError as error:
+            telemetry.observe_state(sc.M_RECORDER, _STATES, lambda: OFF)
+            logger.warning(
+                "The flight recorder is off: %s. Streams that are open when this process dies will not be told. Set"
+                " AUTOGEN_STREAMTRACE_RECORDER_DIR to a directory of this user's, or AUTOGEN_STREAMTRACE_RECORDER to"
+                " false.",
+                error,
+            )
+            return None
 
     def start(self) -> None:
         """Starts the thread that recovers; in a forked child, once more."""
-        self._recovered = 0
-        self._stopped = threading.Event()
-        if len(self._ours) == len(otlp.SIGNALS):
-            threading.Thread(target=self._work, name="autogen-streamtrace-recovery", daemon=True).start()
+        if len(self._providers.ours) == len(otlp.SIGNALS):
+            self._recovered = 0
+            self._stopped = threading.Event()
+            with contained("starting to recover the streams of dead processes"):
+                threading.Thread(target=self._work, name="autogen-streamtrace-recovery", daemon=True).start()
 
-    def stop(self) -> None:
-        """Recovers no more."""
-        self._stopped.set()
-
-    def retire(self) -> None:
-        """Removes the recorder as soon as all that stands in it is safe."""
-        self.recorder.retire()
+    def rest(self, *, safe: bool) -> None:
+        """Leaves nothing behind where all is ``safe``, until the next stream."""
+        self.recorder.rest(safe)
 
     def finish(self, *, safe: bool) -> None:
-        """The process ends."""
-        self.stop()
+        """The process, or the watch, ends; ``safe`` if all that was told has arrived."""
+        self._stopped.set()
         self.recorder.finish(safe)
+
+    def end(self) -> None:
+        """It has nothing more to do, or never had."""
+        self.finish(safe=True)
+        if self.recorder.exported in otlp.arrivals:
+            otlp.arrivals.remove(self.recorder.exported)
+
+    def _describe(self) -> dict[str, Any]:
+        return {**describe(otlp.resource(self._providers), self._kept), "endpoints": otlp.endpoints()}
 
     def _work(self) -> None:
         stopped = self._stopped
@@ -78,12 +103,25 @@ class RecorderService:
                 return
 
     def _recover(self, stopped: threading.Event) -> None:
-        for path, found in recover_all(otlp.send, self._chosen):
+        for path, found in recover_all(otlp.send, self._chosen, self._is_own):
             if found is not None and found.streams:
                 self._recovered += found.streams
                 logger.info("Recovered %s of process %s (%s)", _streams(found.streams), found.orphan.pid, path)
             if stopped.is_set():
                 return
+
+    def _is_own(self, described: dict[str, Any]) -> bool:
+        """It is of this process's service, and its telemetry went where this one's goes."""
+        return _identity(described) == _identity(self._describe())
+
+
+_STATES: Final = "The flight recorder: 0 off, 1 recording, 2 failing."
+_SERVICE: Final = ("service.name", "service.namespace")
+
+
+def _identity(described: dict[str, Any]) -> tuple[Any, ...]:
+    resource = described.get("resource", {})
+    return (*(resource.get(name) for name in _SERVICE), described.get("endpoints"))
 
 
 def _streams(count: int) -> str:
