@@ -265,6 +265,9 @@ def test_a_child_of_a_fork_does_not_hold_its_parents_lock(state: Path) -> None:
         reads, writes = os.pipe()
         child = os.fork()
         if child == 0:
+            assert recorder()._file is None  # it may be about to execute another program
+            watch = autogen_streamtrace.Instrumentor().watch
+            assert watch is not None and watch.tracker.begin(StreamInfo("stream", "of the child")) is not None
             file = recorder()._file
             os.write(writes, f"{file.path if file else ''}\n".encode())
             os.read(reads, 0)
