@@ -164,22 +164,6 @@ def test_a_client_of_the_programs_own_lacks_nothing(caplog: pytest.LogCaptureFix
 # OpenTelemetry's
 
 SDK = listed(opentelemetry)
-FIRST = ("SPAN_PROCESSOR", "SPAN_PROCESSORS", "SPAN_LOCK", "LOG_PROCESSOR", "LOG_PROCESSORS", "LOG_LOCK")
-
-
-@pytest.mark.parametrize("name", FIRST)
-def test_a_flush_that_cannot_be_preceded_flushes(
-    name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(SDK[name], "attribute", "_of_yore")
-    with watching() as found:
-        turn(Client())
-        assert found.tracer_provider.force_flush()
-        assert found.logger_provider.force_flush()
-        assert found.outcome("chat Client") == "completed"
-        assert found.points("streamtrace.ended") == {"Client": 1, "writer": 1}
-    (warning,) = warnings(caplog)
-    assert f"has no {SDK[name]}: " in warning
 
 
 def counted(readers: list[MetricReader]) -> tuple[MeterProvider, InMemoryMetricReader]:

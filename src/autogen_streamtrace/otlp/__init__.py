@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections.abc import Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -80,7 +80,7 @@ class Providers:
     meter_provider: metrics.MeterProvider
     logger_provider: _logs.LoggerProvider
     ours: frozenset[Signal] = frozenset()
-    made: frozenset[Signal] = frozenset()
+    made: frozenset[Signal] = field(default=frozenset(), compare=False)
     """Those that were made for this, and did not exist before."""
 
     def by_signal(self) -> dict[Signal, Any]:
