@@ -139,7 +139,7 @@ def watcher_share() -> None:
 
 async def _move(tracker: Any, stop: asyncio.Event) -> None:
     while not stop.is_set():
-        for index, case in enumerate(list(tracker._attribution.open)):
+        for index, case in enumerate(tracker.judge.attribution.open):
             case.state.last = time.perf_counter()
             case.state.chunks += 1
             if index % 500 == 0:

@@ -41,6 +41,14 @@ def flattened(name: str) -> BaseException:
     return RuntimeError(f"{name}: said so\nTraceback:\nTraceback (most recent call last):\n  ...")
 
 
+class Followed(StreamState):
+    """One of which the judge's side stays known when it is settled."""
+
+    __slots__ = ("node",)
+
+    node: StreamNode
+
+
 class Streams:
     """A process's streams. Time passes by a second with each thing that happens."""
 
@@ -49,16 +57,17 @@ class Streams:
         self.records: list[StreamState] = []
         self._kept: list[BaseException] = []
         """Exceptions are told apart by where they are in memory: none may go before the last was read."""
-        self.attribution = Attribution(self.settled.append, suspect)
+        self.attribution = Attribution(suspect)
         self.now = 0.0
 
     def start(self, layer: sc.Layer, parent: StreamState | None = None, name: str = "", **info: Any) -> StreamState:
-        state = StreamState(StreamInfo(layer, name or f"the {layer}", **info), parent, 1)
+        state = Followed(StreamInfo(layer, name or f"the {layer}", **info), parent, 1)
         if layer == sc.HTTP:
             state.tail, state.timeouts = Tail(), {"read": 5.0}
         state.last = self.now
         self.records.append(state)
-        self.attribution.started(state)
+        self.settled += self.attribution.started(state)
+        state.node = self.attribution.nodes[state]
         self.now += 1
         return state
 
@@ -76,7 +85,7 @@ class Streams:
             cause = causes.CLOSED
         chunks = state.parent.chunks if state.parent is not None else 0
         self.now += 1
-        self.attribution.ended(node(state), Ending(how, self.now, cause=cause, parent_chunks=chunks, **more))
+        self.settled += self.attribution.ended(state, Ending(how, self.now, cause=cause, parent_chunks=chunks, **more))
 
     def returns(self, *records: StreamState) -> None:
         for state in records:
@@ -107,11 +116,26 @@ class Streams:
         """The end user of a server layer's stream goes away."""
         self.now += 1
         ending = Ending("closed", self.now, cause=causes.CLOSED, gone=True, shutdown=shutdown, over=False, **more)
-        self.attribution.left(node(server), ending, idle)
+        self.settled += self.attribution.client_gone(server, ending, idle)
+
+    def finishes(self, state: StreamState, at: float | None = None) -> None:
+        """Really ends."""
+        self.settled += self.attribution.finished(state, self.now if at is None else at)
+
+    def ticks(self, seconds: float = 0.0) -> None:
+        """Time passes, without any fact."""
+        self.settled += self.attribution.tick(self.now + seconds)
+
+    def loop_closes(self, ending: Ending, loop: int = 1) -> None:
+        self.settled += self.attribution.stopped(loop, ending)
+
+    def dies(self, at: float) -> None:
+        """The interpreter ends."""
+        self.settled += self.attribution.killed(at)
 
 
 def node(state: StreamState) -> StreamNode:
-    assert state.node is not None
+    assert isinstance(state, Followed)
     return state.node
 
 

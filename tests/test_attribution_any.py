@@ -37,8 +37,8 @@ def test_a_verdict_falls_at_the_readers_end_and_the_stream_is_settled_at_its_own
     assert outcomes(agent) == ["abandoned"]
     assert streams.settled == []
     assert node(agent) in streams.attribution.open
-    streams.attribution.over(node(agent), 9.0)
-    streams.attribution.over(node(agent), 10.0)
+    streams.finishes(agent, 9.0)
+    streams.finishes(agent, 10.0)
     assert streams.settled == [node(agent)]
     assert (node(agent).verdict_at, node(agent).over_at) == (2.0, 9.0)
 
@@ -101,19 +101,19 @@ def test_streams_of_a_closed_loop_are_abandoned_and_those_of_others_go_on(stream
     agent, model, http = streams.turn()
     other = streams.start("agent")
     other.loop = 2
-    streams.attribution.stopped(1, Ending("closed", 9.0, held=True, cause=causes.CLOSED))
+    streams.loop_closes(Ending("closed", 9.0, held=True, cause=causes.CLOSED))
     assert outcomes(agent, model, http) == ["abandoned"] * 3
     assert origins(agent, model, http) == ["agent"]
     assert {told(state).waiting_on for state in (agent, model, http)} == {"caller"}
     assert len(streams.settled) == 3
-    assert list(streams.attribution.open) == [node(other)]
+    assert streams.attribution.open == [node(other)]
 
 
 def test_the_interpreters_end_kills_what_is_open_and_not_what_was_finished(streams: Streams) -> None:
     agent, model, http = streams.turn()
     streams.arrives(http, DONE)
     tool = streams.start("tool", agent, "fetch")
-    streams.attribution.killed(20.0)
+    streams.dies(20.0)
     assert outcomes(agent, model, http, tool) == ["killed", "killed", "completed", "killed"]
     assert {told(state).ended_by for state in (agent, model, tool)} == {"process"}
     assert (told(agent).waiting_on, told(agent).waiting_on_name) == ("tool", "fetch")
@@ -124,7 +124,7 @@ def test_the_interpreters_end_kills_what_is_open_and_not_what_was_finished(strea
 def test_the_interpreters_end_leaves_a_verdict_that_has_fallen(streams: Streams) -> None:
     agent = streams.start("agent")
     streams.closes(agent, over=False)
-    streams.attribution.killed(20.0)
+    streams.dies(20.0)
     assert outcomes(agent) == ["abandoned"]
     assert streams.settled == [node(agent)]
 
@@ -159,16 +159,16 @@ def lives(draw: st.DrawFn) -> Streams:
         elif what == "end":
             end(draw, streams, state, shared)
         elif what == "over" and node(state).ending is not None:
-            streams.attribution.over(node(state), streams.now)
+            streams.finishes(state, streams.now)
         elif what == "tick":
             streams.now += draw(st.sampled_from([0.0, PATIENCE]))
-            streams.attribution.tick(streams.now)
+            streams.ticks()
         elif what == "stopped" and draw(st.booleans()):
-            streams.attribution.stopped(1, Ending("closed", streams.now, cause=causes.CLOSED))
+            streams.loop_closes(Ending("closed", streams.now, cause=causes.CLOSED))
     for state in draw(st.permutations(records)):
         end(draw, streams, state, shared)
-        streams.attribution.over(node(state), streams.now)
-    streams.attribution.tick(streams.now + PATIENCE)
+        streams.finishes(state, streams.now)
+    streams.ticks(PATIENCE)
     return streams
 
 
@@ -191,7 +191,7 @@ def end(draw: st.DrawFn, streams: Streams, state: StreamState, shared: list[Base
 @given(lives())
 def test_every_stream_gets_one_verdict_and_is_settled_once(streams: Streams) -> None:
     records = streams.records
-    assert sorted(map(id, streams.settled)) == sorted(id(state.node) for state in records)
+    assert sorted(map(id, streams.settled)) == sorted(id(node(state)) for state in records)
     assert not streams.attribution.open
     assert not streams.attribution.impatient
     for state in records:

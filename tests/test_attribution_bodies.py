@@ -162,6 +162,6 @@ def test_a_body_that_ended_in_silence_is_truncated_whatever_else_happens_above(s
     else:
         if ending == "goes on":
             delivers(model)
-        streams.attribution.tick(streams.now + (0 if ending == "goes on" else 60))
+        streams.ticks(0 if ending == "goes on" else 60)
     assert outcomes(http) == ["truncated"]
     assert told(http).origin

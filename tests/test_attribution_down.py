@@ -54,7 +54,7 @@ def test_a_reader_that_left_is_the_origin_and_those_below_take_its_verdict(strea
 def test_a_stopped_child_waits_for_its_parents_end_and_keeps_its_own_end_time(streams: Streams, how: str) -> None:
     agent, model, http = streams.turn()
     streams.stops(http, how)
-    streams.attribution.tick(streams.now + PATIENCE - 0.1)
+    streams.ticks(PATIENCE - 0.1)
     assert node(http).verdict is None
     assert streams.attribution.impatient
     assert streams.settled == []
@@ -69,7 +69,7 @@ def test_a_stopped_child_waits_for_its_parents_end_and_keeps_its_own_end_time(st
 def test_patience_ends(streams: Streams, how: str, outcome: str) -> None:
     agent, model, http = streams.turn()
     streams.stops(http, how)
-    streams.attribution.tick(streams.now + PATIENCE)
+    streams.ticks(PATIENCE)
     assert outcomes(http) == [outcome]
     assert told(http).origin
     streams.returns(model, agent)
@@ -80,10 +80,10 @@ def test_a_parent_that_delivers_an_item_was_not_stopped_with_its_child(streams: 
     _, model, http = streams.turn()
     delivers(model)
     streams.closes(http)
-    streams.attribution.tick(streams.now)
+    streams.ticks()
     assert node(http).verdict is None
     delivers(model)
-    streams.attribution.tick(streams.now)
+    streams.ticks()
     assert outcomes(http) == ["abandoned"]
     assert told(http).origin
 
@@ -106,7 +106,7 @@ def test_tools_and_a_teams_agents_are_concurrent_so_that_another_one_says_nothin
     streams.raises(asyncio.CancelledError(), first)
     streams.start(inner, parent)
     delivers(parent)
-    streams.attribution.tick(streams.now)
+    streams.ticks()
     assert node(first).verdict is None
     streams.raises(asyncio.CancelledError(), parent)
     assert origins(parent, first) == [outer]
@@ -147,7 +147,7 @@ def test_an_exception_after_the_terminator_is_nothing_once_patience_ends(streams
     _, _, http = streams.turn()
     streams.arrives(http, DONE)
     streams.raises(late(), http)
-    streams.attribution.tick(streams.now + PATIENCE)
+    streams.ticks(PATIENCE)
     assert outcomes(http) == ["completed"]
 
 

@@ -34,7 +34,7 @@ def test_what_is_stopped_after_the_user_left_takes_his_verdict(streams: Streams,
     streams.raises(asyncio.CancelledError(), server)
     assert says(server, agent, model, http) == [GONE] * 4
     assert origins(server, agent, model, http) == ["server"]
-    assert streams.attribution.open == {}
+    assert streams.attribution.open == []
 
 
 def test_it_falls_when_he_leaves_and_is_settled_when_the_application_is_done(streams: Streams) -> None:
@@ -162,7 +162,7 @@ def test_deep_below_one_that_is_slow_to_end_patience_is_not_needed(streams: Stre
     streams.leaves(server)
     streams.raises(asyncio.CancelledError(), http, model)
     assert says(model, http) == [GONE] * 2
-    streams.attribution.tick(streams.now + PATIENCE)
+    streams.ticks(PATIENCE)
     streams.raises(asyncio.CancelledError(), agent)
     assert says(agent) == [GONE]
 

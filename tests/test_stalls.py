@@ -23,7 +23,7 @@ def silences(stalls: Stalls, streams: Streams, times: list[float]) -> list[tuple
     """At which times the streams are told, and whether that was the first time of a silence."""
     told = []
     for now in times:
-        told += [(now, stall.first) for _, stall in stalls.look(list(streams.attribution.open), now).stalled]
+        told += [(now, stall.first) for _, stall in stalls.look(streams.attribution.open, now).stalled]
     return told
 
 
@@ -51,15 +51,15 @@ def test_an_item_begins_a_new_silence() -> None:
 def test_the_next_look_is_due_when_a_silence_can_be_told_or_begin() -> None:
     streams, stalls = Streams(), Stalls(AFTER)
     at(streams.start("model"), asked=0.0, last=3.0)
-    assert stalls.look(list(streams.attribution.open), 9.0).next == 13.0
-    assert stalls.look(list(streams.attribution.open), 13.0).next == 13.0 + AFTER / 2
+    assert stalls.look(streams.attribution.open, 9.0).next == 13.0
+    assert stalls.look(streams.attribution.open, 13.0).next == 13.0 + AFTER / 2
 
 
 def test_each_layer_of_a_turn_says_what_lies_innermost() -> None:
     streams, stalls = Streams(), Stalls(AFTER)
     for state in streams.turn():
         at(state, asked=0.0, last=0.0)
-    found = stalls.look(list(streams.attribution.open), 10.0).stalled
+    found = stalls.look(streams.attribution.open, 10.0).stalled
     assert [(each.state.layer, stall.waiting_on, stall.waiting_on_name) for each, stall in found] == [
         (layer, "http", "the http") for layer in ("agent", "model", "http")
     ]
@@ -68,7 +68,7 @@ def test_each_layer_of_a_turn_says_what_lies_innermost() -> None:
 def test_a_reader_that_holds_an_item_is_what_its_stream_waits_for() -> None:
     streams, stalls = Streams(), Stalls(AFTER)
     at(streams.start("model"), asked=1.0, last=2.0)
-    ((_, stall),) = stalls.look(list(streams.attribution.open), 12.0).stalled
+    ((_, stall),) = stalls.look(streams.attribution.open, 12.0).stalled
     assert (stall.waiting_on, stall.waiting_on_name, stall.silence) == ("caller", "", 10.0)
 
 
@@ -85,7 +85,7 @@ def test_a_silence_in_which_nothing_could_run_is_told_of_streams_that_go_on_alre
     streams, stalls = Streams(), Stalls(AFTER)
     state = at(streams.start("model"), asked=31.0, last=30.0)
     state.start, state.longest_gap = 0.0, 25.0
-    ((_, stall),) = stalls.held_up(list(streams.attribution.open), 6.0, 30.0)
+    ((_, stall),) = stalls.held_up(streams.attribution.open, 6.0, 30.0)
     assert (stall.silence, stall.loop_blocked) == (25.0, True)
 
 

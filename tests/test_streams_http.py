@@ -90,7 +90,7 @@ def fetched_sync(fault: str, read: Callable[[Any], object], **options: Any) -> S
 
 def only(seen: Seen) -> Stream:
     assert seen.layers == ["http"]
-    assert seen.one("http")["outermost"] is True
+    assert seen.one("http")["outermost"] is False
     assert seen.one("http").name == HOST
     return seen.one("http")
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from autogen_streamtrace.commands.audit.timeouts import Audit, audit
-    from autogen_streamtrace.core.tracker import OpenStream
+    from autogen_streamtrace.core.open_streams import OpenStream
     from autogen_streamtrace.instrumentor import Instrumentor, flush, instrument, uninstrument
     from autogen_streamtrace.settings import SettingError
     from autogen_streamtrace.streams import ASGIMiddleware, open_streams, trace_stream
@@ -26,7 +26,7 @@ __all__ = [
 
 _HOMES: Final = {
     "commands.audit.timeouts": ("Audit", "audit"),
-    "core.tracker": ("OpenStream",),
+    "core.open_streams": ("OpenStream",),
     "instrumentor": ("Instrumentor", "flush", "instrument", "uninstrument"),
     "settings": ("SettingError",),
     "streams": ("ASGIMiddleware", "open_streams", "trace_stream"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 from autogen_streamtrace import applied
 
 if TYPE_CHECKING:
-    from autogen_streamtrace.core.tracker import OpenStream
+    from autogen_streamtrace.core.open_streams import OpenStream
     from autogen_streamtrace.flow.server_response import App, Receive, Scope, Send
 
 Item = TypeVar("Item")

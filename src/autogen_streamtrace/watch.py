@@ -21,6 +21,7 @@ from autogen_streamtrace.core.evidence import content
 from autogen_streamtrace.core.process_end import ProcessEnd
 from autogen_streamtrace.core.telemetry.emitter import Telemetry
 from autogen_streamtrace.core.tracker import StreamTracker
+from autogen_streamtrace.core.watching.recorder import NotRecording
 from autogen_streamtrace.flushing import settle_before_flush
 from autogen_streamtrace.official import Official
 from autogen_streamtrace.patches import Patches
@@ -105,7 +106,7 @@ class Watch:
             telemetry,
             begin=self._begin,
             leave=self._leave,
-            recorder=telemetry.recorder,
+            recorder=self._recording.recorder if self._recording is not None else NotRecording(),
             stall_after=loaded.stall_after,
             captures=plan.capture != content.NOWHERE,
             suspect=limits.LimitMatcher(plan.limits).suspect,

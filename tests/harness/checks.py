@@ -107,7 +107,7 @@ def _attribution(seen: Seen, expected: int | None) -> Iterator[str]:
     if len(origins) != expected:
         yield f"origins are {origins}, expected {expected}"
     for stream in seen.streams:
-        outermost = not seen.above(stream)
+        outermost = not seen.above(stream) and stream.layer != "http"
         if stream["outermost"] != outermost:
             yield f"{stream}: outermost is {stream['outermost']}"
 
@@ -235,7 +235,7 @@ def _parents(seen: Seen, stream: Stream) -> Iterator[str]:
         parent = seen.parent(parent)
     outer = ENCLOSED_BY.get(stream.layer, set())
     found = (parent.attributes or {}).get(PREFIX + "layer") if parent is not None else None
-    if found not in outer and not stream["outermost"]:
+    if found not in outer and seen.above(stream):
         yield f"its parent is {parent.name if parent is not None else None}, not a span of {outer}"
 
 

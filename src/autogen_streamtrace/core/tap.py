@@ -64,12 +64,12 @@ async def _read(
     try:
         sent = yield
     except GeneratorExit:
-        tracker.never(info, alive.context)
+        tracker.never_started(info, alive.context)
         if alive.generator() is not None:
             await source.aclose()
         raise
     except BaseException as thrown:
-        tracker.never(info, alive.context)
+        tracker.never_started(info, alive.context)
         await source.athrow(thrown)
         raise
     state = tracker.begin(info) or StreamState.unwatched(info)
@@ -164,7 +164,7 @@ async def _ignored(tracker: StreamTracker, state: StreamState, source: Any) -> b
             raise
         return True
     finally:
-        tracker.over(state)
+        tracker.finished(state)
     return False
 
 
@@ -324,7 +324,7 @@ class _Steps:
         """The reader left it, or dropped it. Safe in a finaliser."""
         if self._state is None:
             self._state = StreamState.unwatched(self._info)
-            self._tracker.never(self._info, self._context)
+            self._tracker.never_started(self._info, self._context)
         else:
             self._tracker.end(self._state, "closed")
 

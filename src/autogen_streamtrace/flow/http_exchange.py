@@ -142,7 +142,7 @@ def _bodies(
             try:
                 await self._stream.aclose()
             finally:
-                tracker.over(self._state)
+                tracker.finished(self._state)
 
         def __del__(self) -> None:
             tracker.end(self._state, "closed")

@@ -124,7 +124,7 @@ class _Exchange(scope.Deferred):
             with contained("reading a request's headers"):
                 state.exchange = Exchange(headers.of_request(self._asgi.get("headers", ())))
             if self._gone:
-                self._tracker.left(state, idle=False, shutdown=self._shutdown)
+                self._tracker.client_gone(state, idle=False, shutdown=self._shutdown)
         return state
 
     async def receive(self) -> Message:
@@ -241,7 +241,7 @@ class _Exchange(scope.Deferred):
         if not self._gone:
             self._gone, self._shutdown = True, shutdown
             if self.state is not None:
-                self._tracker.left(self.state, idle=self._socket, shutdown=shutdown)
+                self._tracker.client_gone(self.state, idle=self._socket, shutdown=shutdown)
 
 
 def _arrived(state: StreamState, size: int, now: float) -> None:

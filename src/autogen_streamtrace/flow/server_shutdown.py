@@ -40,7 +40,7 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
         @functools.wraps(original)
         async def startup(self: Any, *args: Any, **kwargs: Any) -> Any:
             with contained("meeting a server"):
-                tracker.loops.serves(id(asyncio.get_running_loop()), lambda: self.should_exit)
+                tracker.loops.server_started(id(asyncio.get_running_loop()), lambda: self.should_exit)
                 supervision.runs_under(self.config)
             return await original(self, *args, **kwargs)
 
@@ -58,7 +58,7 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
             finally:
                 await _leave(tracker)
                 if not servers.CAPTURED_SIGNALS.of(self, True):
-                    tracker.loops.served(loop)  # no signal: the program goes on
+                    tracker.loops.server_stopped(loop)  # no signal: the program goes on
 
         return shutdown
 
@@ -99,7 +99,7 @@ def apply_worker(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -
 
 def _shuts_down(tracker: StreamTracker, grace: Timer | None) -> None:
     """The server on this event loop shuts down; gunicorn counts from the same moment."""
-    tracker.loops.serves(id(asyncio.get_running_loop()), _stopping, grace)
+    tracker.loops.server_started(id(asyncio.get_running_loop()), _stopping, grace)
     for configuration in supervision.servers:
         seconds = getattr(configuration, "graceful_timeout", None)
         if isinstance(seconds, (int, float)):

@@ -17,14 +17,14 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
-from opentelemetry.trace import Span, get_current_span
+from opentelemetry.trace import get_current_span
 
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.core.stream.state import Ending, StreamState
 from autogen_streamtrace.core.telemetry.counters import Counters
 from autogen_streamtrace.core.telemetry.counts import Attributes
-from autogen_streamtrace.core.watching.recorder import CounterLabels, Labels
+from autogen_streamtrace.core.watching.recorder import CounterLabels, Report
 from autogen_streamtrace.core.watching.supervision import process as supervision
 from autogen_streamtrace.recorder import layout
 from autogen_streamtrace.recorder.file import File
@@ -135,31 +135,31 @@ class FlightRecorder:
         if slot >= 0 and self._records.get(slot) is state:
             self._write(layout.ended(self._serials[slot], state, ending), layout.end_at(slot))
 
-    def over(self, state: StreamState, at: float) -> None:
+    def finished(self, state: StreamState, at: float) -> None:
         """Writes when it really ended."""
         slot = state.slot
         if slot >= 0 and self._records.get(slot) is state:
             self._write(layout.over(self._serials[slot], at), layout.over_at(slot))
 
-    def judged(self, state: StreamState, span: Span, attributes: Labels, counted: CounterLabels, end_ns: int) -> None:
+    def judged(self, state: StreamState, report: Report) -> None:
         """Writes a verdict; the row stays until ``exported`` says that its span is safe."""
         slot = state.slot
         if slot < 0 or self._records.get(slot) is not state:
-            self.never_started(counted)
+            self.counted(report.counted)
             return
-        context = span.get_span_context()
-        verdict = layout.Judged(context.span_id, end_ns, attributes)
+        context = report.span.get_span_context()
+        verdict = layout.Judged(context.span_id, report.end_ns, report.attributes)
         self._write(layout.judged(self._serials[slot], state, verdict), layout.end_at(slot))
-        self._counted[slot] = counted
+        self._counted[slot] = report.counted
         del self._records[slot]
         state.slot = -1
-        if self._confirmed and span.is_recording() and context.trace_flags.sampled:
+        if self._confirmed and report.span.is_recording() and context.trace_flags.sampled:
             self._waiting[context.span_id] = slot
         else:
             self._leaving.append(slot)
 
-    def never_started(self, counted: CounterLabels) -> None:
-        """Counts a stream that never had a row."""
+    def counted(self, counted: CounterLabels) -> None:
+        """Counts a stream that has no row."""
         self._wake()
         with self._books:
             self._departed.add(counted)
@@ -175,7 +175,7 @@ class FlightRecorder:
             self._left_at = now
             self._leave()
 
-    def forked(self) -> None:
+    def reset_after_fork(self) -> None:
         """In a child: closes the parent's file, whose lock would last as long as this process.
 
         The child begins its own at its first stream.

@@ -29,8 +29,6 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_s
 
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.telemetry.emitter import Telemetry
-from autogen_streamtrace.core.verdict.attribution import Attribution
-from autogen_streamtrace.core.verdict.node import StreamNode
 from autogen_streamtrace.core.watching import supervision
 from autogen_streamtrace.recorder import directory, orphans
 from autogen_streamtrace.recorder.layout import Row, Unreadable
@@ -96,17 +94,16 @@ def recover(orphan: Orphan) -> Recovered:
     orphan.counters.load(telemetry.counters)
     layers: set[str] = {row.state.layer for row in orphan.rows} | {each[sc.A_LAYER] for each in orphan.counters.started}
     telemetry.watch(lambda: 0, lambda: dict.fromkeys(layers, 0.0), list)
-    settled: list[StreamNode] = []
-    replayed = replay(orphan, Attribution(settled.append))
+    replayed = replay(orphan)
     open_at_death = len([node for node in replayed.attribution.open if node.ending is None])
-    replayed.attribution.killed(replayed.now, supervision.explains(orphan.timers, orphan.seen[0]))
+    killed = replayed.attribution.killed(replayed.now, supervision.explains(orphan.timers, orphan.seen[0]))
     seen = _iso(orphan.seen[1]) if orphan.seen[1] else ""
     for row in orphan.rows:
         telemetry.counters.start(row.state.info)
         _place(telemetry, ids, orphan, row)
         if row.judged is not None:
             telemetry.recovered(row.state, row.judged.attributes, row.judged.end_ns)
-    for node in settled:
+    for node in [*replayed.settled, *killed]:
         assert node.over_at is not None
         attributes = telemetry.attributes(node)
         if attributes[sc.A_OUTCOME] == sc.KILLED and seen:

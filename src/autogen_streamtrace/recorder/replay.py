@@ -18,35 +18,36 @@ class Replay:
     """A process's streams."""
 
     attribution: Attribution
-    nodes: dict[int, StreamNode] = field(default_factory=dict)
+    states: dict[int, StreamState] = field(default_factory=dict)
     """By serial number; those with a verdict too."""
-    rows: dict[StreamNode, Row] = field(default_factory=dict)
-    """Of the streams that are in the attribution."""
+    rows: dict[StreamState, Row] = field(default_factory=dict)
+    """Of the streams that are not settled, or were settled by the replay."""
+    settled: list[StreamNode] = field(default_factory=list)
     now: float = 0.0
     """The last moment of which anything is known, on the records' clock."""
 
 
-def replay(orphan: Orphan, attribution: Attribution) -> Replay:
+def replay(orphan: Orphan) -> Replay:
     """Lets every stream of a recorder start and end once more, as far as it had come."""
-    replayed = Replay(attribution)
+    replayed = Replay(Attribution())
+    attribution = replayed.attribution
     replayed.now = max([orphan.seen[0], *(max(r.state.last, r.state.start) for r in orphan.rows)])
-    events = []
+    endings = []
     for row in orphan.rows:
-        state = row.state
+        state = replayed.states[row.serial] = row.state
         state.parent = _parent(replayed, row.parent)
         if row.judged is not None:
-            replayed.nodes[row.serial] = state.node = _over(attribution, state)
+            attribution.adopt(state, _DONE)
             continue
-        node = replayed.nodes[row.serial] = attribution.started(state)
-        replayed.rows[node] = row
+        replayed.settled += attribution.started(state)
+        replayed.rows[state] = row
         if row.ending is not None:
-            events.append((row.ending.at, node, row))
+            endings.append((row.ending, row))
             replayed.now = max(replayed.now, row.ending.at)
-    for _, node, row in sorted(events, key=lambda event: event[0]):
-        assert row.ending is not None
-        attribution.ended(node, row.ending)
+    for ending, row in sorted(endings, key=lambda each: each[0].at):
+        replayed.settled += attribution.ended(row.state, ending)
         if row.over_at is not None:
-            attribution.over(node, row.over_at)
+            replayed.settled += attribution.finished(row.state, row.over_at)
             replayed.now = max(replayed.now, row.over_at)
     return replayed
 
@@ -54,15 +55,7 @@ def replay(orphan: Orphan, attribution: Attribution) -> Replay:
 def _parent(replayed: Replay, serial: int) -> StreamState | None:
     if not serial:
         return None
-    node = replayed.nodes.get(serial)
-    if node is None:  # it has left, or never had a row
-        unknown = StreamState(StreamInfo(sc.AGENT, ""), None, 0)
-        node = replayed.nodes[serial] = unknown.node = _over(replayed.attribution, unknown)
-    return node.state
-
-
-def _over(attribution: Attribution, state: StreamState) -> StreamNode:
-    """A stream that has its verdict: what starts under it is no outermost one, and judged alone."""
-    node = StreamNode(attribution, state, None)
-    node.verdict = _DONE
-    return node
+    if serial not in replayed.states:  # it has left, or never had a row
+        unknown = replayed.states[serial] = StreamState(StreamInfo(sc.AGENT, ""), None, 0)
+        replayed.attribution.adopt(unknown, _DONE)
+    return replayed.states[serial]

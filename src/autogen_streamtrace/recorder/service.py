@@ -41,9 +41,7 @@ class RecorderService:
         )
         self._recovered = 0
         self._stopped = threading.Event()
-        self.recorder = telemetry.recorder = FlightRecorder(
-            own, self._describe, telemetry.counters, confirmed="traces" in providers.ours
-        )
+        self.recorder = FlightRecorder(own, self._describe, telemetry.counters, confirmed="traces" in providers.ours)
         telemetry.observe(
             sc.M_DROPPED, "{stream}", "Streams that could not be recorded.", lambda: self.recorder.dropped
         )

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from autogen_streamtrace.core import semconv as sc
-from autogen_streamtrace.core.verdict.attribution import Attribution
 from autogen_streamtrace.core.verdict.node import StreamNode, doing
 from autogen_streamtrace.recorder import directory, orphans
 from autogen_streamtrace.recorder.layout import Unreadable
@@ -59,14 +58,15 @@ def _of(orphan: Orphan) -> list[list[Open]]:
     now = time.time_ns()
     patience = orphan.settings.get("stall_after", float("inf"))
     service = str(orphan.described.get("resource", {}).get("service.name", ""))
-    rows = replay(orphan, Attribution(lambda node: None)).rows
-    silences = {node: (now - node.state.nanoseconds(node.state.last)) / 1e9 for node in rows if node.ending is None}
+    replayed = replay(orphan)
+    open_now = [node for node in replayed.attribution.open if node.ending is None]
+    silences = {node: (now - node.state.nanoseconds(node.state.last)) / 1e9 for node in open_now}
     longest = _longest(silences)
     turns: dict[StreamNode, list[Open]] = {}
     for node, worst in longest.items():
         above = [each for each in _enclosing(node) if each in silences]
         told = worst if silences[worst] >= patience > silences[node] else node
-        ids = rows[node].ids
+        ids = replayed.rows[node.state].ids
         turns.setdefault(above[-1] if above else node, []).append(
             Open(
                 age=(now - node.state.start_ns) / 1e9,

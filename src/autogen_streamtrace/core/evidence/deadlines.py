@@ -45,7 +45,8 @@ def striking(error: BaseException | None) -> Deadline | None:
     if not _struck:
         return None
     try:
-        found = _struck.get(asyncio.current_task())
-    except RuntimeError:
+        task = asyncio.current_task()
+    except RuntimeError:  # no event loop runs here
         return None
+    found = _struck.get(task) if task is not None else None  # none in a callback, where the collector may run
     return found.deadline if found is not None and found.striking() else None

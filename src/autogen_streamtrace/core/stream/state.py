@@ -3,7 +3,7 @@
 import time
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span
@@ -14,9 +14,6 @@ from autogen_streamtrace.core.evidence.content import Content
 from autogen_streamtrace.core.evidence.deadlines import Deadline
 from autogen_streamtrace.core.evidence.exchange import Exchange
 from autogen_streamtrace.core.evidence.wire import Tail
-
-if TYPE_CHECKING:
-    from autogen_streamtrace.core.verdict.node import StreamNode
 
 clock: Final = time.perf_counter
 
@@ -72,8 +69,8 @@ class StreamState:
         "longest_gap",
         "longest_send",
         "loop",
-        "node",
         "output_tokens",
+        "over",
         "parent",
         "response_id",
         "response_model",
@@ -117,6 +114,8 @@ class StreamState:
         """A finish reason or a terminator was seen in what arrived."""
         self.closed = False
         """Its end has been noted."""
+        self.over = False
+        """It has also really ended: what starts now is not inside it."""
         self.failure: Cause | None = None
         """On ``tool``: what its own code raised, or its result says, where nobody raises it any more."""
         self.finish: str | None = None
@@ -134,8 +133,6 @@ class StreamState:
         self.tail: Tail | None = None
         self.tail_read = False
         self.content = info.content
-        self.node: StreamNode | None = None
-        """The judge's side of it."""
 
     @classmethod
     def unwatched(cls, info: StreamInfo) -> "StreamState":

@@ -7,10 +7,22 @@ from typing import Final
 from opentelemetry._logs import Logger, LoggerProvider, SeverityNumber
 from opentelemetry.context import Context
 from opentelemetry.metrics import MeterProvider
-from opentelemetry.trace import Span, SpanKind, Status, StatusCode, Tracer, TracerProvider, set_span_in_context
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    Span,
+    SpanKind,
+    Status,
+    StatusCode,
+    Tracer,
+    TracerProvider,
+    get_current_span,
+    set_span_in_context,
+)
 
 from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.core.evidence.content import NOWHERE, Capture, as_text
+from autogen_streamtrace.core.stream.facts import Stall
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState
 from autogen_streamtrace.core.telemetry import attributes as said
 from autogen_streamtrace.core.telemetry import sentences
@@ -20,13 +32,11 @@ from autogen_streamtrace.core.telemetry.counts import Attributes
 from autogen_streamtrace.core.telemetry.meters import GEN_AI_NAMES, Meters
 from autogen_streamtrace.core.verdict.node import StreamNode
 from autogen_streamtrace.core.verdict.rules import Verdict
-from autogen_streamtrace.core.watching.recorder import NotRecording, Recorder
-from autogen_streamtrace.core.watching.stalls import Stall
+from autogen_streamtrace.core.watching.recorder import CounterLabels, Report
 
 VERSION: Final = "0.1.0"
 
 _KINDS: Final = {sc.MODEL: SpanKind.CLIENT}
-_NOT_RECORDING: Final = NotRecording()
 
 
 class Telemetry:
@@ -60,8 +70,6 @@ class Telemetry:
         self._capture = capture
         self._baggage = Baggage(baggage or {})
         self.counters = Counters(max_names, self._baggage)
-        self.recorder: Recorder = _NOT_RECORDING
-        """Learns of each verdict before its span ends."""
         self._meters = Meters(meter_provider.get_meter(sc.SCOPE, VERSION), self.counters)
 
     def watch(
@@ -87,10 +95,15 @@ class Telemetry:
         return self._baggage.carried(info, context)
 
     def span(self, state: StreamState) -> Span:
-        """The span of a stream, started where it has not been."""
-        if state.context is not None:
-            state.span = self._start_span(state.info, state.context, state.start_ns)
-            state.context = None
+        """The span of a stream, started where it has not been.
+
+        A span processor of the program's may fail: the stream then goes by the span around it, and has none.
+        """
+        context, state.context = state.context, None
+        if context is not None:
+            state.span = NonRecordingSpan(get_current_span(context).get_span_context())
+            with contained("starting a span"):
+                state.span = self._start_span(state.info, context, state.start_ns)
         return state.span
 
     def _start_span(self, info: StreamInfo, parent: Context, start_ns: int) -> Span:
@@ -129,24 +142,34 @@ class Telemetry:
         body = sentences.of_stall(state, stall)
         self._emit(sc.E_STALL, SeverityNumber.WARN, body, told, self.span(state), time.time_ns())
 
-    def ended(self, node: StreamNode) -> None:
-        """Ends a stream's span with its verdict, counts it and tells it."""
+    def counted(self, node: StreamNode) -> Report:
+        """Counts a stream that is over, and says what is to be told of it."""
         state, verdict = node.state, node.verdict
         assert verdict is not None and node.over_at is not None
         attributes = self.attributes(node)
-        contents = said.contents(node) if state.content is not None else {}
-        end_ns = state.nanoseconds(node.over_at)
         span = self.span(state)
         counted = self.counters.end(state.info, attributes, set_span_in_context(span) if verdict.early else None)
-        self.recorder.judged(state, span, attributes, counted, end_ns)
+        return Report(span, attributes, counted, state.nanoseconds(node.over_at))
+
+    def ended(self, node: StreamNode, report: Report) -> None:
+        """Ends a stream's span and tells how it ended. What fails costs the rest nothing."""
+        state, verdict = node.state, node.verdict
+        assert verdict is not None
+        attributes, end_ns = report.attributes, report.end_ns
+        contents: Attributes = {}
+        with contained("reading contents"):
+            contents = said.contents(node) if state.content is not None else {}
         on_span = {**attributes, **as_text(contents)} if self._capture.spans else attributes
-        _end_span(state.info, span, on_span, end_ns)
-        error = self.counters.cause(verdict.error_type) if verdict.fault else ""
-        self._meters.measure(node, verdict, attributes, counted.started[sc.A_NAME], error)
-        if self._capture.events and contents:
-            self._tell_contents(state, attributes, contents, end_ns)
-            attributes |= {key: contents[key] for key in (sc.A_EXCEPTION_MESSAGE,) if key in contents}
-        self._tell(state.info, attributes, span, end_ns)
+        with contained("ending a span"):
+            _end_span(state.info, report.span, on_span, end_ns)
+        with contained("measuring a stream"):
+            error = self.counters.cause(verdict.error_type) if verdict.fault else ""
+            self._meters.measure(node, verdict, attributes, report.counted.started[sc.A_NAME], error)
+        with contained("telling how a stream ended"):
+            if self._capture.events and contents:
+                self._tell_contents(state, attributes, contents, end_ns)
+                attributes |= {key: contents[key] for key in (sc.A_EXCEPTION_MESSAGE,) if key in contents}
+            self._tell(state.info, attributes, report.span, end_ns)
 
     def recovered(self, state: StreamState, attributes: Attributes, end_ns: int) -> None:
         """Ends, counts and tells a stream of a process that has died; ``attributes`` are its span's.
@@ -164,15 +187,18 @@ class Telemetry:
         assert verdict is not None
         return self._explained(verdict, said.of_judged(node))
 
-    def never_started(self, info: StreamInfo, parent: Context, outermost: bool) -> None:
+    def never_started(self, info: StreamInfo, parent: Context, outermost: bool) -> CounterLabels:
         """Counts and tells a stream that was created and never read."""
         verdict = Verdict(sc.NEVER_STARTED, "caller", "caller", "", "never read")
         now = time.time_ns()
         span = self._start_span(info, parent, now)
         attributes = self._explained(verdict, {**said.of_verdict(verdict), sc.A_OUTERMOST: outermost, sc.A_CHUNKS: 0})
-        self.recorder.never_started(self.counters.never(info, attributes, set_span_in_context(span)))
-        _end_span(info, span, attributes, now)
-        self._tell(info, attributes, span, now)
+        counted = self.counters.never(info, attributes, set_span_in_context(span))
+        with contained("ending a span"):
+            _end_span(info, span, attributes, now)
+        with contained("telling how a stream ended"):
+            self._tell(info, attributes, span, now)
+        return counted
 
     def reset_after_fork(self) -> None:
         """After a fork: what was counted is the parent's."""

@@ -1,9 +1,9 @@
 """One line for a human being, without anything of a message's content."""
 
 from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.stream.facts import Stall
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState
 from autogen_streamtrace.core.telemetry.counts import Attributes
-from autogen_streamtrace.core.watching.stalls import Stall
 
 
 def of_ending(info: StreamInfo, attributes: Attributes) -> str:

@@ -12,7 +12,6 @@ class StreamNode:
 
     __slots__ = (
         "attempts",
-        "attribution",
         "ending",
         "exchange",
         "expires",
@@ -23,6 +22,7 @@ class StreamNode:
         "late",
         "loop_blocked",
         "loop_late",
+        "outermost",
         "over_at",
         "parent",
         "raised",
@@ -31,15 +31,18 @@ class StreamNode:
         "state",
         "verdict",
         "verdict_at",
+        "waiting_kids",
     )
 
-    def __init__(self, attribution: object, state: StreamState, parent: "StreamNode | None") -> None:
-        self.attribution = attribution
-        """Whose it is: after a fork, or a later ``instrument()``, there is another one."""
+    def __init__(self, state: StreamState, parent: "StreamNode | None") -> None:
         self.state = state
         self.parent = parent
-        self.kids: tuple[StreamNode, ...] = ()
-        """Children without a verdict, in the order in which they started."""
+        self.outermost = parent is None and state.layer != sc.HTTP
+        """No traced stream encloses it. An HTTP exchange is no turn of anybody's."""
+        self.kids: dict[StreamNode, None] = {}
+        """Children without a verdict, in the order in which they started. Other threads copy it whole."""
+        self.waiting_kids: dict[StreamNode, None] = {}
+        """Those of them that have ended, in the order in which they did."""
         self.ending: Ending | None = None
         self.verdict: Verdict | None = None
         self.verdict_at = 0.0
@@ -74,14 +77,25 @@ class StreamNode:
         return (self.heard.finish if self.heard is not None else None) or self.state.finish
 
     @property
-    def outermost(self) -> bool:
-        """No traced stream encloses it."""
-        return self.parent is None
-
-    @property
     def waiting(self) -> bool:
         """It has ended and waits for its parent's verdict."""
         return self.ending is not None and self.verdict is None
+
+    @property
+    def settled(self) -> bool:
+        """It is over and judged: nothing about it changes any more."""
+        return self.verdict is not None and self.over_at is not None
+
+    def release(self) -> None:
+        """Lets go of streams that are settled too: contexts of tasks and kept connections may hold a stream for long.
+
+        What is started inside it later belongs to the nearest stream around it that still goes on.
+        """
+        above = self.parent
+        while above is not None and above.settled:
+            above = above.parent
+        self.parent = above
+        self.state.parent = above.state if above is not None else None
 
 
 def evidence(node: StreamNode) -> Evidence:
@@ -113,7 +127,7 @@ def doing(node: StreamNode) -> tuple[sc.WaitingOn, str]:
 
 def innermost(node: StreamNode) -> tuple[sc.WaitingOn, str]:
     """The innermost operation under ``node`` that is open, or was stopped with it: its type and name."""
-    for kid in reversed(node.kids):
+    for kid in reversed(list(node.kids)):
         ending = kid.ending
         held = ending.held if ending is not None else kid.state.held
         stopped = ending is None or ending.cause is None or ending.cause.kind in ("cancelled", "closed")
@@ -133,4 +147,4 @@ def itself(state: StreamState) -> tuple[sc.WaitingOn, str]:
 def by_token(node: StreamNode) -> bool:
     """A token cancelled it, or something under it that was stopped."""
     own = node.ending is not None and node.ending.by_token
-    return own or any(by_token(kid) for kid in node.kids if kid.waiting)
+    return own or any(by_token(kid) for kid in node.waiting_kids)

@@ -67,7 +67,7 @@ class Loops:
         self._inherited.append(self._known)  # dropped, its generators would be closed by loops that never run here
         self._known = {}
 
-    def serves(self, loop: int, stopping: Callable[[], bool], grace: Timer | None = None) -> None:
+    def server_started(self, loop: int, stopping: Callable[[], bool], grace: Timer | None = None) -> None:
         """A server runs on this event loop.
 
         Args:
@@ -77,7 +77,7 @@ class Loops:
         """
         self._servers[loop] = stopping, grace
 
-    def served(self, loop: int) -> None:
+    def server_stopped(self, loop: int) -> None:
         """No server runs on this event loop any more."""
         self._servers.pop(loop, None)
 

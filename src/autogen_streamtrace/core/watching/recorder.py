@@ -17,6 +17,16 @@ class CounterLabels(NamedTuple):
     cut: Labels | None = None
 
 
+class Report(NamedTuple):
+    """What is said of a stream that is over."""
+
+    span: Span
+    attributes: Labels
+    """The span's, at its end."""
+    counted: CounterLabels
+    end_ns: int
+
+
 class Recorder(Protocol):
     """Keeps what is known of every stream where it survives the process. Never raises, never blocks for long."""
 
@@ -30,19 +40,19 @@ class Recorder(Protocol):
     def ended(self, state: StreamState, ending: Ending) -> None:
         """It ended for its reader. Called by that one."""
 
-    def over(self, state: StreamState, at: float) -> None:
+    def finished(self, state: StreamState, at: float) -> None:
         """It really ended at ``at`` on the records' clock, having ended for its reader before."""
 
-    def judged(self, state: StreamState, span: Span, attributes: Labels, counted: CounterLabels, end_ns: int) -> None:
+    def judged(self, state: StreamState, report: Report) -> None:
         """Its verdict has fallen; its span is about to end."""
 
-    def never_started(self, counted: CounterLabels) -> None:
+    def counted(self, counted: CounterLabels) -> None:
         """A stream that has no row was counted."""
 
     def copy(self, now: float) -> None:
         """Copies the progress of the open streams; called by the watcher."""
 
-    def forked(self) -> None:
+    def reset_after_fork(self) -> None:
         """In a forked child: what was recorded is the parent's."""
 
 
@@ -57,17 +67,17 @@ class NotRecording:
     def ended(self, state: StreamState, ending: Ending) -> None:
         pass
 
-    def over(self, state: StreamState, at: float) -> None:
+    def finished(self, state: StreamState, at: float) -> None:
         pass
 
-    def judged(self, state: StreamState, span: Span, attributes: Labels, counted: CounterLabels, end_ns: int) -> None:
+    def judged(self, state: StreamState, report: Report) -> None:
         pass
 
-    def never_started(self, counted: CounterLabels) -> None:
+    def counted(self, counted: CounterLabels) -> None:
         pass
 
     def copy(self, now: float) -> None:
         pass
 
-    def forked(self) -> None:
+    def reset_after_fork(self) -> None:
         pass

@@ -3,27 +3,13 @@
 from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.stream.facts import Stall
 from autogen_streamtrace.core.verdict.node import StreamNode, doing
 
 MOST: Final = 100
 """Silences that one look tells; the others are left to the next one, so that it never takes long."""
 _WARNING: Final = 0.5
 """Share of the patience after which a silent stream's event loop is asked whether it still runs."""
-
-
-class Stall(NamedTuple):
-    """A silence that is to be told."""
-
-    silence: float
-    """Seconds since the last item, or since the start."""
-    waiting_on: sc.WaitingOn
-    waiting_on_name: str
-    first: bool = True
-    """It has not been told before that this silence began."""
-    loop_blocked: bool = False
-    stack: str = ""
-    """Where the thread of the event loop stands, innermost first: file, line and function."""
 
 
 class Look(NamedTuple):

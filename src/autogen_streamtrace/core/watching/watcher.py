@@ -13,11 +13,12 @@ from types import FrameType
 from typing import Final
 
 from autogen_streamtrace.core.errors import contained
-from autogen_streamtrace.core.stream.state import clock
+from autogen_streamtrace.core.stream.facts import Stall
+from autogen_streamtrace.core.stream.state import StreamState, clock
 from autogen_streamtrace.core.verdict.node import StreamNode
 from autogen_streamtrace.core.watching.loops import Loop
 from autogen_streamtrace.core.watching.recorder import Recorder
-from autogen_streamtrace.core.watching.stalls import Stall, Stalls
+from autogen_streamtrace.core.watching.stalls import Stalls
 
 _PERIOD: Final = 0.15
 """Seconds between two rounds, at least; fewer only where a stall is shorter than eight of them."""
@@ -87,7 +88,7 @@ class Watcher:
         nodes: Callable[[], list[StreamNode]],
         waiting: Callable[[], int],
         loop: Callable[[int], Loop | None],
-        tell: Callable[[StreamNode, Stall], None],
+        tell: Callable[[StreamState, Stall], None],
         recorder: Recorder,
         stall_after: float,
     ) -> None:
@@ -120,7 +121,11 @@ class Watcher:
         """Called by whoever reads a stream when this thread is overdue.
 
         A busy event loop lets go of the interpreter often, but never for as long as another thread needs to wake up.
+        Readers keep a watcher that was stopped, of which the last round may have set the time again.
         """
+        if self._stopped:
+            self.overdue = math.inf
+            return
         self.overdue = now + _AGAIN
         time.sleep(_MOMENT)
 
@@ -170,11 +175,11 @@ class Watcher:
             return
         if now - expected >= self._stalls.after:
             for node, stall in self._stalls.held_up(nodes, expected, now):
-                self._tell(node, stall)
+                self._tell(node.state, stall)
         look = self._stalls.look(nodes, now)
         self._due = min(look.next, now + self._answer_within)
         for node, stall in look.stalled:
-            self._tell(node, self._explained(node.state.loop, stall, starved))
+            self._tell(node.state, self._explained(node.state.loop, stall, starved))
         self._ask(look.silent)
 
     def _ask(self, silent: Iterable[int]) -> None:

@@ -1,0 +1,77 @@
+"""What can be seen of a stream at the moment of its end."""
+
+from autogen_streamtrace.core.evidence import causes, deadlines
+from autogen_streamtrace.core.semconv import SERVER
+from autogen_streamtrace.core.stream.state import Ending, How, StreamState
+from autogen_streamtrace.core.watching.loops import Loops
+
+
+def read_ending(
+    state: StreamState,
+    how: How,
+    error: BaseException | None,
+    at: float,
+    loops: Loops,
+    *,
+    thrown_in: bool,
+    over: bool,
+) -> Ending:
+    """Reads it while the program's exception and its task are still there.
+
+    Args:
+        state: the stream.
+        how: how it ended for its reader.
+        error: what came out of it, where an exception did.
+        at: when, in seconds on ``clock``.
+        loops: the event loops of this process.
+        thrown_in: the reader threw the exception in.
+        over: it has also really ended.
+    """
+    if state.exchange is not None:
+        state.exchange.over(how, error, state.status, at)
+    if state.content is not None and error is not None:
+        state.content.error = str(error)
+    cause = causes.CLOSED if how == "closed" else causes.read(error) if error is not None else None
+    if state.failure is not None and error is None:
+        how, cause = "raised", state.failure
+    cancelled = cause is not None and cause.kind == "cancelled"
+    stopped = cancelled or how == "closed"
+    shutdown = (cancelled or state.layer == SERVER) and loops.shutting_down(state.loop)
+    return Ending(
+        how,
+        at,
+        held=state.held and how == "closed",
+        cause=cause,
+        thrown_in=thrown_in,
+        by_token=cancelled and _by_token(state),
+        shutdown=shutdown,
+        parent_chunks=state.parent.chunks if state.parent is not None else 0,
+        deadline=deadlines.striking(error) if stopped else None,
+        grace=loops.grace(state.loop, at) if shutdown else None,
+        over=over,
+    )
+
+
+def read_client_gone(state: StreamState, at: float, loops: Loops, *, shutdown: bool) -> Ending:
+    """The same for a server layer's stream of which the end user is gone, or was cut off by ``shutdown``."""
+    return Ending(
+        "closed",
+        at,
+        held=state.held,
+        cause=causes.CLOSED,
+        gone=True,
+        shutdown=shutdown,
+        grace=loops.grace(state.loop, at) if shutdown else None,
+        over=False,
+    )
+
+
+def _by_token(state: StreamState) -> bool:
+    """A ``CancellationToken`` of this stream or of one around it was cancelled.
+
+    It is read without its lock, which ``cancel()`` holds while it calls back.
+    """
+    link: StreamState | None = state
+    while link is not None and not getattr(link.info.token(), "_cancelled", False):
+        link = link.parent
+    return link is not None

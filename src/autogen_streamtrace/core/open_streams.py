@@ -1,0 +1,55 @@
+"""The list of what is open now, read from the streams' own records: nobody waits for the judge."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from opentelemetry.trace import get_current_span
+
+from autogen_streamtrace.core.semconv import CALLER, NONE
+from autogen_streamtrace.core.stream.state import StreamState, clock
+from autogen_streamtrace.core.verdict.node import itself
+
+
+@dataclass(frozen=True)
+class OpenStream:
+    """A stream that is open now."""
+
+    layer: str
+    name: str
+    age: float
+    """Seconds since its first read."""
+    silent_for: float
+    """Seconds since its last item."""
+    chunks: int
+    waiting_on: str
+    trace_id: str
+    span_id: str
+    """Of its span; of the span around it where its own is only made at its end, as an HTTP exchange's is."""
+
+
+def listed(open_now: Iterable[StreamState]) -> list[OpenStream]:
+    """Those of ``open_now`` that have not ended for their readers either."""
+    now = clock()
+    states = [state for state in open_now if not state.closed]
+    newest = {state.parent: state for state in states if not state.held}
+    return [_listed(state, newest, now) for state in states]
+
+
+def _listed(state: StreamState, newest: dict[StreamState | None, StreamState], now: float) -> OpenStream:
+    """One that is open, from its record and from the newest open stream in each of the others."""
+    innermost = state
+    while innermost in newest:
+        innermost = newest[innermost]
+    waiting_on = (CALLER, "") if state.held else itself(innermost)
+    context = state.span if state.context is None else get_current_span(state.context)
+    ids = context.get_span_context()
+    return OpenStream(
+        layer=state.layer,
+        name=state.name,
+        age=now - state.start,
+        silent_for=now - state.last,
+        chunks=state.chunks,
+        waiting_on=" ".join(filter(None, waiting_on)) or NONE,
+        trace_id=format(ids.trace_id, "032x"),
+        span_id=format(ids.span_id, "016x"),
+    )
