@@ -305,7 +305,11 @@ def test_the_exemplar_of_a_cut_leads_to_its_origin_among_many(sampled: Seen) -> 
 def test_our_own_health_is_exported() -> None:
     before = errors.contained_errors()
     metrics = watch(turn("ok")).metrics[1]
-    own = {name: sum(point.value for point in points) for name, points in metrics.items() if "streamtrace.instrument" in name}
+    own = {
+        name: sum(point.value for point in points)
+        for name, points in metrics.items()
+        if "streamtrace.instrument" in name
+    }
     assert own == {
         "streamtrace.instrument.names.capped": 0,
         "streamtrace.instrument.errors": before,

@@ -95,10 +95,10 @@ def probe(
     request = Request(method.upper() or ("POST" if body else "GET"), _headers(header, body), body, max_time)
     with httpx.Client() as client:
         if idle:
-            longer = replace(request, longest=most_silence + 10)
+            longer = replace(request, longest=most_silence * 1.25 + 20)
             found = idle_limit.find(via or url, most_silence, lambda asked: perform(client, asked, longer))
             verdict = judge_idle(found, known)
-            shown = [(f"{silence:g} s asked", seen) for silence, seen in found.asked]
+            shown = list(found.asked)
         else:
             direct = perform(client, url, request)
             through = perform(client, via, request) if via else None

@@ -17,6 +17,8 @@ lost in mid-response · refused: an HTTP status of 400 or more · unreachable: n
 
 CONNECT: Final = 10.0
 _TAIL: Final = 4096
+ECHOED: Final = b"data: [DONE]"
+"""The echo application's last event: without it a clean end is a cut."""
 _MOST_READS: Final = 100_000
 
 
@@ -129,7 +131,8 @@ def _read(seen: Exchange, response: httpx.Response, began: float, longest: float
     if response.status_code >= 400:
         seen.end, seen.problem = "refused", tail[:200].decode("utf-8", "replace").strip()
     else:
-        seen.end = "whole" if _finished(tail, head if seen.size > _TAIL else b"") else "unfinished"
+        finished = ECHOED in tail if seen.echo else _finished(tail, head if seen.size > _TAIL else b"")
+        seen.end = "whole" if finished else "unfinished"
 
 
 def _decoded(raw: bytes, decode: Callable[[bytes], bytes] | None) -> bytes:

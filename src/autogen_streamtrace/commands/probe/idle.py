@@ -1,8 +1,9 @@
-"""Finds after how long a silence a path cuts, by asking the echo application for longer and longer ones."""
+"""Finds how long a silence, or how long a whole response, a path bears, by asking the echo application for both."""
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, Literal
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 from autogen_streamtrace.commands.probe.exchange import Exchange
@@ -10,60 +11,90 @@ from autogen_streamtrace.commands.probe.exchange import Exchange
 SHORTEST: Final = 0.5
 """Seconds of the first silence that is asked for."""
 _GROWTH: Final = 2.0
+_PAUSE: Final = 0.5
+"""Seconds between the events of a response that is never silent for long."""
+_LONGER: Final = 1.25
+"""How much longer such a response is than the one that was cut: some timers are looked at but now and then."""
+
+Counts = Literal["silence", "duration"]
 
 
 @dataclass(frozen=True)
 class Idle:
-    """How much silence a path bears, in seconds."""
+    """How much a path bears, in seconds."""
 
     passed: float = 0.0
-    """The longest that passed."""
+    """The longest silence that passed."""
     limit: float | None = None
     """After which it cut; none where the longest that was asked for passed."""
+    counts: Counts = "silence"
+    """What the limit is of: a silence, or a whole response, however often something comes."""
     intermediary: str = ""
     problem: str = ""
     """Why nothing could be found."""
-    asked: tuple[tuple[float, Exchange], ...] = ()
-    """Every silence that was asked for, and how it went."""
+    asked: tuple[tuple[str, Exchange], ...] = ()
+    """Everything that was asked for, and how it went."""
 
 
 Ask = Callable[[str], Exchange]
 
 
 def find(url: str, longest: float, ask: Ask) -> Idle:
-    """The idle limit of the path to an echo application.
+    """The idle limit of the path to an echo application, or its limit of a whole response.
 
     A silence that is cut shows the limit itself, as the time from the last byte to the cut. It is asked for once more,
-    and the shorter of the two counts: a busy machine only adds.
+    and the shorter of the two counts: a busy machine only adds. Then a response of that time is asked for that is never
+    silent for long. Where it is cut too, the silence was not the reason.
 
     Args:
         url: of the echo application, through the path.
         longest: the longest silence that is asked for, in seconds.
         ask: sends a request.
     """
-    asked: list[tuple[float, Exchange]] = []
+    asked: list[tuple[str, Exchange]] = []
+
+    def perform(what: str, query: dict[str, float]) -> Exchange:
+        seen = ask(_with(url, query))
+        asked.append((what, seen))
+        return seen
+
     passed, silence = 0.0, min(SHORTEST, longest)
     while True:
-        seen = ask(with_silence(url, silence))
-        asked.append((silence, seen))
+        what, query = f"{silence:g} s of silence", {"chunks": 2, "pause": 0, "silence": round(silence, 3)}
+        seen = perform(what, query)
         problem = _problem(seen)
         if problem:
             return Idle(passed, problem=problem, asked=tuple(asked))
         if not _passed(seen):
-            again = ask(with_silence(url, silence))
-            asked.append((silence, again))
-            cuts = [each.silence for each in (seen, again) if not _passed(each) and not _problem(each)]
-            return Idle(passed, min(cuts), seen.intermediary, asked=tuple(asked))
+            cuts = [each for each in (seen, perform(what, query)) if _cut(each)]
+            found = _explained(
+                cuts, lambda seconds, pause: perform(f"{seconds:.1f} s of events", _paced(seconds, pause))
+            )
+            return replace(found, passed=passed, asked=tuple(asked))
         passed = silence
         if silence >= longest:
             return Idle(passed, intermediary=seen.intermediary, asked=tuple(asked))
         silence = min(longest, silence * _GROWTH)
 
 
-def with_silence(url: str, seconds: float) -> str:
-    """The echo application's URL with so much silence asked for."""
+def _explained(cuts: list[Exchange], perform: Callable[[float, float], Exchange]) -> Idle:
+    """What cut them: asks for a response that takes longer, with an event every now and then."""
+    silent = min(each.silence for each in cuts)
+    whole = min(each.ended_at for each in cuts)
+    paced = perform(max(whole * _LONGER, whole + 1.0), min(_PAUSE, silent / 3))
+    if _cut(paced):
+        return Idle(limit=min(whole, paced.ended_at), counts="duration", intermediary=cuts[0].intermediary)
+    return Idle(limit=silent, intermediary=cuts[0].intermediary)
+
+
+def _paced(seconds: float, pause: float) -> dict[str, float]:
+    return {"chunks": math.ceil(seconds / pause) + 1, "pause": round(pause, 3)}
+
+
+def _with(url: str, query: dict[str, float]) -> str:
+    """The echo application's URL with this asked for."""
     parts = urlsplit(url)
-    asked = urlencode({"chunks": 2, "pause": 0, "silence": round(seconds, 3)})
+    asked = urlencode(query)
     return urlunsplit(parts._replace(query=f"{parts.query}&{asked}" if parts.query else asked))
 
 
@@ -71,10 +102,14 @@ def _passed(seen: Exchange) -> bool:
     return seen.end == "whole"
 
 
+def _cut(seen: Exchange) -> bool:
+    return not _passed(seen) and not _problem(seen)
+
+
 def _problem(seen: Exchange) -> str:
     if seen.end == "unreachable" and seen.status is None and not seen.arrivals:
         return f"{seen.url} gives no response ({seen.problem})"
-    if seen.end == "whole" and not seen.echo:
+    if seen.end in ("whole", "unfinished") and not seen.echo:
         return f"{seen.url} is no echo application: run `autogen-streamtrace echo` behind the path"
     if seen.end == "refused" and seen.status not in (408, 502, 503, 504, 524):
         return f"{seen.url} answers with status {seen.status}"

@@ -1,5 +1,6 @@
 """What the exchanges say of the path, in one sentence. Pure."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -71,31 +72,42 @@ def judge(direct: Exchange | None, through: Exchange, unstreamed: Exchange | Non
 
 
 def judge_idle(idle: Idle, known: LimitMatcher) -> Verdict:
-    """What silence the path bears."""
+    """What silence, or what whole response, the path bears. A setting is named where its vendor names itself."""
     if idle.problem:
         return Verdict(f"The idle limit cannot be found: {idle.problem}.", True)
     if idle.limit is None:
         return Verdict(f"The path bears {idle.passed:g} s of silence, the longest that was asked for.", False)
-    limit = _of_idle(idle, known)
-    name = f": {limit.vendor}'s {limit.setting}" if limit is not None else ""
-    where = f" ({idle.intermediary} answers)" if idle.intermediary and limit is None else ""
-    passed = f"{idle.passed:g} s pass" if idle.passed else "nothing shorter was tried"
-    return Verdict(
-        f"The path cuts a stream after {idle.limit:.2f} s of silence{name}{where}; {passed}.",
-        True,
-        limit.fix if limit is not None else "",
-    )
+    limit = _of_vendor(idle, known)
+    passed = f"{idle.passed:g} s of silence pass" if idle.passed else "no shorter silence was tried"
+    if idle.counts == "silence":
+        what = f"The path cuts a stream after {idle.limit:.2f} s of silence"
+    else:
+        what = f"The path cuts a response {idle.limit:.2f} s after its start, however often something comes"
+    if limit is None:
+        where = f" ({idle.intermediary} answers)" if idle.intermediary else ""
+        return Verdict(f"{what}{where}; {passed}.", True, _FIXES[idle.counts])
+    named = f"{limit.vendor}'s {limit.setting}, or what stands next to it"
+    return Verdict(f"{what}: {named}; {passed}.", True, limit.fix)
 
 
-def _of_idle(idle: Idle, known: LimitMatcher) -> KnownLimit | None:
-    """The setting that it probably is: one whose value fits, else the one of the vendor that the headers name."""
-    assert idle.limit is not None
-    seen = Observation("disconnected", idle.limit, idle.limit + 1, 0.1, 200, idle.intermediary)
-    suspected = known.suspect(seen)
-    if suspected is not None:
-        return known.by_id[suspected.id]
-    own = (each for each in known.limits if each.intermediary and each.intermediary == idle.intermediary)
-    return next((each for each in own if each.counts == "silence"), None)
+_FIXES: Final = {
+    "silence": "raise the read timeout of what stands on the path, or send a comment such as `: ping` more often",
+    "duration": "raise the limit of the whole response, or of the whole request, of what stands on the path",
+}
+
+
+def _of_vendor(idle: Idle, known: LimitMatcher) -> KnownLimit | None:
+    """The setting of the vendor that the headers name, of this kind; of several the one whose value is nearest."""
+    own = [
+        limit
+        for limit in known.limits
+        if limit.intermediary and limit.intermediary == idle.intermediary and limit.counts == idle.counts
+    ]
+    return min(own, key=lambda limit: _distance(limit, idle.limit or 0.0), default=None)
+
+
+def _distance(limit: KnownLimit, seconds: float) -> float:
+    return min((abs(value - seconds) for value in limit.values), default=math.inf)
 
 
 def _held_back(direct: Exchange | None, through: Exchange) -> str:
