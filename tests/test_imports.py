@@ -66,7 +66,7 @@ def test_what_watches_a_stream_needs_nothing_but_the_api_and_wrapt() -> None:
 
 def test_to_instrument_imports_no_client_and_no_command() -> None:
     found = imported(INSTRUMENTED)
-    assert found & {"httpx", "httpx2", "opentelemetry.instrumentation.httpx", "typer", "rich", "click"} == set()
+    assert found & {"httpx", "httpx2", "opentelemetry.instrumentation.httpx", "pydantic", "rich", "click"} == set()
     assert [name for name in found if name.startswith("autogen_streamtrace.commands")] == []
 
 

@@ -1,17 +1,18 @@
 """The product's settings: a keyword of ``instrument()``, else ``AUTOGEN_STREAMTRACE_<NAME>`` in the environment.
 
-A setting is one line in ``Settings``; its type says what is allowed.
+A setting is one line in ``Settings`` and one in ``_READERS``, which says what is allowed. They are read without
+pydantic: importing it would take more time than all else that ``instrument()`` does.
 """
 
 import json
 import logging
+import math
 import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
-
-from pydantic import BeforeValidator, Field, ValidationError
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from typing import Any, Final, Literal, NamedTuple
 
 PREFIX: Final = "AUTOGEN_STREAMTRACE_"
 
@@ -22,35 +23,105 @@ class SettingError(ValueError):
     """A setting that cannot be used. The message names it, its value and what is allowed."""
 
 
-SomePath = Annotated[Path | None, BeforeValidator(lambda given: None if given == "" else given)]
-"""A path, as ``str`` or ``pathlib.Path``; empty counts as none."""
-
-
-class Settings(BaseSettings):
+@dataclass(frozen=True)
+class Settings:
     """What an operator may choose. An empty variable counts as unset."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_ignore_empty=True, frozen=True, extra="forbid")
+    events: Literal["turns", "all", "none"] = "turns"
+    """Whose start and end are told as log events."""
+    caller_endings: Literal["unset", "error"] = "unset"
+    """Span status of endings that the caller chose."""
+    stall_after: float = 10.0
+    """Seconds of silence that count as a stall."""
+    recorder: bool = True
+    """Keep what is known of open streams where it survives the process."""
+    recorder_dir: Path | None = None
+    """Directory of the flight recorders; by default the user's own."""
+    max_names: int = 100
+    """Values of one metric label before the rest reads ``_OTHER``."""
+    limits_file: Path | None = None
+    """A file of limits of one's own, beside the catalogue that ships."""
+    baggage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Baggage entries on spans and events, each with the values that it may have on metrics."""
 
-    events: Literal["turns", "all", "none"] = Field("turns", description="whose start and end are told as log events")
-    caller_endings: Literal["unset", "error"] = Field("unset", description="span status of endings the caller chose")
-    stall_after: float = Field(10.0, gt=0, allow_inf_nan=False, description="seconds of silence that count as a stall")
-    recorder: bool = Field(True, description="keep what is known of open streams where it survives the process")
-    recorder_dir: SomePath = Field(None, description="directory of the flight recorders; by default the user's own")
-    max_names: int = Field(100, ge=1, le=1000, description="values of one metric label before the rest reads _OTHER")
-    limits_file: SomePath = Field(None, description="a file of limits of your own, beside the catalogue that ships")
-    baggage: Annotated[dict[str, tuple[str, ...]], NoDecode, BeforeValidator(lambda given: _entries(given))] = Field(
-        {},
-        description="baggage entries on spans and events, each with the values that it may have on metrics",
-    )
+
+class _Reader(NamedTuple):
+    read: Callable[[Any], object]
+    """Makes a value of what was given; raises ``ValueError`` or ``TypeError`` where that is not allowed."""
+    allowed: str
 
 
-def _entries(given: object) -> object:
+def _one_of(*words: str) -> _Reader:
+    return _Reader(lambda given: words[words.index(given)], ", ".join(map(repr, words)))
+
+
+def _seconds(given: Any) -> float:
+    value = float(given)
+    if isinstance(given, bool) or not 0 < value < math.inf:
+        raise ValueError
+    return value
+
+
+def _whole(least: int, most: int) -> _Reader:
+    def read(given: Any) -> int:
+        value = int(given)
+        if isinstance(given, bool) or not least <= value <= most or value != float(given):
+            raise ValueError
+        return value
+
+    return _Reader(read, f"a whole number from {least} to {most}")
+
+
+_TRUTHS: Final = {
+    "true": True,
+    "1": True,
+    "yes": True,
+    "on": True,
+    "false": False,
+    "0": False,
+    "no": False,
+    "off": False,
+}
+
+
+def _truth(given: Any) -> bool:
+    if not isinstance(given, bool | int | str):
+        raise TypeError
+    return _TRUTHS[str(given).strip().lower()]
+
+
+def _path(given: Any) -> Path | None:
+    return None if given is None or given == "" else Path(given)
+
+
+def _entries(given: Any) -> dict[str, tuple[str, ...]]:
     """``tenant,plan``, a list of names, or each name with its list of values (in the environment as JSON)."""
     if isinstance(given, str):
         given = json.loads(given) if given.lstrip().startswith(("{", "[")) else given.split(",")
     if isinstance(given, list | tuple | set | frozenset):
-        return {name.strip() if isinstance(name, str) else name: () for name in given}
-    return given
+        given = dict.fromkeys(given, ())
+    entries = {name.strip(): values for name, values in given.items()}
+    if not all(isinstance(values, list | tuple | set | frozenset) for values in entries.values()):
+        raise TypeError
+    if not all(isinstance(value, str) for values in entries.values() for value in values):
+        raise TypeError
+    return {name: tuple(values) for name, values in entries.items()}
+
+
+_A_PATH: Final = _Reader(_path, "a path, as str or pathlib.Path")
+_READERS: Final = {
+    "events": _one_of("turns", "all", "none"),
+    "caller_endings": _one_of("unset", "error"),
+    "stall_after": _Reader(_seconds, "a finite number above 0"),
+    "recorder": _Reader(_truth, "true, false"),
+    "recorder_dir": _A_PATH,
+    "max_names": _whole(1, 1000),
+    "limits_file": _A_PATH,
+    "baggage": _Reader(
+        _entries, "names of baggage entries, or each name with the list of values that it may have on metrics"
+    ),
+}
+_NAMES: Final = tuple(each.name for each in fields(Settings))
 
 
 def load(**keywords: object) -> Settings:
@@ -63,12 +134,20 @@ def load(**keywords: object) -> Settings:
         SettingError: a name that does not exist, or a value that is not allowed.
     """
     _check_names(keywords)
-    _warn_of_unknown_variables()
-    values: dict[str, Any] = keywords
-    try:
-        return Settings(**values)
-    except ValidationError as error:
-        raise SettingError("; ".join(_explain(each, keywords) for each in error.errors())) from None
+    variables = {name.upper(): value for name, value in os.environ.items() if name.upper().startswith(PREFIX)}
+    _warn_of_unknown(variables)
+    given = {name: variables[variable(name)] for name in _NAMES if variables.get(variable(name))}
+    values: dict[str, Any] = {}
+    problems = []
+    for name, value in {**given, **keywords}.items():
+        try:
+            values[name] = _READERS[name].read(value)
+        except (ValueError, TypeError, LookupError, AttributeError, OverflowError):
+            source = f"setting {name!r}" + ("" if name in keywords else f" (environment variable {variable(name)})")
+            problems.append(f"{source}: {value!r} is not allowed; allowed: {_READERS[name].allowed}")
+    if problems:
+        raise SettingError("; ".join(problems))
+    return Settings(**values)
 
 
 def variable(name: str) -> str:
@@ -78,38 +157,14 @@ def variable(name: str) -> str:
 
 def _check_names(keywords: dict[str, object]) -> None:
     for name in keywords:
-        if name not in Settings.model_fields:
-            close = get_close_matches(name, Settings.model_fields, n=1)
+        if name not in _NAMES:
+            close = get_close_matches(name, _NAMES, n=1)
             hint = f" Did you mean {close[0]!r}?" if close else ""
-            raise SettingError(f"there is no setting {name!r}.{hint} Known: {', '.join(sorted(Settings.model_fields))}")
+            raise SettingError(f"there is no setting {name!r}.{hint} Known: {', '.join(sorted(_NAMES))}")
 
 
-def _warn_of_unknown_variables() -> None:
-    known = {variable(name) for name in Settings.model_fields}
-    unknown = sorted(name for name in os.environ if name.upper().startswith(PREFIX) and name.upper() not in known)
+def _warn_of_unknown(variables: Mapping[str, str]) -> None:
+    known = set(map(variable, _NAMES))
+    unknown = sorted(set(variables) - known)
     if unknown:
         _logger.warning("Ignored, no such setting: %s. Known: %s", ", ".join(unknown), ", ".join(sorted(known)))
-
-
-def _explain(problem: Any, keywords: dict[str, object]) -> str:
-    name = str(problem["loc"][0])
-    source = f"setting {name!r}" if name in keywords else f"setting {name!r} (environment variable {variable(name)})"
-    return f"{source}: {problem['input']!r} is not allowed; allowed: {_allowed(name) or problem['msg']}"
-
-
-def _allowed(name: str) -> str:
-    """What a setting's type allows, in words; empty where only the validator's own message can tell."""
-    schema = Settings.model_json_schema()["properties"][name]
-    if "enum" in schema:
-        return ", ".join(repr(each) for each in schema["enum"])
-    if name == "baggage":
-        return "names of baggage entries, or each name with the list of values that it may have on metrics"
-    if schema.get("type") == "integer" and {"minimum", "maximum"} <= schema.keys():
-        return f"a whole number from {schema['minimum']} to {schema['maximum']}"
-    if schema.get("type") == "boolean":
-        return "true, false"
-    if schema.get("type") == "number" and "exclusiveMinimum" in schema:
-        return f"a finite number above {schema['exclusiveMinimum']}"
-    if name.endswith(("_dir", "_file")):
-        return "a path, as str or pathlib.Path"
-    return ""

@@ -13,6 +13,8 @@ from autogen_streamtrace.recorder.flight import OFF, FlightRecorder, describe
 from autogen_streamtrace.recorder.recovery import recover_all
 from autogen_streamtrace.settings import Settings
 
+_KEPT: Final = ("events", "caller_endings", "max_names", "stall_after")
+"""The settings that whoever recovers this process goes by."""
 EVERY: Final = 30.0
 """Seconds between two looks for recorders that have lost their owner."""
 
@@ -36,9 +38,7 @@ class RecorderService:
         file.check_locks()
         self._chosen = settings.recorder_dir
         self._providers = providers
-        self._kept: dict[str, Any] = settings.model_dump(
-            include={"events", "caller_endings", "max_names", "stall_after"}
-        )
+        self._kept: dict[str, Any] = {name: getattr(settings, name) for name in _KEPT}
         self._recovered = 0
         self._stopped = threading.Event()
         self.recorder = FlightRecorder(own, self._describe, telemetry.counters, confirmed="traces" in providers.ours)
