@@ -6,8 +6,8 @@ import pytest
 from attribution_streams import Streams, node
 
 from autogen_streamtrace.core.stream.state import StreamState
+from autogen_streamtrace.core.watching.pulse import stack
 from autogen_streamtrace.core.watching.stalls import Stalls
-from autogen_streamtrace.core.watching.watcher import stack
 
 AFTER = 10.0
 

@@ -100,6 +100,7 @@ class Judge:
         suspect: finds the limit that would explain an ending.
         event_loops: learns that a loop was closed, and looks for such loops now and then.
         settled: is called for each stream that is over and told.
+        loop_late: says for how long an event loop was late in a time, as ``Watcher.late``.
     """
 
     def __init__(
@@ -109,11 +110,13 @@ class Judge:
         suspect: limits.Suspect,
         event_loops: Loops,
         settled: Callable[[StreamState], None],
+        loop_late: Callable[[int, float, float], float],
     ) -> None:
         self._telemetry = telemetry
         self._recorder = recorder
         self._loops = event_loops
         self._let_go = settled
+        self._loop_late = loop_late
         self._facts: SimpleQueue[Fact | _Asked] = SimpleQueue()
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._hurry = threading.Event()
@@ -259,6 +262,7 @@ class Judge:
         for node in settled:
             state = node.state
             with contained("reading what its server showed"):
+                node.loop_late = self._loop_late(state.loop, state.start, node.ended_at)
                 self._servers.settled(node)
             with contained("telling how a stream ended"):
                 report = self._telemetry.counted(node)

@@ -76,11 +76,13 @@ class StreamTracker:
         self._begin_anew()
 
     def _begin_anew(self) -> None:
-        self.judge = judge = Judge(self._telemetry, self._recorder, self._suspect, self.loops, self._settled)
+        self.judge = judge = Judge(
+            self._telemetry, self._recorder, self._suspect, self.loops, self._settled, self._loop_late
+        )
         self.watcher = Watcher(
             lambda: judge.attribution.open,
             lambda: judge.waiting,
-            self.loops.find,
+            self.loops.known,
             self._stalled,
             self._recorder,
             self._stall_after,
@@ -291,6 +293,9 @@ class StreamTracker:
     def _stalled(self, state: StreamState, stall: Stall) -> None:
         if self.judge.has_room():
             self.judge.tell(Stalled(state, stall))
+
+    def _loop_late(self, loop: int, since: float, until: float) -> float:
+        return self.watcher.late(loop, since, until)
 
     def _settled(self, state: StreamState) -> None:
         self._open.pop(state, None)

@@ -46,12 +46,13 @@ def of_verdict(verdict: Verdict) -> Attributes:
 def _of_case(node: StreamNode) -> Attributes:
     state = node.state
     assert node.over_at is not None
-    ended = node.ending.at if node.ending is not None else node.over_at
     attributes: Attributes = {
         sc.A_OUTERMOST: node.outermost,
-        sc.A_SILENCE: max(0.0, ended - state.last),
+        sc.A_SILENCE: max(0.0, node.ended_at - state.last),
         sc.A_STALLS: node.stalls,
     }
+    if node.loop_late:
+        attributes[sc.A_LOOP_LATE] = node.loop_late
     if node.stalls:
         attributes[sc.A_LOOP_BLOCKED] = node.loop_blocked
     if node.over_at > node.verdict_at:

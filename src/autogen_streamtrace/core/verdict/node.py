@@ -82,6 +82,12 @@ class StreamNode:
         return self.ending is not None and self.verdict is None
 
     @property
+    def ended_at(self) -> float:
+        """When it ended for its reader; for one that was open at the end of its process, when that was."""
+        at = self.ending.at if self.ending is not None else self.over_at
+        return self.verdict_at if at is None else at
+
+    @property
     def settled(self) -> bool:
         """It is over and judged: nothing about it changes any more."""
         return self.verdict is not None and self.over_at is not None

@@ -47,10 +47,9 @@ class Loops:
             self._known[id(loop)] = (Loop(loop, threading.get_ident()), self._sentinel(id(loop)))
         return id(loop)
 
-    def find(self, key: int) -> Loop | None:
-        """None where it was closed."""
-        known = self._known.get(key)
-        return known[0] if known is not None else None
+    def known(self) -> list[Loop]:
+        """Those that were not closed."""
+        return [loop for loop, _ in list(self._known.values())]
 
     def drop(self, key: int) -> None:
         """It was closed, and its streams have ended."""

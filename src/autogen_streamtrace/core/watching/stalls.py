@@ -16,8 +16,6 @@ class Look(NamedTuple):
     """What a look at the open streams found."""
 
     stalled: list[tuple[StreamNode, Stall]]
-    silent: set[int]
-    """Event loops of streams that are silent, if not yet for long enough."""
     next: float
     """Seconds on the records' clock: nothing changes before then unless an item arrives or a stream starts."""
 
@@ -37,7 +35,6 @@ class Stalls:
     def look(self, nodes: Iterable[StreamNode], now: float) -> Look:
         """What is to be told at ``now``, in seconds on the records' clock."""
         found: list[tuple[StreamNode, Stall]] = []
-        silent: set[int] = set()
         told: dict[StreamNode, tuple[float, float]] = {}
         soonest, early = now + self.after * _WARNING, self.after * _WARNING
         for node in nodes:
@@ -46,7 +43,6 @@ class Stalls:
             silence = now - last
             if silence < early or state.closed:
                 continue
-            silent.add(state.loop)
             since, due = self._told.get(node, (last, self.after))
             if since != last:
                 due = self.after
@@ -58,7 +54,7 @@ class Stalls:
                 told[node] = last, due
             soonest = min(soonest, last + due)
         self._told = told
-        return Look(found, silent, soonest)
+        return Look(found, soonest)
 
     def held_up(self, nodes: Iterable[StreamNode], since: float, now: float) -> list[tuple[StreamNode, Stall]]:
         """Streams that were silent while nothing in this process could run, from ``since``, and go on already."""

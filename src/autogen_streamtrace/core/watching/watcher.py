@@ -5,18 +5,18 @@ so that in the long run it takes no more than a hundredth of a core.
 """
 
 import math
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
-from types import FrameType
 from typing import Final
 
 from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.core.stream.facts import Stall
 from autogen_streamtrace.core.stream.state import StreamState, clock
 from autogen_streamtrace.core.verdict.node import StreamNode
+from autogen_streamtrace.core.watching.lateness import TOLD, Lateness
 from autogen_streamtrace.core.watching.loops import Loop
+from autogen_streamtrace.core.watching.pulse import Pulse
 from autogen_streamtrace.core.watching.recorder import Recorder
 from autogen_streamtrace.core.watching.stalls import Stalls
 
@@ -36,39 +36,6 @@ _MOMENT: Final = 0.0005
 """Seconds in which a thread that waits for the interpreter wakes up."""
 _UNANSWERED: Final = 1.0
 """Seconds without an answer after which an event loop counts as blocked, if the patience is not shorter."""
-_STACK: Final = 8192
-"""Characters of a stack at most."""
-
-
-class _Pulse:
-    """Whether one event loop answers."""
-
-    __slots__ = ("_asked", "_loop")
-
-    def __init__(self, loop: Loop) -> None:
-        self._loop = loop
-        self._asked: float | None = None
-
-    def ask(self) -> None:
-        """Asks once until the answer comes."""
-        if self._asked is None:
-            self._asked = clock()
-            try:
-                self._loop.loop.call_soon_threadsafe(self._answer)
-            except RuntimeError:  # it is closed: its streams end with it
-                self._asked = None
-
-    def unanswered(self) -> float:
-        """Seconds since it was asked, if it has not answered."""
-        asked = self._asked
-        return clock() - asked if asked is not None else 0.0
-
-    def stack(self) -> str:
-        """Where its thread stands now."""
-        return stack(sys._current_frames().get(self._loop.thread))
-
-    def _answer(self) -> None:
-        self._asked = None
 
 
 class Watcher:
@@ -77,7 +44,7 @@ class Watcher:
     Args:
         nodes: the open streams.
         waiting: how many facts wait for the judge, some of which may be of streams that are open.
-        loop: the event loop of a record's ``loop``; None where it is not known any more.
+        loops: the event loops that read streams.
         tell: takes what is stalled; it must not block.
         recorder: what survives this process.
         stall_after: seconds of silence that count as a stall.
@@ -87,25 +54,28 @@ class Watcher:
         self,
         nodes: Callable[[], list[StreamNode]],
         waiting: Callable[[], int],
-        loop: Callable[[int], Loop | None],
+        loops: Callable[[], Iterable[Loop]],
         tell: Callable[[StreamState, Stall], None],
         recorder: Recorder,
         stall_after: float,
     ) -> None:
         self._nodes = nodes
         self._waiting = waiting
-        self._loop = loop
+        self._loops = loops
         self._tell = tell
         self._recorder = recorder
         self._stalls = Stalls(stall_after)
         self._answer_within = min(_UNANSWERED, stall_after / 4)
         self._period = min(_PERIOD, stall_after / 8)
-        self._pulses: dict[int, _Pulse] = {}
+        self._pulses: dict[int, Pulse] = {}
+        self._lateness = Lateness()
         self._due = 0.0
         self._awake = threading.Event()
         self._stopped = False
         self.overdue = math.inf
         """When, on the records' clock, readers have to give way to this thread."""
+        self._expected = math.inf
+        """Since when this thread would run, if it could; infinite while it does."""
 
     def start(self) -> None:
         """Starts the thread."""
@@ -114,7 +84,8 @@ class Watcher:
     def wake(self) -> None:
         """Something is open, or waits to leave the recorder."""
         if not self._awake.is_set():
-            self.overdue = clock() + _LATE
+            self._expected = clock()
+            self.overdue = self._expected + _LATE
             self._awake.set()
 
     def give_way(self, now: float) -> None:
@@ -126,8 +97,21 @@ class Watcher:
         if self._stopped:
             self.overdue = math.inf
             return
+        if self._expected < now:
+            self._lateness.note(self._expected, now)  # nothing in this process could run
+            self._expected = now
         self.overdue = now + _AGAIN
         time.sleep(_MOMENT)
+
+    def late(self, loop: int, since: float, until: float) -> float:
+        """Seconds: the longest that an event loop was late in this time, where that is worth telling; else 0."""
+        if not loop:
+            return 0.0
+        pulse = self._pulses.get(loop)
+        silent = pulse.silent_since if pulse is not None else None
+        still = min(self._expected, math.inf if silent is None else silent)
+        longest = max(self._lateness.longest(loop, since, until), until - max(still, since))
+        return longest if longest > TOLD else 0.0
 
     def stop(self) -> None:
         """Lets the thread end."""
@@ -144,8 +128,12 @@ class Watcher:
         owed, taken, expected = 0.0, time.thread_time(), clock()
         while not self._stopped:
             now = clock()
+            self._lateness.note(self._expected, now)
+            self._expected = math.inf
             self.overdue = now + _LATE  # each write lets others run, for as long as they like
             nodes = self._nodes()
+            if nodes:
+                self._ask()
             with contained("copying what is known of open streams"):
                 self._recorder.copy(now)
             with contained("looking for stalled streams"):
@@ -153,7 +141,6 @@ class Watcher:
             if not nodes and self._idle():
                 self._awake.clear()
                 if self._idle() and not self._stopped:
-                    self._pulses.clear()
                     self.overdue = math.inf
                     self._awake.wait(_IDLE)
                 expected = clock()
@@ -162,7 +149,7 @@ class Watcher:
             owed += (taken - before) / _SHARE
             pause = max(self._period, owed * _PAID_BACK)
             owed = max(0.0, owed - pause)
-            expected = clock() + pause
+            expected = self._expected = clock() + pause
             self.overdue = expected + _LATE
             time.sleep(pause)
 
@@ -180,18 +167,15 @@ class Watcher:
         self._due = min(look.next, now + self._answer_within)
         for node, stall in look.stalled:
             self._tell(node.state, self._explained(node.state.loop, stall, starved))
-        self._ask(look.silent)
 
-    def _ask(self, silent: Iterable[int]) -> None:
-        for key in set(self._pulses) - set(silent):
-            del self._pulses[key]
-        for key in silent:
-            if key not in self._pulses:
-                loop = self._loop(key)
-                if loop is None:
-                    continue
-                self._pulses[key] = _Pulse(loop)
-            self._pulses[key].ask()
+    def _ask(self) -> None:
+        pulses = {}
+        for each in self._loops():
+            known = self._pulses.get(id(each.loop))
+            pulse = known if known is not None and known.loop is each else Pulse(each, self._lateness)
+            pulses[id(each.loop)] = pulse
+            pulse.ask()
+        self._pulses = pulses
 
     def _explained(self, key: int, stall: Stall, starved: bool) -> Stall:
         """With what the event loop does meanwhile."""
@@ -199,18 +183,3 @@ class Watcher:
         if pulse is None or pulse.unanswered() < self._answer_within:
             return stall._replace(loop_blocked=starved and key != 0)
         return stall._replace(loop_blocked=True, stack=pulse.stack())
-
-
-def stack(frame: FrameType | None) -> str:
-    """A stack as text, innermost first: file, line and function of each frame, nothing of what they hold."""
-    lines: list[str] = []
-    room = _STACK
-    while frame is not None:
-        code = frame.f_code
-        line = f"{code.co_filename}:{frame.f_lineno} in {code.co_name}"
-        room -= len(line) + 1
-        if room < 0:
-            break
-        lines.append(line)
-        frame = frame.f_back
-    return "\n".join(lines)
