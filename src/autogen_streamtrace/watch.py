@@ -112,6 +112,7 @@ class Watch:
             suspect=limits.LimitMatcher(plan.limits).suspect,
         )
         telemetry.watch(lambda: self.tracker.waiting, self.tracker.oldest, self.tracker.stalled)
+        kept.callback(telemetry.leave)
         telemetry.observe(sc.M_EXPORT_FAILURES, "{failure}", "Exports that failed.", otlp.export_failures)
         kept.callback(settle_before_flush(providers.by_signal().values(), self.tracker.settle))
         patches = Patches(self.tracker)

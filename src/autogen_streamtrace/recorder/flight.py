@@ -23,7 +23,7 @@ from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.core.stream.state import Ending, StreamState
 from autogen_streamtrace.core.telemetry.counters import Counters
-from autogen_streamtrace.core.telemetry.counts import Attributes
+from autogen_streamtrace.core.telemetry.counts import Attributes, Counter
 from autogen_streamtrace.core.watching.recorder import CounterLabels, Report
 from autogen_streamtrace.core.watching.supervision import process as supervision
 from autogen_streamtrace.recorder import layout
@@ -66,7 +66,7 @@ class FlightRecorder:
         self.dropped = 0
         """Streams, or their verdicts, that could not be recorded."""
         self._file: File | None = None
-        for table in (counters.started, counters.ended, counters.cut):
+        for table in self._tables:
             table.about_to_show = self.note_shown
         self._reset()
         self._wake()
@@ -78,13 +78,13 @@ class FlightRecorder:
         self._free: list[int] = []
         self._unused = itertools.count()
         self._serial = itertools.count(1)
-        self._serials = array("Q", bytes(8 * layout.ROWS))
-        self._copied = array("d", bytes(8 * layout.ROWS))
+        self._serials = array("Q")
+        self._copied = array("d")
         self._image = bytearray()
         self._counted: dict[int, CounterLabels] = {}
         self._waiting: dict[int, int] = {}
         self._leaving: deque[int] = deque()
-        self._departed = RetiredCounts()
+        self._departed = RetiredCounts.so_far(self._counters)
         self._uncounted = False
         self._state = 0
         self._left_at = self._checked_at = self._renewed_at = 0.0
@@ -222,6 +222,13 @@ class FlightRecorder:
         self._leave()
         with self._books:
             self._close(remove=safe and not self._holds_something)
+        for table in self._tables:
+            if table.about_to_show == self.note_shown:
+                table.about_to_show = None
+
+    @property
+    def _tables(self) -> tuple[Counter, ...]:
+        return self._counters.started, self._counters.ended, self._counters.cut
 
     @property
     def _holds_something(self) -> bool:
@@ -240,6 +247,9 @@ class FlightRecorder:
             return
         with self._books:
             if self._resting:
+                if not self._serials:  # a forked child needs none before its first stream
+                    self._serials.frombytes(bytes(8 * layout.ROWS))
+                    self._copied.frombytes(bytes(8 * layout.ROWS))
                 self._resting = False
                 self._begin_file()
 

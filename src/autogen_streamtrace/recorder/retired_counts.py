@@ -57,6 +57,14 @@ class RetiredCounts:
             retired._sums[name] = {tuple(labels.items()): value for labels, value, _ in rows if value}
         return retired
 
+    @classmethod
+    def so_far(cls, counters: Counters) -> "RetiredCounts":
+        """What was counted before a recorder began."""
+        retired = cls()
+        for name, table in CountersFile._of(counters).items():
+            retired._sums[name] = {key: value for key, value in table.values().items() if value}
+        return retired
+
     def add(self, counted: CounterLabels, amount: int = 1) -> None:
         """Adds what one stream has counted; ``amount`` -1 takes it back."""
         for name, labels in zip(_TABLES, counted, strict=True):

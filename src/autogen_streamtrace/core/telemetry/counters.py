@@ -7,7 +7,7 @@ from opentelemetry.context import Context
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.stream.state import StreamInfo
 from autogen_streamtrace.core.telemetry.baggage import Baggage
-from autogen_streamtrace.core.telemetry.counts import Attributes, CardinalityLimiter, Counter, UpDownCounter
+from autogen_streamtrace.core.telemetry.counts import Attributes, CardinalityLimiter, Tables
 from autogen_streamtrace.core.watching.recorder import CounterLabels
 
 _ENDED: Final = (sc.A_OUTCOME, sc.A_ENDED_BY, sc.A_FAULT, sc.A_ORIGIN, sc.A_OUTERMOST)
@@ -23,12 +23,14 @@ class Counters:
     Args:
         max_names: distinct values of one label, the rest reads ``_OTHER``.
         baggage: the entries that may stand on metrics.
+        tables: where they are counted.
     """
 
-    def __init__(self, max_names: int, baggage: Baggage = _NO_BAGGAGE) -> None:
+    def __init__(self, max_names: int, baggage: Baggage = _NO_BAGGAGE, tables: Tables | None = None) -> None:
         self._baggage = baggage
-        self.started, self.ended, self.cut = Counter(), Counter(), Counter()
-        self.open, self.stalled = UpDownCounter(), UpDownCounter()
+        self.tables = tables = tables or Tables()
+        self.started, self.ended, self.cut = tables.started, tables.ended, tables.cut
+        self.open, self.stalled = tables.open, tables.stalled
         self._name = {layer: CardinalityLimiter(max_names) for layer in sc.LAYERS}
         self._waiting_name = CardinalityLimiter(max_names)
         self.cause = CardinalityLimiter(max_names)
@@ -74,8 +76,7 @@ class Counters:
 
     def clear(self) -> None:
         """Forgets what was counted."""
-        for table in (self.started, self.ended, self.cut, self.open, self.stalled):
-            table.clear()
+        self.tables.clear()
 
     def _end(self, info: StreamInfo, attributes: Attributes, context: Context | None) -> CounterLabels:
         labels = self.labels(info)

@@ -41,6 +41,10 @@ class Counter:
         """Every attribute set with the time of its first export in nanoseconds since the epoch, 0 before that."""
         return {key: row.shown_ns for key, row in list(self._rows.items())}
 
+    def values(self) -> dict[Key, int]:
+        """Every attribute set with its count."""
+        return {key: row.value for key, row in list(self._rows.items())}
+
     def clear(self) -> None:
         """Forgets every attribute set."""
         self._rows.clear()
@@ -104,6 +108,45 @@ class UpDownCounter:
     def observe(self, options: CallbackOptions) -> Iterable[Observation]:
         """The callback of an observable up-down counter."""
         return [Observation(value[0], dict(key)) for key, value in list(self._rows.items())]
+
+
+class Tables:
+    """The counters of one meter provider. They go on where another application of the instrument follows."""
+
+    def __init__(self) -> None:
+        self.started, self.ended, self.cut = Counter(), Counter(), Counter()
+        self.open, self.stalled = UpDownCounter(), UpDownCounter()
+
+    def clear(self) -> None:
+        """Forgets what was counted."""
+        for table in (self.started, self.ended, self.cut, self.open, self.stalled):
+            table.clear()
+
+
+class Total:
+    """A number that only grows, though what tells it may be followed by another that begins anew."""
+
+    def __init__(self) -> None:
+        self._before = self._since = 0
+        self._value: Callable[[], int] | None = None
+
+    def follow(self, value: Callable[[], int]) -> None:
+        """``value`` tells it from now on."""
+        if self._value is not None or self._before:
+            self._before, self._since = self.read(), value()
+        self._value = value
+
+    def rest(self) -> None:
+        """Nobody tells it for now."""
+        self._before, self._since, self._value = self.read(), 0, None
+
+    def clear(self) -> None:
+        """Begins at 0."""
+        self._before = self._since = 0
+
+    def read(self) -> int:
+        """How much it is."""
+        return self._before + (self._value() - self._since if self._value is not None else 0)
 
 
 class CardinalityLimiter:

@@ -29,7 +29,7 @@ from autogen_streamtrace.core.telemetry import sentences
 from autogen_streamtrace.core.telemetry.baggage import Baggage
 from autogen_streamtrace.core.telemetry.counters import Counters
 from autogen_streamtrace.core.telemetry.counts import Attributes
-from autogen_streamtrace.core.telemetry.meters import GEN_AI_NAMES, Meters
+from autogen_streamtrace.core.telemetry.meters import GEN_AI_NAMES, Watched, meters_of
 from autogen_streamtrace.core.verdict.node import StreamNode
 from autogen_streamtrace.core.verdict.rules import Verdict
 from autogen_streamtrace.core.watching.recorder import CounterLabels, Report
@@ -69,8 +69,8 @@ class Telemetry:
         self._callers_count = caller_endings == "error"
         self._capture = capture
         self._baggage = Baggage(baggage or {})
-        self.counters = Counters(max_names, self._baggage)
-        self._meters = Meters(meter_provider.get_meter(sc.SCOPE, VERSION), self.counters)
+        self._meters = meters_of(meter_provider, sc.SCOPE, VERSION)
+        self.counters = Counters(max_names, self._baggage, self._meters.tables)
 
     def watch(
         self,
@@ -79,8 +79,11 @@ class Telemetry:
         stalled: Callable[[], list[StreamNode]],
     ) -> None:
         """Observes the tracker: facts that wait, the oldest open stream of each layer in seconds, what is stalled."""
-        self._meters.watch(waiting, oldest)
-        self._meters.watch_stalled(stalled)
+        self._meters.watch(Watched(waiting, oldest, stalled, self.counters))
+
+    def leave(self) -> None:
+        """Observes nothing any more."""
+        self._meters.leave(self.counters)
 
     def observe(self, name: str, unit: str, description: str, value: Callable[[], int]) -> None:
         """Observes a number of the instrument's own health that only grows."""
@@ -202,7 +205,7 @@ class Telemetry:
 
     def reset_after_fork(self) -> None:
         """After a fork: what was counted is the parent's."""
-        self.counters.clear()
+        self._meters.clear()
 
     def _explained(self, verdict: Verdict, attributes: Attributes) -> Attributes:
         """With ``error.type`` where the span's status is ERROR."""

@@ -1,37 +1,59 @@
 """All instruments, and what each of them records of a stream that is over."""
 
 from collections.abc import Callable, Iterable
-from typing import Final
+from functools import partial
+from typing import Final, NamedTuple
+from weakref import WeakKeyDictionary
 
 from opentelemetry.context import Context
-from opentelemetry.metrics import CallbackOptions, Histogram, Meter, Observation
+from opentelemetry.metrics import CallbackOptions, Histogram, Meter, MeterProvider, Observation
 from opentelemetry.trace import set_span_in_context
 
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.errors import contained_errors
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState
 from autogen_streamtrace.core.telemetry.counters import Counters
-from autogen_streamtrace.core.telemetry.counts import Attributes
+from autogen_streamtrace.core.telemetry.counts import Attributes, Tables, Total
 from autogen_streamtrace.core.verdict.node import StreamNode, doing
 from autogen_streamtrace.core.verdict.rules import Verdict
 
 _NO_SPAN: Final = Context()
 
 
-class Meters:
-    """All instruments."""
+class Watched(NamedTuple):
+    """What the observed instruments ask of one application of the instrument."""
 
-    def __init__(self, meter: Meter, counters: Counters) -> None:
+    waiting: Callable[[], int]
+    """Facts that wait for the judge."""
+    oldest: Callable[[], dict[str, float]]
+    """Age in seconds of the oldest open stream of each layer."""
+    stalled: Callable[[], list[StreamNode]]
+    """The streams that are stalled now."""
+    counters: Counters
+
+
+class Meters:
+    """All instruments of one meter provider: there is one of them for each.
+
+    A meter goes on calling the first callbacks of an observable instrument, and makes none twice. So the callbacks are
+    made once, and ask what is applied now.
+    """
+
+    def __init__(self, meter: Meter) -> None:
         self._meter = meter
-        self._counters = counters
-        counter = meter.create_observable_counter
-        counter(sc.M_STARTED, [counters.started.observe], "{stream}", "Streams that started.")
-        counter(sc.M_ENDED, [counters.ended.observe], "{stream}", "Streams that ended.")
-        counter(sc.M_CUT, [counters.cut.observe], "{stream}", "Early endings, each once, at its origin.")
-        meter.create_observable_up_down_counter(
-            sc.M_OPEN, [counters.open.observe], "{stream}", "Streams that are open."
-        )
-        self.count(sc.M_CAPPED, "{name}", "Label values that read _OTHER.", lambda: counters.capped)
+        self.tables = tables = Tables()
+        self._watched: Watched | None = None
+        self._layers: set[str] = set()
+        self._totals: dict[str, Total] = {}
+        self._states: dict[str, Callable[[], int] | None] = {}
+        counter, level = meter.create_observable_counter, meter.create_observable_up_down_counter
+        counter(sc.M_STARTED, [tables.started.observe], "{stream}", "Streams that started.")
+        counter(sc.M_ENDED, [tables.ended.observe], "{stream}", "Streams that ended.")
+        counter(sc.M_CUT, [tables.cut.observe], "{stream}", "Early endings, each once, at its origin.")
+        level(sc.M_OPEN, [tables.open.observe], "{stream}", "Streams that are open.")
+        level(sc.M_STALLED, [self._observe_stalled], "{stream}", "Open streams whose items have stopped.")
+        level(sc.M_QUEUE, [self._observe_waiting], "{fact}", "Facts that wait for the judge.")
+        meter.create_observable_gauge(sc.M_OLDEST, [self._observe_oldest], "s", "Age of the oldest open stream.")
         self.count(sc.M_ERRORS, "{error}", "Defects of the instrument, contained.", contained_errors)
         self._duration = self._histogram(sc.M_DURATION, sc.DURATION_EDGES, "Duration of streams.")
         self._silence = self._histogram(sc.M_SILENCE, sc.SILENCE_EDGES, "Silence before early endings.")
@@ -40,42 +62,59 @@ class Meters:
         self._caller = self._histogram(sc.M_CALLER_TIME, sc.GAP_EDGES, "Time that the reader held items.")
         self._gen_ai = _GenAi(self._histogram)
 
-    def watch(self, waiting: Callable[[], int], oldest: Callable[[], dict[str, float]]) -> None:
-        """Observes the tracker."""
+    def watch(self, watched: Watched) -> None:
+        """Observes this from now on."""
+        self._watched = watched
+        self.count(sc.M_CAPPED, "{name}", "Label values that read _OTHER.", lambda: watched.counters.capped)
 
-        def size(options: CallbackOptions) -> Iterable[Observation]:
-            return [Observation(waiting())]
+    def leave(self, counters: Counters) -> None:
+        """Observes what is applied with these counters no more; its sums stay."""
+        if self._watched is not None and self._watched.counters is counters:
+            self._watched = None
+            for name, total in self._totals.items():
+                if name != sc.M_ERRORS:
+                    total.rest()
+            self._states = dict.fromkeys(self._states)
 
-        seen: set[str] = set()
-
-        def ages(options: CallbackOptions) -> Iterable[Observation]:
-            now = oldest()
-            seen.update(now)
-            return [Observation(now.get(layer, 0.0), {sc.A_LAYER: layer}) for layer in sorted(seen)]
-
-        self._meter.create_observable_up_down_counter(sc.M_QUEUE, [size], "{fact}", "Facts that wait for the judge.")
-        self._meter.create_observable_gauge(sc.M_OLDEST, [ages], "s", "Age of the oldest open stream.")
-
-    def watch_stalled(self, stalled: Callable[[], list[StreamNode]]) -> None:
-        """Observes which streams are stalled."""
-        level = self._counters.stalled
-
-        def observe(options: CallbackOptions) -> Iterable[Observation]:
-            level.zero()
-            for node in stalled():
-                level.add(1, self._counters.waiting(node.state.info, *doing(node)))
-            return level.observe(options)
-
-        description = "Open streams whose items have stopped."
-        self._meter.create_observable_up_down_counter(sc.M_STALLED, [observe], "{stream}", description)
+    def clear(self) -> None:
+        """Forgets what was counted."""
+        self.tables.clear()
+        for total in self._totals.values():
+            total.clear()
 
     def state(self, name: str, description: str, value: Callable[[], int]) -> None:
         """An observable gauge without attributes."""
-        self._meter.create_observable_gauge(name, [lambda options: [Observation(value())]], "1", description)
+        if name not in self._states:
+            self._meter.create_observable_gauge(name, [partial(self._observe_state, name)], "1", description)
+        self._states[name] = value
 
     def count(self, name: str, unit: str, description: str, value: Callable[[], int]) -> None:
         """An observable counter without attributes."""
-        self._meter.create_observable_counter(name, [lambda options: [Observation(value())]], unit, description)
+        if name not in self._totals:
+            total = self._totals[name] = Total()
+            callback = [lambda options: [Observation(total.read())]]
+            self._meter.create_observable_counter(name, callback, unit, description)
+        self._totals[name].follow(value)
+
+    def _observe_state(self, name: str, options: CallbackOptions) -> Iterable[Observation]:
+        value = self._states[name]
+        return [Observation(value())] if value is not None else []
+
+    def _observe_waiting(self, options: CallbackOptions) -> Iterable[Observation]:
+        return [Observation(self._watched.waiting() if self._watched is not None else 0)]
+
+    def _observe_oldest(self, options: CallbackOptions) -> Iterable[Observation]:
+        now = self._watched.oldest() if self._watched is not None else {}
+        self._layers.update(now)
+        return [Observation(now.get(layer, 0.0), {sc.A_LAYER: layer}) for layer in sorted(self._layers)]
+
+    def _observe_stalled(self, options: CallbackOptions) -> Iterable[Observation]:
+        level, watched = self.tables.stalled, self._watched
+        level.zero()
+        if watched is not None:
+            for node in watched.stalled():
+                level.add(1, watched.counters.waiting(node.state.info, *doing(node)))
+        return level.observe(options)
 
     def measure(self, node: StreamNode, verdict: Verdict, attributes: Attributes, name: str, error: str) -> None:
         """Records the durations of a stream that is over, under its capped name and error type.
@@ -100,6 +139,20 @@ class Meters:
 
     def _histogram(self, name: str, edges: tuple[float, ...], description: str, unit: str = "s") -> Histogram:
         return self._meter.create_histogram(name, unit, description, explicit_bucket_boundaries_advisory=list(edges))
+
+
+_made: Final[WeakKeyDictionary[MeterProvider, Meters]] = WeakKeyDictionary()
+
+
+def meters_of(provider: MeterProvider, scope: str, version: str) -> Meters:
+    """The instruments of a provider, made where there are none."""
+    try:
+        found = _made.get(provider)
+        if found is None:
+            found = _made[provider] = Meters(provider.get_meter(scope, version))
+    except TypeError:  # it cannot be known again
+        return Meters(provider.get_meter(scope, version))
+    return found
 
 
 class _GenAi:
