@@ -9,15 +9,15 @@ import pytest
 import uvicorn
 
 from autogen_streamtrace.core import semconv as sc
-from autogen_streamtrace.core.evidence.signs import INTERMEDIARIES
+from autogen_streamtrace.core.evidence.refusals import PAGES
+from autogen_streamtrace.core.evidence.signs import INTERMEDIARIES, SERVERS
 from autogen_streamtrace.limits import CatalogueError, KnownLimit, builtin, load
 from autogen_streamtrace.limits.catalogue import TIMERS
 
 pytestmark = pytest.mark.once
 
-SERVERS = ("uvicorn", "gunicorn", "hypercorn", "granian", "daphne")
-NAMED_OTHERWISE = ("apache", "lighttpd", "litellm", "haproxy", "traefik", "node", *SERVERS)
-"""By a page of their own, or as the server that answers."""
+NAMED = {name for name, *_ in (*INTERMEDIARIES, *SERVERS, *PAGES)} | {"node"}
+"""What the telemetry calls whom a header, a page, or a server's own name tell."""
 OWN = """
 [[limit]]
 id = "gateway.idle"
@@ -51,7 +51,7 @@ def test_an_id_stands_once() -> None:
 
 def test_intermediaries_and_outcomes_are_those_of_the_telemetry() -> None:
     for limit in builtin():
-        assert limit.intermediary in ("", *(name for name, _, _ in INTERMEDIARIES), *NAMED_OTHERWISE), limit.id
+        assert limit.intermediary in {"", *NAMED}, limit.id
         assert set(limit.outcomes) <= set(sc.OUTCOMES), limit.id
 
 

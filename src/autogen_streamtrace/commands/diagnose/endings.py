@@ -74,8 +74,8 @@ class Ending:
 
     @property
     def unanswered(self) -> bool:
-        """No byte of an answer had come, or the answer was an error."""
-        return self.outcome == sc.REJECTED or (self.first is None and self.status is None)
+        """No byte of an answer had come, or the answer was an error. Of what is only counted it is not known."""
+        return self.outcome == sc.REJECTED or (self.first is None and self.status is None and self.start is not None)
 
     @property
     def waited(self) -> float | None:
@@ -92,6 +92,15 @@ class Ending:
 
 _COLUMNS: Final = tuple(Ending.__dataclass_fields__)
 _TEXTS: Final = tuple(name for name, each in Ending.__dataclass_fields__.items() if each.type in ("str", str))
+
+
+_HOST: Final = (
+    pl.when(pl.col("host").is_null() | (pl.col("host").cast(pl.String()) == ""))
+    .then(pl.when(pl.col("layer").cast(pl.String()) == sc.HTTP).then(pl.col("name").cast(pl.String())))
+    .otherwise(pl.col("host").cast(pl.String()))
+    .fill_null("")
+)
+"""The host; of counts the name, which is the same."""
 
 
 def endings(table: pl.DataFrame) -> list[Ending]:
@@ -114,6 +123,7 @@ def endings(table: pl.DataFrame) -> list[Ending]:
             trace=pl.lit(None),
             **{key: pl.col(key).cast(pl.String()).fill_null("") for key in _TEXTS},
         )
+        .with_columns(host=_HOST)
     )
     traces = frame.select("trace_high", "trace_low").rows()
     found = [Ending(*row) for row in frame.select(_COLUMNS).iter_rows()]
@@ -164,7 +174,7 @@ def others(table: pl.DataFrame) -> dict[Place, Others]:
     said = words.group_by("trace_low").agg(words=pl.col("chunks").sum(), models=pl.len())
     frame = told.join(said, on="trace_low", how="left").select(
         pl.col("layer").cast(pl.String()),
-        pl.col("host").cast(pl.String()).fill_null(""),
+        _HOST,
         pl.coalesce(pl.col("intermediaries").cast(pl.String()), pl.col("intermediary").cast(pl.String())).fill_null(""),
         "early",
         "longest_gap",

@@ -1,6 +1,6 @@
 """What the looks look at: endings that nothing explains yet, what the other streams bore, who is named. No I/O."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -76,14 +76,18 @@ class Scene:
         self.left = list(endings)
         self.known = known
         self._others = others
-        self._named: dict[Place, tuple[str, ...]] = {}
-        named: dict[Place, Counter[str]] = {}
+        self._usual: dict[Place, tuple[str, ...]] = {}
+        self._pages: dict[Place, tuple[str, ...]] = {}
+        named: dict[Place, Counter[str]] = defaultdict(Counter)
+        pages: dict[Place, Counter[str]] = defaultdict(Counter)
+        for place, seen in others.items():
+            named[place] += seen.via
         for ending in self.left:
-            seen = named.setdefault(ending.place, Counter())
-            seen.update({*ending.via, *filter(None, [ending.page])})
-        for place in {*named, *others}:
-            seen = named.get(place, Counter()) + (others[place].via if place in others else Counter())
-            self._named[place] = tuple(name for name, _ in seen.most_common())
+            named[ending.place].update(ending.via)
+            pages[ending.place].update(filter(None, [ending.page]))
+        for place in {*named, *pages}:
+            self._usual[place] = tuple(name for name, _ in named[place].most_common())
+            self._pages[place] = tuple(name for name in pages[place] if name not in named[place])
 
     def beside(self, place: Place) -> Others:
         """What the other streams of a place bore."""
@@ -93,7 +97,16 @@ class Scene:
         """Who stands in between, as far as this ending, or other answers of its place, name them."""
         if ending.page:
             return (ending.page,)
-        return ending.via or self._named.get(ending.place, ())
+        if ending.via:
+            return ending.via
+        if ending.status is not None:  # its own headers name nobody: then only who shows in refusals alone may be there
+            return self._pages.get(ending.place, ())
+        return self._usual.get(ending.place, ()) or self._by_suspicion(ending)
+
+    def _by_suspicion(self, ending: Ending) -> tuple[str, ...]:
+        """Of counts nothing is known but the limit: the process suspected it by the headers."""
+        limit = self.known.by_id.get(ending.limit) if ending.end is None else None
+        return (limit.intermediary,) if limit is not None and limit.intermediary and not limit.hidden else ()
 
     def taken(self, causes: Iterable[Cause]) -> Iterator[Cause]:
         """The causes, as they come, with their endings taken out of what is left."""

@@ -6,25 +6,29 @@ Of whom, what went on beside it tells.
 import math
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from autogen_streamtrace.commands.diagnose import evidence
-from autogen_streamtrace.commands.diagnose.advice import GENERAL
 from autogen_streamtrace.commands.diagnose.endings import Ending, Place, quantile, side
+from autogen_streamtrace.commands.diagnose.general import GENERAL
 from autogen_streamtrace.commands.diagnose.scene import FEW, MANY, Cause, Scene
 from autogen_streamtrace.core import semconv as sc
 
-INSTANT: Final = 0.5
-"""Seconds within which all of it ends."""
+INSTANTS: Final = (0.5, 1.5, 4.0)
+"""Seconds within which all of it is seen to end: a process that is busy sees it late."""
+LEAST: Final = 60.0
+"""Seconds over which endings count as spread, at the least."""
 CHANCE: Final = -18.0
 """Logarithm of the probability below which so many at once are no chance."""
 SURVIVE: Final = 0.1
 """Share of those that were open and may have gone on."""
 AFTERWARDS: Final = 30.0
 """Seconds in which what follows is looked for."""
-ABREAST: Final = 1.0
-"""Seconds: streams that started, or fell silent, so closely together end together by any timer."""
+TIGHTER: Final = 1.5
+"""How much more starts, durations and silences have to spread than the ends: else any timer ends them together."""
+SILENT: Final = 1.0
+"""Seconds of silence below which it is no timer's."""
 _DOWN: Final = frozenset({502, 503})
 
 
@@ -51,21 +55,22 @@ def moments(scene: Scene) -> Iterator[Cause]:
 
 
 def _moments(group: list[Ending]) -> Iterator[_Moment]:
-    """The instants at which far more ended than otherwise."""
+    """The instants at which far more ended than otherwise, the least probable first."""
     ordered = sorted(group, key=lambda each: each.end or 0.0)
-    ends = [each.end or 0.0 for each in ordered]
-    spread = max(ends[-1] - ends[0], 60.0) if ends else 60.0
-    at = 0
-    while at < len(ends):
-        until = bisect_left(ends, ends[at] + INSTANT)
-        count = until - at
-        if count >= FEW and _chance(count, (len(ends) - count) * INSTANT / spread, len(ends)) < CHANCE:
-            best = max(range(at, until), key=lambda start: bisect_left(ends, ends[start] + INSTANT) - start)
-            until = bisect_left(ends, ends[best] + INSTANT)
-            yield _Moment(ordered[best:until], ends[best], ends[until - 1])
-            at = until
-        else:
-            at += 1
+    while len(ordered) >= FEW:
+        ends = [each.end or 0.0 for each in ordered]
+        spread = max(ends[-1] - ends[0], LEAST)
+        found = []
+        for instant in INSTANTS:
+            for at, end in enumerate(ends):
+                count = bisect_left(ends, end + instant) - at
+                if count >= FEW:
+                    found.append((_chance(count, (len(ends) - count) * instant / spread, len(ends)), at, count))
+        chance, at, count = min(found, default=(0.0, 0, 0))
+        if chance >= CHANCE:
+            return
+        yield _Moment(ordered[at : at + count], ends[at], ends[at + count - 1])
+        ordered = [*ordered[:at], *ordered[at + count :]]
 
 
 def _chance(count: int, expected: float, places: int) -> float:
@@ -75,19 +80,20 @@ def _chance(count: int, expected: float, places: int) -> float:
 
 
 def _everything(scene: Scene, place: Place, moment: _Moment) -> bool:
-    """What had been open went with it, and no timer made the members abreast."""
+    """What had been open went with it, and the clock fits more tightly than any timer."""
+    ends = _spread(each.end or 0.0 for each in moment.members)
     starts = sorted(each.start or 0.0 for each in moment.members)
     silences = sorted(each.waited or 0.0 for each in moment.members)
-    if _middle_spread(starts) < ABREAST or (
-        silences[len(silences) // 2] > ABREAST and _middle_spread(silences) < ABREAST
-    ):
+    durations = [each.duration or 0.0 for each in moment.members]
+    timers = [starts, durations, *([silences] if quantile(silences, 0.5) > SILENT else [])]
+    if any(_spread(values) < TIGHTER * max(ends, 0.1) for values in timers):
         return False
-    before = quantile(starts, 0.9)
-    survived = scene.beside(place).open_between(before, moment.until + INSTANT)
+    survived = scene.beside(place).open_between(quantile(starts, 0.9), moment.until + INSTANTS[0])
     return survived <= SURVIVE * len(moment.members)
 
 
-def _middle_spread(ordered: Sequence[float]) -> float:
+def _spread(values: Iterable[float]) -> float:
+    ordered = sorted(values)
     return quantile(ordered, 0.9) - quantile(ordered, 0.1)
 
 
@@ -166,7 +172,7 @@ def _afterwards(scene: Scene, place: Place, moment: _Moment) -> _After:
     refused, unreached = [], []
     for each in scene.left:
         begun = each.start
-        after = begun is not None and moment.at - INSTANT < begun <= min(well, moment.at + AFTERWARDS)
+        after = begun is not None and moment.at - INSTANTS[0] < begun <= min(well, moment.at + AFTERWARDS)
         if each.place != place or not after or id(each) in members:
             continue
         if _unreached(each) or (each.outcome == sc.DISCONNECTED and each.unanswered):

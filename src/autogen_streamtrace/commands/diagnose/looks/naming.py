@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple, Protocol
 
 from autogen_streamtrace.commands.diagnose import evidence
-from autogen_streamtrace.commands.diagnose.advice import GENERAL
 from autogen_streamtrace.commands.diagnose.clusters import Cluster
 from autogen_streamtrace.commands.diagnose.endings import Ending, Place, Side, commonest, quantile
+from autogen_streamtrace.commands.diagnose.general import GENERAL
 from autogen_streamtrace.commands.diagnose.scene import MANY, Cause, Kind, Scene, Sure
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.limits import KnownLimit, tolerance

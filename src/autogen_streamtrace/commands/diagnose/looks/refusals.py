@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from autogen_streamtrace.commands.diagnose import evidence
-from autogen_streamtrace.commands.diagnose.advice import GENERAL
 from autogen_streamtrace.commands.diagnose.endings import Ending, quantile
+from autogen_streamtrace.commands.diagnose.general import GENERAL
 from autogen_streamtrace.commands.diagnose.scene import FEW, Cause, Scene, Sure
 from autogen_streamtrace.core import semconv as sc
 
@@ -45,10 +45,10 @@ def _cause(scene: Scene, host: str, name: str, status: int, members: list[Ending
     general = GENERAL["refused"]
     by_page = any(each.page for each in members)
     sure: Sure = "likely"
-    if len(members) < FEW:
-        sure = "too few to say"
-    elif by_page:
+    if by_page and len(members) >= FEW:
         sure = "very likely"
+    elif not by_page and len(members) < FEW:
+        sure = "too few to say"
     spans = evidence.span((each.waited or 0.0) * 1000 for each in members).replace(" s", " ms")
     return Cause(
         kind="refused",

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from autogen_streamtrace.commands.diagnose import evidence
-from autogen_streamtrace.commands.diagnose.advice import GENERAL
 from autogen_streamtrace.commands.diagnose.endings import Ending, Place, commonest, quantile
+from autogen_streamtrace.commands.diagnose.general import GENERAL
 from autogen_streamtrace.commands.diagnose.scene import FEW, MANY, Cause, Scene, Sure
 from autogen_streamtrace.core import semconv as sc
 
