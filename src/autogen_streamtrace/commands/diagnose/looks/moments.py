@@ -27,6 +27,8 @@ AFTERWARDS: Final = 30.0
 """Seconds in which what follows is looked for."""
 TIGHTER: Final = 1.5
 """How much more starts, durations and silences have to spread than the ends: else any timer ends them together."""
+ALIKE: Final = 0.5
+"""Share of their middle within which durations, or silences, lie that one timer made."""
 SILENT: Final = 1.0
 """Seconds of silence below which it is no timer's."""
 _DOWN: Final = frozenset({502, 503})
@@ -84,9 +86,11 @@ def _everything(scene: Scene, place: Place, moment: _Moment) -> bool:
     ends = _spread(each.end or 0.0 for each in moment.members)
     starts = sorted(each.start or 0.0 for each in moment.members)
     silences = sorted(each.waited or 0.0 for each in moment.members)
-    durations = [each.duration or 0.0 for each in moment.members]
-    timers = [starts, durations, *([silences] if quantile(silences, 0.5) > SILENT else [])]
-    if any(_spread(values) < TIGHTER * max(ends, 0.1) for values in timers):
+    durations = sorted(each.duration or 0.0 for each in moment.members)
+    timers = [durations, *([silences] if quantile(silences, 0.1) > SILENT else [])]
+    if any(_spread(values) < max(TIGHTER * max(ends, 0.1), ALIKE * quantile(values, 0.5)) for values in timers):
+        return False
+    if _spread(starts) < TIGHTER * max(ends, 0.1):
         return False
     survived = scene.beside(place).open_between(quantile(starts, 0.9), moment.until + INSTANTS[0])
     return survived <= SURVIVE * len(moment.members)
