@@ -10,6 +10,8 @@ import pytest
 from harness import HTTPX, Program, Stream, watch
 from harness.raw_server import Then, raw_server
 
+from autogen_streamtrace.neighbours.httpcore import NETWORK_STREAM, REQUEST_COUNT
+
 CLIENT: Final[Any] = import_module(HTTPX)
 EVENT: Final = b'data: {"choices":[{"delta":{"content":"Hi"},"finish_reason":null}]}\n\n'
 HEAD: Final = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
@@ -158,11 +160,9 @@ def test_a_connection_older_than_the_watch_is_no_fresh_one() -> None:
     assert http["connection.age"] is None
 
 
-def test_a_connection_whose_private_names_are_gone_costs_but_that_fact(monkeypatch: pytest.MonkeyPatch) -> None:
-    from autogen_streamtrace.core.evidence import connections
-
-    for name in ("_STREAM", "_COUNT"):
-        monkeypatch.setattr(connections, name, "gone")
+def test_without_httpcores_private_names_only_that_fact_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    for private in (NETWORK_STREAM, REQUEST_COUNT):
+        monkeypatch.setattr(private, "attribute", "gone")
     _, lost = exchanges(ask, (WHOLE, "keep"), (b"", "fin"))
     assert lost["outcome"] == "disconnected"
     assert lost["close.type"] == "fin"
@@ -208,3 +208,16 @@ def test_a_good_answer_says_nothing_of_refusals_and_names_the_server() -> None:
 def test_nothing_else_of_headers_and_pages_is_told(secret: str) -> None:
     answer = REFUSAL.replace(b"content-type", b"x-secret: Bearer\r\ncontent-type")
     assert secret not in str(refused(answer).attributes)
+
+
+def test_the_longest_silence_of_a_good_answer_is_known_to_those_after_it() -> None:
+    whole = CHUNKED + CHUNK + b"0\r\n\r\n"
+    with raw_server((whole, "keep"), (CHUNKED, "fin")) as url:
+
+        async def body(program: Program) -> None:
+            await ask(url)
+            await ask(url)
+
+        first, second = watch(body).of("http")
+    assert first["survived_silence"] == second["survived_silence"]
+    assert first["survived_silence"] == first["longest_gap"] > 0

@@ -9,15 +9,9 @@ from types import TracebackType
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
-_PACKAGES: Final = ("httpcore", "httpcore2")
+from autogen_streamtrace.neighbours.httpcore import BODY_TO_CONNECTION, NETWORK_STREAM, REQUEST_COUNT
 
-# Private names of httpcore, each of which only makes a fact known.
-_STREAM: Final = "_network_stream"
-"""On a connection: its stream."""
-_COUNT: Final = "_request_count"
-"""The same: how many requests it has had, the one that is under way included."""
-_BODY_TO_CONNECTION: Final = ("_httpcore_stream", "_stream", "_connection")
-"""From a response's body to its connection."""
+_PACKAGES: Final = ("httpcore", "httpcore2")
 
 _FRAMES: Final = 64
 """Frames of a failure in which its connection is looked for."""
@@ -88,10 +82,10 @@ def after_failure(error: BaseException, start: float) -> Use | None:
     carrier = _carrier(error)
     if carrier is None:
         return None
-    stream = getattr(carrier, _STREAM)
+    stream = NETWORK_STREAM.of(carrier)
     connection = _known.get(stream)
     if connection is None:
-        connection = _met(stream, getattr(carrier, _COUNT, 1), start)
+        connection = _met(stream, _count(carrier), start)
     return _used(connection, start)
 
 
@@ -121,9 +115,14 @@ def _used(connection: Connection, start: float) -> Use:
 def _earlier(body: Any) -> int:
     """How many requests a connection has had, as far as that can be told."""
     link = body
-    for name in _BODY_TO_CONNECTION:
+    for name in BODY_TO_CONNECTION:
         link = getattr(link, name, None)
-    count = getattr(link, _COUNT, 1)
+    return _count(link)
+
+
+def _count(connection: Any) -> int:
+    """Requests that it has had, the one that is under way included; 1 where that is not known."""
+    count = REQUEST_COUNT.of(connection, 1)
     return count if isinstance(count, int) else 1
 
 
@@ -137,7 +136,7 @@ def _carrier(error: BaseException | None) -> Any:
             frame = traceback.tb_frame
             if frame.f_globals.get("__name__", "").partition(".")[0] in _PACKAGES:
                 me = frame.f_locals.get("self")
-                if hasattr(me, _STREAM):
+                if NETWORK_STREAM.of(me) is not None:
                     return me
             traceback = traceback.tb_next
         error = error.__cause__ or error.__context__
