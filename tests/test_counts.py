@@ -11,8 +11,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 from opentelemetry.trace import set_span_in_context
 
-from autogen_streamtrace.core.telemetry.counts import Counter, UpDownCounter
-from autogen_streamtrace.core.telemetry.limiters import CardinalityLimiter
+from autogen_streamtrace.core.telemetry.counts import CardinalityLimiter, Counter, UpDownCounter
 
 OPTIONS = CallbackOptions()
 

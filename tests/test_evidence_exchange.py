@@ -10,7 +10,8 @@ import pytest
 from harness import HTTPX, Program, Stream, watch
 from harness.raw_server import Then, raw_server
 
-from autogen_streamtrace.neighbours.httpcore import NETWORK_STREAM, REQUEST_COUNT
+from autogen_streamtrace import neighbours
+from autogen_streamtrace.neighbours import Private, httpcore
 
 CLIENT: Final[Any] = import_module(HTTPX)
 EVENT: Final = b'data: {"choices":[{"delta":{"content":"Hi"},"finish_reason":null}]}\n\n'
@@ -160,13 +161,33 @@ def test_a_connection_older_than_the_watch_is_no_fresh_one() -> None:
     assert http["connection.age"] is None
 
 
-def test_without_httpcores_private_names_only_that_fact_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
-    for private in (NETWORK_STREAM, REQUEST_COUNT):
-        monkeypatch.setattr(private, "attribute", "gone")
+def test_a_connection_whose_private_names_are_gone_costs_but_that_fact(monkeypatch: pytest.MonkeyPatch) -> None:
+    for private in (httpcore.NETWORK_STREAM, httpcore.REQUEST_COUNT):
+        monkeypatch.setattr(private, "attribute", "_of_yore")
     _, lost = exchanges(ask, (WHOLE, "keep"), (b"", "fin"))
     assert lost["outcome"] == "disconnected"
     assert lost["close.type"] == "fin"
     assert lost["connection.reused"] is None
+
+
+@pytest.mark.parametrize("private", [httpcore.REQUEST_COUNT, httpcore.BODY, httpcore.POOLED, httpcore.CARRIED], ids=str)
+def test_a_connection_older_than_the_watch_counts_as_fresh_without_a_private_name(
+    private: Private, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(private, "attribute", "_of_yore")
+    monkeypatch.setattr(neighbours, "_said", set())
+    with raw_server((WHOLE, "keep"), (WHOLE, "keep")) as url, CLIENT.Client() as client:
+        client.get(url)
+
+        async def body(program: Program) -> None:
+            client.get(url)
+
+        http = watch(body).one("http")
+    assert (http["connection.reused"], http["connection.requests"]) == (False, 1)
+    (warning,) = [each.getMessage() for each in caplog.records if "has no" in each.getMessage()]
+    package = private.package + ("2" if CLIENT.__name__ == "httpx2" else "")
+    assert warning.startswith(f"{package} {neighbours.version(package)} has no ")
+    assert f".{private.attribute}: {private.without}" in warning
 
 
 def refused(*answers: bytes) -> Stream:
@@ -208,16 +229,3 @@ def test_a_good_answer_says_nothing_of_refusals_and_names_the_server() -> None:
 def test_nothing_else_of_headers_and_pages_is_told(secret: str) -> None:
     answer = REFUSAL.replace(b"content-type", b"x-secret: Bearer\r\ncontent-type")
     assert secret not in str(refused(answer).attributes)
-
-
-def test_the_longest_silence_of_a_good_answer_is_known_to_those_after_it() -> None:
-    whole = CHUNKED + CHUNK + b"0\r\n\r\n"
-    with raw_server((whole, "keep"), (CHUNKED, "fin")) as url:
-
-        async def body(program: Program) -> None:
-            await ask(url)
-            await ask(url)
-
-        first, second = watch(body).of("http")
-    assert first["survived_silence"] == second["survived_silence"]
-    assert first["survived_silence"] == first["longest_gap"] > 0

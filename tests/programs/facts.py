@@ -124,6 +124,18 @@ async def deadlines() -> None:
             pass
 
 
+async def token() -> None:
+    token = CancellationToken()
+
+    async def stopped() -> str:
+        asyncio.get_running_loop().call_soon(token.cancel)
+        await asyncio.Event().wait()
+        return ""
+
+    call = StaticWorkbench([FunctionTool(stopped, "Waits.")]).call_tool("stopped", {}, token)
+    await asyncio.gather(call, return_exceptions=True)
+
+
 async def server(told: Watching) -> bool:
     """Whether the event loop counts as shutting down after a server that nothing has stopped but the program."""
 
@@ -142,6 +154,7 @@ def facts(told: Watching, model: ModelServer) -> dict[str, object]:
         await agents(model)
         await tools()
         await deadlines()
+        await token()
         return await server(told)
 
     shutting_down = asyncio.run(main())
@@ -172,5 +185,6 @@ def facts(told: Watching, model: ModelServer) -> dict[str, object]:
         "mcp tool's spans": names.count("execute_tool remote"),
         "mcp tool's error": attribute("execute_tool remote", "error.type"),
         "deadlines": [attribute(f"stream {name}", "streamtrace.cancelled_by") for name in ("wait_for", "timeout")],
+        "token": attribute("execute_tool stopped", "streamtrace.cancelled_by"),
         "shutting down": shutting_down,
     }

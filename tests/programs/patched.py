@@ -8,7 +8,7 @@ from typing import Any
 
 from autogen_agentchat.agents import AssistantAgent
 from autogen_core.models import ChatCompletionClient
-from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXClientInstrumentor
+from opentelemetry.instrumentation import httpx as official
 from programs.watching import Watching
 
 from autogen_streamtrace import patches
@@ -23,9 +23,9 @@ def optional(name: str) -> ModuleType | None:
 
 
 CLIENTS: dict[str, Any] = {
-    name: official
-    for name, official in (("httpx", HTTPXClientInstrumentor), ("httpx2", HTTPX2ClientInstrumentor))
-    if optional(name)
+    client: getattr(official, name)
+    for client, name in (("httpx", "HTTPXClientInstrumentor"), ("httpx2", "HTTPX2ClientInstrumentor"))
+    if optional(client) and hasattr(official, name)  # that of httpx2 came with 0.65b0
 }
 """The official instrumentation of each HTTP client that is installed."""
 http: Any = optional("httpx2") or import_module("httpx")

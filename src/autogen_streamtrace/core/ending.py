@@ -4,6 +4,7 @@ from autogen_streamtrace.core.evidence import causes, deadlines
 from autogen_streamtrace.core.semconv import SERVER
 from autogen_streamtrace.core.stream.state import Ending, How, StreamState
 from autogen_streamtrace.core.watching.loops import Loops
+from autogen_streamtrace.neighbours import autogen
 
 
 def read_ending(
@@ -72,6 +73,6 @@ def _by_token(state: StreamState) -> bool:
     It is read without its lock, which ``cancel()`` holds while it calls back.
     """
     link: StreamState | None = state
-    while link is not None and not getattr(link.info.token(), "_cancelled", False):
+    while link is not None and not autogen.CANCELLED.of(link.info.token(), False):
         link = link.parent
     return link is not None

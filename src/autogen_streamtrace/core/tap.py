@@ -6,11 +6,11 @@ import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from typing import Any
 
-import wrapt
 from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span
 
 from autogen_streamtrace.core.errors import contained
+from autogen_streamtrace.core.proxy import AutoObjectProxy
 from autogen_streamtrace.core.stream import scope
 from autogen_streamtrace.core.stream.scope import get, switch
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState, clock
@@ -352,7 +352,7 @@ class _Steps:
             _note_terminal(state, item, self._note)
 
 
-class _Iterable(wrapt.AutoObjectProxy):  # type: ignore[type-arg]
+class _Iterable(AutoObjectProxy):  # type: ignore[type-arg]
     """What can be iterated again and again; each time it is a stream of its own."""
 
     def __init__(self, source: Any, watch: Callable[[Any], Any]) -> None:
@@ -363,7 +363,7 @@ class _Iterable(wrapt.AutoObjectProxy):  # type: ignore[type-arg]
         return self._self_watch(self.__wrapped__.__aiter__())
 
 
-class _Iterator(wrapt.AutoObjectProxy):  # type: ignore[type-arg]
+class _Iterator(AutoObjectProxy):  # type: ignore[type-arg]
     """An iterator: all that it is and has beside its items stays as it was."""
 
     def __init__(self, source: Any, steps: _Steps) -> None:
@@ -380,7 +380,7 @@ class _Iterator(wrapt.AutoObjectProxy):  # type: ignore[type-arg]
         self._self_steps.left()
 
 
-class _Overheard(wrapt.AutoObjectProxy):  # type: ignore[type-arg]
+class _Overheard(AutoObjectProxy):  # type: ignore[type-arg]
     """A stream whose items are those of another one, which has the record."""
 
     def __init__(self, source: Any, state: StreamState, terminal: type | tuple[type, ...], note: Note) -> None:

@@ -29,6 +29,7 @@ class Private:
         attribute: the name itself; empty for a private module.
         without: what is lost without it, as a clause.
         owners: more classes that have it.
+        sibling: another distribution, with classes of the same names.
     """
 
     package: str
@@ -36,14 +37,16 @@ class Private:
     attribute: str
     without: str
     owners: tuple[str, ...] = ()
+    sibling: str = ""
 
     def of(self, thing: Any, default: Any = None) -> Any:
         """Its value on ``thing``, else ``default``. Where ``thing`` is one of the neighbour's own, that is a loss."""
         value = getattr(thing, self.attribute, _ABSENT)
         if value is not _ABSENT:
             return value
-        if self._owned(thing):
-            self.lost()
+        owner = self._owner_of(thing)
+        if owner is not None:
+            self.lost(owner=owner)
         return default
 
     def need(self, thing: Any) -> Any:
@@ -78,24 +81,29 @@ class Private:
             return False
         return True
 
-    def lost(self, error: Exception | None = None) -> None:
+    def lost(self, error: Exception | None = None, owner: type | None = None) -> None:
         """Says once that the installed version has no such name, and what is lost."""
-        kind = (self.package, str(self))
+        package = self.package if owner is None else self._package_of(owner)
+        name = str(self) if owner is None else f"{owner.__name__}.{self.attribute}"
+        kind = (package, str(self))
         if kind not in _said:
             _said.add(kind)
             logger.warning(
                 "%s %s has no %s%s: %s. All else is watched as before. A newer autogen-streamtrace may know what took"
                 " its place. This is said once.",
-                self.package,
-                version(self.package),
-                self,
+                package,
+                version(package),
+                name,
                 "" if error is None or isinstance(error, GoneError) else f" as it was ({error})",
                 self.without,
             )
 
-    def _owned(self, thing: Any) -> bool:
-        cls = thing if isinstance(thing, type) else type(thing)
-        return any(each.__name__ in (self.owner, *self.owners) for each in cls.__mro__)
+    def _owner_of(self, thing: Any) -> type | None:
+        return next((cls for cls in type(thing).__mro__ if cls.__name__ in (self.owner, *self.owners)), None)
+
+    def _package_of(self, owner: type) -> str:
+        module = owner.__module__.partition(".")[0].replace("_", "-")
+        return module if module == self.sibling else self.package
 
     def __str__(self) -> str:
         return f"{self.owner}.{self.attribute}" if self.attribute else self.owner

@@ -32,7 +32,12 @@ ORIGINAL_NAMES: Final = Private(
     "_override_name_to_original",
     "a tool that a workbench renames is told twice, under both names",
     ("McpWorkbench",),
+    "autogen-ext",
 )
+CANCELLED: Final = Private(
+    "autogen-core", "CancellationToken", "_cancelled", "a cancellation by a token is told as by an unknown caller"
+)
+"""The public way takes a lock, which ``cancel()`` holds while it calls back."""
 TOOLS: Final = Private("autogen-core", "StaticWorkbench", "_tools", "a tool's span lacks the description")
 
 STATIC_ERRORS: Final = Private(

@@ -1,24 +1,27 @@
-"""Private names of httpcore and httpcore2, and of how httpx and httpx2 hold them."""
+"""Private names of httpcore and httpcore2, and of the bodies that httpx and httpx2 make of theirs."""
 
-from typing import Final
+from typing import Any, Final
 
 from autogen_streamtrace.neighbours import Private
 
-_CONNECTIONS: Final = ("AsyncHTTP11Connection", "HTTP2Connection", "AsyncHTTP2Connection")
+PACKAGES: Final = ("httpcore", "httpcore2")
+"""Where its connections are."""
 
-NETWORK_STREAM: Final = Private(
-    "httpcore",
-    "HTTP11Connection",
-    "_network_stream",
-    "where a connection is lost before a response, it is not told whether it was a kept one",
-    _CONNECTIONS,
+_FAILED: Final = "a request that fails before a response is told without its connection"
+_FRESH: Final = "a connection that is older than the watch counts as fresh"
+_CONNECTION: Final = "AsyncHTTP11Connection"
+_CONNECTIONS: Final = ("AsyncHTTP2Connection", "HTTP11Connection", "HTTP2Connection")
+
+NETWORK_STREAM: Final = Private("httpcore", _CONNECTION, "_network_stream", _FAILED, _CONNECTIONS, "httpcore2")
+REQUEST_COUNT: Final = Private("httpcore", _CONNECTION, "_request_count", _FRESH, _CONNECTIONS, "httpcore2")
+# From a response's body to its connection.
+BODY: Final = Private("httpx", "AsyncResponseStream", "_httpcore_stream", _FRESH, ("ResponseStream",), "httpx2")
+POOLED: Final = Private("httpcore", "PoolByteStream", "_stream", _FRESH, (), "httpcore2")
+CARRIED: Final = Private(
+    "httpcore", "HTTP11ConnectionByteStream", "_connection", _FRESH, ("HTTP2ConnectionByteStream",), "httpcore2"
 )
-REQUEST_COUNT: Final = Private(
-    "httpcore",
-    "HTTP11Connection",
-    "_request_count",
-    "a connection that is older than the watch is told as a fresh one",
-    _CONNECTIONS,
-)
-BODY_TO_CONNECTION: Final = ("_httpcore_stream", "_stream", "_connection")
-"""From a response's body to its connection. Without them as without ``REQUEST_COUNT``."""
+
+
+def connection(body: Any) -> Any:
+    """httpcore's connection of a response's body; ``None`` where there is none."""
+    return CARRIED.of(POOLED.of(BODY.of(body)))

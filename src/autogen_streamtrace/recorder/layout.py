@@ -13,19 +13,16 @@ import json
 import struct
 import zlib
 from collections.abc import Iterable
-from dataclasses import fields
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.evidence.causes import Cause
-from autogen_streamtrace.core.evidence.deadlines import Deadline
-from autogen_streamtrace.core.stream.state import Ending, How, StreamInfo, StreamLabels, StreamState
-from autogen_streamtrace.core.telemetry.counters import OF_VERDICT
+from autogen_streamtrace.core.stream.state import Ending, How, StreamInfo, StreamState
 from autogen_streamtrace.core.watching.supervision import Timer
 
 MAGIC: Final = b"AGSTREAM"
-VERSION: Final = 2
+VERSION: Final = 1
 ROWS: Final = 16_384
 """Streams that can stand in a file at the same time."""
 
@@ -58,13 +55,13 @@ _JUDGED: Final = 2
 _NOTHING: Final = 0xFFFFFFFF
 UNKNOWN: Final = 2**64 - 1
 """The serial number of a stream that has no row."""
-_OPTIONAL: Final = (sc.A_CAUSE_CHAIN, sc.A_LIMIT_VALUE, sc.A_LONGEST_GAP, sc.A_CALLER_TIME)
+_OPTIONAL: Final = (sc.A_CAUSE_CHAIN, sc.A_LIMIT_VALUE, sc.A_LONGEST_GAP, sc.A_CALLER_TIME, sc.A_WAITING_ON_NAME)
 """What goes first where a verdict does not fit; headers of the response go before."""
 _PREFIX: Final = "streamtrace."
 
 
 class Unreadable(Exception):  # noqa: N818 - it is the file that is, which is no error of the program's
-    """A file that is no recorder's, or a damaged one, or one of another version."""
+    """A file that is no recorder's, or a damaged one, or one of a newer version."""
 
 
 class Ids(NamedTuple):
@@ -83,10 +80,6 @@ class Judged(NamedTuple):
     span: int
     end_ns: int
     attributes: dict[str, Any]
-    ended: dict[str, Any]
-    """What the labels of ``ended`` say otherwise than the attributes, because they are capped."""
-    cut: dict[str, Any]
-    """The same of ``cut``."""
 
 
 class Row(NamedTuple):
@@ -119,15 +112,15 @@ def read_header(data: bytes) -> dict[str, Any]:
     """What a header describes.
 
     Raises:
-        Unreadable: it is none, or damaged, or of another version.
+        Unreadable: it is none, or damaged, or of a newer version.
     """
     if len(data) < _HEADER.size:
         raise Unreadable("it is too short")
     magic, version, _, length, checksum = _HEADER.unpack_from(data)
     if magic != MAGIC:
         raise Unreadable("it is no flight recorder's file")
-    if version != VERSION:
-        raise Unreadable(f"it has version {version}, this package reads version {VERSION}")
+    if version > VERSION:
+        raise Unreadable(f"it has version {version}, this package reads up to {VERSION}")
     text = data[_HEADER.size : _HEADER.size + length]
     if len(text) != length or zlib.crc32(text) != checksum:
         raise Unreadable("its header is damaged")
@@ -194,42 +187,20 @@ def write_progress(into: bytearray, slot: int, serial: int, state: StreamState) 
     )
 
 
-Pairs = tuple[tuple[str, Any], ...]
-
-
-def opening_text(name: str, span_name: str, attributes: Pairs, labels: Pairs) -> bytes:
-    """What an opening says, as it stands in a row. Its attributes go where it is too long, its labels never.
-
-    Raises:
-        ValueError: the labels alone are too long.
-    """
-    try:
-        return _opening_text(name, span_name, attributes, labels)
-    except TypeError:  # an attribute that cannot be hashed, or is no JSON: its span will not have it either
-        plain = tuple((key, value) for key, value in attributes if isinstance(value, (str, bool, int, float)))
-        return _opening_text(name, span_name, plain, labels)
-
-
 @lru_cache(maxsize=1024)
-def _opening_text(name: str, span_name: str, attributes: Pairs, labels: Pairs) -> bytes:
-    """Most streams of a process open alike."""
+def opening_text(name: str, span_name: str, attributes: tuple[tuple[str, Any], ...]) -> bytes:
+    """What an opening says, as it stands in a row; cut where it is too long. Most streams of a process open alike."""
     room = _END_AT - _CHECKSUM.size - _BIRTH.size
-    counted = {_short(key): value for key, value in labels}
     for said in ([name, span_name, attributes], [name, span_name, []], [name[:40], span_name[:60], []]):
-        text = json.dumps([*said, counted]).encode()
+        text = json.dumps(said).encode()
         if len(text) <= room:
-            return text
-    raise ValueError(f"the labels of {name[:40]!r} do not fit into a row")
+            break
+    return text
 
 
-def birth(state: StreamState, serial: int, parent: int, ids: Ids) -> bytes:
-    """The first part of a row.
-
-    Raises:
-        ValueError: it does not fit.
-    """
-    info = state.info
-    text = opening_text(info.name, info.span_name, info.attributes, tuple(state.labels.started.items()))
+def birth(info: StreamInfo, serial: int, parent: int, ids: Ids, start_ns: int, start: float) -> bytes:
+    """The first part of a row."""
+    text = opening_text(info.name, info.span_name, info.attributes)
     flags = (_SAMPLED if ids.sampled else 0) | (_STREAMED if info.streamed else 0)
     body = (
         _BIRTH.pack(
@@ -241,8 +212,8 @@ def birth(state: StreamState, serial: int, parent: int, ids: Ids) -> bytes:
             ids.span.to_bytes(8, "big"),
             ids.parent.to_bytes(8, "big"),
             parent,
-            state.start_ns,
-            state.start,
+            start_ns,
+            start,
         )
         + text
     )
@@ -251,7 +222,8 @@ def birth(state: StreamState, serial: int, parent: int, ids: Ids) -> bytes:
 
 def ended(serial: int, state: StreamState, ending: Ending) -> bytes:
     """The second part of a row whose stream has ended for its reader."""
-    text = _ending_text(state, ending)
+    cause = ending.cause
+    text = _cause_text(state, cause)
     flags = (
         _HOWS.index(ending.how)
         | (_HELD if ending.held else 0)
@@ -270,31 +242,21 @@ def judged(serial: int, state: StreamState, verdict: Judged) -> bytes:
     """The second part of a row whose stream has its verdict."""
     room = _OVER_AT - _END_AT - _CHECKSUM.size - _END.size
     attributes = {_short(key): value for key, value in verdict.attributes.items()}
-    text = _judged_text(verdict, attributes)
+    text = json.dumps([verdict.span, verdict.end_ns, attributes]).encode()
     if len(text) > room:
         text = _within(room, verdict, attributes)
     return _end(_JUDGED, 0, serial, 0.0, 0, state, text)
 
 
-def _judged_text(verdict: Judged, attributes: dict[str, Any]) -> bytes:
-    ended, cut = ({_short(key): value for key, value in each.items()} for each in (verdict.ended, verdict.cut))
-    return json.dumps([verdict.span, verdict.end_ns, attributes, ended, cut]).encode()
-
-
 def _within(room: int, verdict: Judged, attributes: dict[str, Any]) -> bytes:
-    """What fits of a verdict: headers of the response go first, then what is optional, then the longest.
-
-    What the counters' labels are taken from goes last.
-    """
+    """What fits of a verdict: headers of the response go first, then what is optional, then the longest."""
     optional = [key for key in attributes if key.startswith(sc.HTTP_RESPONSE_HEADER)]
     optional += [_short(key) for key in _OPTIONAL]
-    kept = {_short(key) for key in OF_VERDICT}
     while True:
-        text = _judged_text(verdict, attributes)
+        text = json.dumps([verdict.span, verdict.end_ns, attributes]).encode()
         if len(text) <= room:
             return text
-        free = [key for key in attributes if key not in kept] or list(attributes)
-        longest = max(free, key=lambda key: len(json.dumps(attributes[key])))
+        longest = max(attributes, key=lambda key: len(json.dumps(attributes[key])))
         attributes.pop(optional.pop(0) if optional else longest, None)
 
 
@@ -333,21 +295,24 @@ def _end(stage: int, flags: int, serial: int, at: float, delivered: int, state: 
     return _CHECKSUM.pack(zlib.crc32(body)) + body
 
 
-def _ending_text(state: StreamState, ending: Ending) -> bytes:
-    """What is known of an ending beside its flags, each by its name."""
-    room = _OVER_AT - _END_AT - _CHECKSUM.size - _END.size
-    cause = _by_name(ending.cause) if ending.cause is not None else None
-    whole = {"finish": state.finish, "cause": cause, "deadline": ending.deadline, "grace": ending.grace}
-    said = {key: value for key, value in whole.items() if value is not None}
-    if not said:
+def _cause_text(state: StreamState, cause: Cause | None) -> bytes:
+    if cause is None and state.finish is None:
         return b""
-    text = json.dumps(said).encode()
-    return text if len(text) <= room else json.dumps({**said, "cause": None, "finish": None}).encode()
-
-
-def _by_name(cause: Cause) -> dict[str, Any]:
-    told = {field.name: getattr(cause, field.name) for field in fields(cause)}
-    return {**told, "types": cause.types[:8], "links": [list(link) for link in list(cause.links)[:8]]}
+    told = None
+    if cause is not None:
+        told = [
+            cause.types[:8],
+            [list(link) for link in list(cause.links)[:8]],
+            list(cause.raised),
+            cause.root,
+            cause.kind,
+            cause.timer,
+            cause.status,
+            cause.deadline,
+            cause.flattened,
+        ]
+    text = json.dumps([state.finish, told]).encode()
+    return text if len(text) < _OVER_AT - _END_AT - _CHECKSUM.size - _END.size else json.dumps([None, None]).encode()
 
 
 def read_row(data: bytes, slot: int) -> Row | None:
@@ -365,7 +330,7 @@ def read_row(data: bytes, slot: int) -> Row | None:
     text = row[4 + _BIRTH.size : 4 + _BIRTH.size + length]
     if zlib.crc32(row[4 : 4 + _BIRTH.size + length]) != checksum or layer >= len(sc.LAYERS):
         raise Unreadable(f"row {slot} is damaged")
-    name, span_name, attributes, labels = json.loads(text)
+    name, span_name, attributes = json.loads(text)
     info = StreamInfo(
         sc.LAYERS[layer],
         name,
@@ -374,7 +339,6 @@ def read_row(data: bytes, slot: int) -> Row | None:
         streamed=bool(flags & _STREAMED),
     )
     state = StreamState(info, None, 0)
-    state.labels = StreamLabels.of({_long(key): value for key, value in labels.items()})
     state.start_ns = start_ns
     state.start = state.last = state.asked = start
     trace_id, span_id, parent_id = (int.from_bytes(each, "big") for each in (trace, span, above))
@@ -420,44 +384,33 @@ def _read_end(row: bytes, serial: int, state: StreamState) -> tuple[Ending | Non
     state.input_tokens = None if tokens_in == _NOTHING else tokens_in
     state.output_tokens = None if tokens_out == _NOTHING else tokens_out
     if stage == _JUDGED:
-        span, end_ns, *tables = json.loads(text)
-        attributes, ended, cut = ({_long(key): _plain(value) for key, value in each.items()} for each in tables)
-        return None, Judged(span, end_ns, attributes, ended, cut)
+        span, end_ns, attributes = json.loads(text)
+        return None, Judged(span, end_ns, {_long(key): _plain(value) for key, value in attributes.items()})
     state.terminal, state.terminated = bool(flags & _TERMINAL), bool(flags & _TERMINATED)
     state.closed = True
-    said: dict[str, Any] = json.loads(text) if text else {}
-    state.finish = said.get("finish")
+    state.finish, told = json.loads(text) if text else (None, None)
     return (
         Ending(
             how=_HOWS[flags & 3],
             at=at,
             held=bool(flags & _HELD),
-            cause=_cause(said.get("cause")),
+            cause=_cause(told),
             thrown_in=bool(flags & _THROWN_IN),
             by_token=bool(flags & _BY_TOKEN),
             gone=bool(flags & _GONE),
             shutdown=bool(flags & _SHUTDOWN),
             parent_chunks=delivered,
-            deadline=_deadline(said.get("deadline")),
-            grace=_deadline(said.get("grace")),
             over=bool(flags & _OVER_NOW),
         ),
         None,
     )
 
 
-def _cause(told: dict[str, Any] | None) -> Cause | None:
+def _cause(told: Any) -> Cause | None:
     if told is None:
         return None
-    known = {field.name: told[field.name] for field in fields(Cause) if field.name in told}
-    known["types"] = tuple(known["types"])
-    known["links"] = frozenset((at, name) for at, name in known["links"])
-    known["raised"] = tuple(known["raised"])
-    return Cause(**known)
-
-
-def _deadline(told: list[Any] | None) -> Deadline | None:
-    return Deadline(*told) if told is not None else None
+    types, links, raised, *rest = told
+    return Cause(tuple(types), frozenset((at, name) for at, name in links), (raised[0], raised[1]), *rest)
 
 
 @lru_cache(maxsize=256)

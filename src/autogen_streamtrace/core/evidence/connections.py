@@ -9,9 +9,7 @@ from types import TracebackType
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
-from autogen_streamtrace.neighbours.httpcore import BODY_TO_CONNECTION, NETWORK_STREAM, REQUEST_COUNT
-
-_PACKAGES: Final = ("httpcore", "httpcore2")
+from autogen_streamtrace.neighbours import httpcore
 
 _FRAMES: Final = 64
 """Frames of a failure in which its connection is looked for."""
@@ -82,10 +80,10 @@ def after_failure(error: BaseException, start: float) -> Use | None:
     carrier = _carrier(error)
     if carrier is None:
         return None
-    stream = NETWORK_STREAM.of(carrier)
+    stream = httpcore.NETWORK_STREAM.of(carrier)
     connection = _known.get(stream)
     if connection is None:
-        connection = _met(stream, _count(carrier), start)
+        connection = _met(stream, httpcore.REQUEST_COUNT.of(carrier, 1), start)
     return _used(connection, start)
 
 
@@ -114,15 +112,7 @@ def _used(connection: Connection, start: float) -> Use:
 
 def _earlier(body: Any) -> int:
     """How many requests a connection has had, as far as that can be told."""
-    link = body
-    for name in BODY_TO_CONNECTION:
-        link = getattr(link, name, None)
-    return _count(link)
-
-
-def _count(connection: Any) -> int:
-    """Requests that it has had, the one that is under way included; 1 where that is not known."""
-    count = REQUEST_COUNT.of(connection, 1)
+    count = httpcore.REQUEST_COUNT.of(httpcore.connection(body), 1)
     return count if isinstance(count, int) else 1
 
 
@@ -134,9 +124,9 @@ def _carrier(error: BaseException | None) -> Any:
         while traceback is not None and left:
             left -= 1
             frame = traceback.tb_frame
-            if frame.f_globals.get("__name__", "").partition(".")[0] in _PACKAGES:
+            if frame.f_globals.get("__name__", "").partition(".")[0] in httpcore.PACKAGES:
                 me = frame.f_locals.get("self")
-                if NETWORK_STREAM.of(me) is not None:
+                if httpcore.NETWORK_STREAM.of(me) is not None:
                     return me
             traceback = traceback.tb_next
         error = error.__cause__ or error.__context__
