@@ -1,11 +1,13 @@
 """`probe` against real servers, through a real nginx."""
 
+import asyncio
 import json
 import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,18 +30,61 @@ COMPRESSING = "proxy_http_version 1.1; gzip on; gzip_types text/event-stream; gz
 """Unless it compresses it."""
 
 
-@pytest.fixture(scope="module")
-def echo_port() -> Iterator[int]:
-    """The echo application under uvicorn."""
+@contextmanager
+def served(application: Any) -> Iterator[int]:
+    """An application under uvicorn; its port."""
     listening = socket.create_server(("127.0.0.1", 0))
     # With httptools, where that is installed, uvicorn answers in chunks even over HTTP/1.0.
-    server = uvicorn.Server(uvicorn.Config(echo_app.app, http="h11", log_level="error", timeout_graceful_shutdown=1))
+    config = uvicorn.Config(application, http="h11", log_level="critical", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     yield listening.getsockname()[1]
     server.should_exit = True
     thread.join(10)
     listening.close()
+
+
+@pytest.fixture(scope="module")
+def echo_port() -> Iterator[int]:
+    """The echo application."""
+    with served(echo_app.app) as port:
+        yield port
+
+
+def path_that_ends_after(seconds: float, *, of: str, cleanly: bool = False, header: bytes = b"") -> Any:
+    """The echo application behind a limit of ``silence``, or of the whole ``response``."""
+
+    async def path(scope: Any, receive: Any, send: Any) -> None:
+        passed = asyncio.Event()
+
+        async def pass_on(message: Any) -> None:
+            if message["type"] == "http.response.start" and header:
+                message["headers"] = [*message["headers"], (b"server", header)]
+            passed.set()
+            await send(message)
+
+        async def limit() -> None:
+            try:
+                while of == "silence":
+                    await asyncio.wait_for(passed.wait(), seconds)
+                    passed.clear()
+                await asyncio.sleep(seconds)
+            except asyncio.TimeoutError:
+                pass
+
+        streaming, limited = (
+            asyncio.ensure_future(echo_app.app(scope, receive, pass_on)),
+            asyncio.ensure_future(limit()),
+        )
+        await asyncio.wait([streaming, limited], return_when=asyncio.FIRST_COMPLETED)
+        ended = streaming.done()
+        streaming.cancel()
+        limited.cancel()
+        if cleanly and not ended:
+            await send({"type": "http.response.body", "body": b""})
+
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +143,34 @@ def test_the_idle_limit_is_found_before_gunicorn_too(tmp_path: Path, gunicorn_po
     with nginx(tmp_path, gunicorn_port, NO_BUFFERING, "proxy_read_timeout 2s;") as url:
         document, _ = told(url, "--idle", "--most-silence", "4")
     assert min(each["silence"] for each in document["exchanges"] if each["end"] == "cut") == pytest.approx(2, rel=0.1)
+
+
+@pytest.mark.parametrize("cleanly", [True, False])
+def test_a_path_that_ends_a_silent_stream_is_told_whether_it_ends_cleanly_or_not(cleanly: bool) -> None:
+    with served(path_that_ends_after(0.8, of="silence", cleanly=cleanly)) as port:
+        document, status = told(direct(port, ""), "--idle", "--most-silence", "4")
+    assert status == 1 and document["verdict"].startswith("The path cuts a stream after 0.8")
+    assert "of silence; 0.5 s of silence pass." in document["verdict"] and "read timeout" in document["fix"]
+
+
+def test_a_limit_of_the_whole_response_is_no_limit_of_silence() -> None:
+    with served(path_that_ends_after(1.4, of="response")) as port:
+        document, status = told(direct(port, ""), "--idle", "--most-silence", "4")
+    assert status == 1 and document["verdict"].startswith("The path cuts a response 1.4")
+    assert "however often something comes" in document["verdict"] and "whole response" in document["fix"]
+
+
+def test_who_names_itself_is_named_with_the_lateness_of_its_timers_taken_off() -> None:
+    with served(path_that_ends_after(1.5, of="silence", header=b"envoy")) as port:
+        document, _ = told(direct(port, ""), "--idle", "--most-silence", "4")
+    assert "Envoy" in document["verdict"] and "stream_idle_timeout" in document["verdict"]
+    assert "set to about 0.5 s" in document["verdict"]
+
+
+def test_a_clean_end_in_mid_stream_is_no_whole_response() -> None:
+    with served(echo_app.app) as port, served(path_that_ends_after(0.5, of="response", cleanly=True)) as path:
+        document, status = told(direct(port), "--via", direct(path))
+    assert status == 1 and "ends cleanly after 0.5" in document["verdict"]
 
 
 def test_a_path_that_bears_every_silence_asked_for_is_well(echo_port: int) -> None:

@@ -188,7 +188,10 @@ def echo(host: str, port: int) -> None:
 
     from autogen_streamtrace.commands.probe.echo import app
 
-    config = uvicorn.Config(app, host=host, port=port, log_level="info", timeout_graceful_shutdown=2)
+    # Without a Server header of its own: some proxies name themselves only then.
+    config = uvicorn.Config(
+        app, host=host, port=port, log_level="info", timeout_graceful_shutdown=2, server_header=False
+    )
     uvicorn.Server(config).run(sockets=[_listening(host, port)])
 
 

@@ -11,8 +11,9 @@ from autogen_streamtrace.commands.probe.exchange import Exchange
 SHORTEST: Final = 0.5
 """Seconds of the first silence that is asked for."""
 _GROWTH: Final = 2.0
-_PAUSE: Final = 0.5
+_PAUSE: Final = 0.25
 """Seconds between the events of a response that is never silent for long."""
+_MOST_EVENTS: Final = 5000
 _LONGER: Final = 1.25
 """How much longer such a response is than the one that was cut: some timers are looked at but now and then."""
 
@@ -81,7 +82,8 @@ def _explained(cuts: list[Exchange], perform: Callable[[float, float], Exchange]
     """What cut them: asks for a response that takes longer, with an event every now and then."""
     silent = min(each.silence for each in cuts)
     whole = min(each.ended_at for each in cuts)
-    paced = perform(max(whole * _LONGER, whole + 1.0), min(_PAUSE, silent / 3))
+    seconds = max(whole * _LONGER, whole + 1.0)
+    paced = perform(seconds, max(min(_PAUSE, silent / 3), seconds / _MOST_EVENTS))
     if _cut(paced):
         return Idle(limit=min(whole, paced.ended_at), counts="duration", intermediary=cuts[0].intermediary)
     return Idle(limit=silent, intermediary=cuts[0].intermediary)

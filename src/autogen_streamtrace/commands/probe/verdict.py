@@ -48,8 +48,9 @@ def judge(direct: Exchange | None, through: Exchange, unstreamed: Exchange | Non
         return Verdict(f"The endpoint itself fails, with nothing in between: {_ending(direct)}.", True)
     if through.end in ("cut", "unfinished", "refused", "unreachable"):
         limit = known.suspect(_seen(through))
-        why = f"; it fits {limit.id} of {limit.value:g} s" if limit is not None else ""
-        fix = known.by_id[limit.id].fix if limit is not None else ""
+        named = limit is not None and known.by_id[limit.id].intermediary == through.intermediary != ""
+        why = f"; it fits {limit.id} of {limit.value:g} s" if limit is not None and named else ""
+        fix = known.by_id[limit.id].fix if limit is not None and named else ""
         whole = ", while unstreamed the same request is answered whole" if _whole(unstreamed) else ""
         who = "The path" if direct is not None else "The stream"
         return Verdict(f"{who} does not hold: {_ending(through)}{why}{whole}.", True, fix)
@@ -84,12 +85,23 @@ def judge_idle(idle: Idle, known: LimitMatcher) -> Verdict:
     else:
         what = f"The path cuts a response {idle.limit:.2f} s after its start, however often something comes"
     if limit is None:
-        where = f" ({idle.intermediary} answers)" if idle.intermediary else ""
+        where = f" ({known.vendor(idle.intermediary)} answers)" if idle.intermediary else ""
         return Verdict(f"{what}{where}; {passed}.", True, _FIXES[idle.counts])
-    named = f"{limit.vendor}'s {limit.setting}, or what stands next to it"
+    named = f"{limit.vendor}'s {limit.setting}, or what stands next to it, set to {_value(limit, idle.limit)}"
     return Verdict(f"{what}: {named}; {passed}.", True, limit.fix)
 
 
+def _value(limit: KnownLimit, measured: float) -> str:
+    """What the setting is set to, with the timer's own earliness or lateness taken off."""
+    struck = measured - limit.closes_late
+    least, most = max(0.0, struck - limit.strikes[1]), struck - limit.strikes[0]
+    if most - least <= _BLURRED * most:
+        return f"about {(least + most) / 2:.1f} s"
+    return f"{least:.1f} to {most:.1f} s"
+
+
+_BLURRED: Final = 0.05
+"""Share of a value below which its bounds are not told apart."""
 _FIXES: Final = {
     "silence": "raise the read timeout of what stands on the path, or send a comment such as `: ping` more often",
     "duration": "raise the limit of the whole response, or of the whole request, of what stands on the path",
@@ -97,13 +109,11 @@ _FIXES: Final = {
 
 
 def _of_vendor(idle: Idle, known: LimitMatcher) -> KnownLimit | None:
-    """The setting of the vendor that the headers name, of this kind; of several the one whose value is nearest."""
-    own = [
-        limit
-        for limit in known.limits
-        if limit.intermediary and limit.intermediary == idle.intermediary and limit.counts == idle.counts
-    ]
-    return min(own, key=lambda limit: _distance(limit, idle.limit or 0.0), default=None)
+    """A limit of the user's own that fits; else the setting of whom the headers name with the nearest value."""
+    assert idle.limit is not None
+    seconds = idle.limit
+    named = known.of(idle.intermediary, idle.counts)
+    return known.own(idle.counts, seconds) or min(named, key=lambda each: _distance(each, seconds), default=None)
 
 
 def _distance(limit: KnownLimit, seconds: float) -> float:
