@@ -69,7 +69,10 @@ def of_response(extensions: dict[str, Any], body: Any, status: int, start: float
     stream = extensions.get("network_stream")
     if stream is None or status == 101:  # the stream of an upgrade is another one
         return None
-    connection = _known.get(stream)
+    try:
+        connection = _known.get(stream)
+    except TypeError:  # a transport's own, to which nothing can refer weakly
+        return None
     if connection is None:
         connection = _met(stream, _earlier(body), start)
     return _used(connection, start)
