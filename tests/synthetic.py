@@ -29,16 +29,18 @@ class Turn:
     intermediary: str = ""
     limit: tuple[str, float, str] | None = None
     cancelled_by: str = ""
-    at: float = 0.0
-    """Seconds after the beginning at which it ended."""
+    at: float | None = None
+    """Seconds after the beginning at which it ended; any moment of a day, where none."""
     host: str = "models.example"
     layers: Sequence[str] = (sc.HTTP, sc.MODEL, sc.AGENT)
     origin: str = sc.HTTP
     more: dict[str, Any] = field(default_factory=dict)
 
 
-def cut(silence: float, *, intermediary: str = "", duration: float = 90.0, **more: Any) -> Turn:
-    """A connection lost after so much silence."""
+def cut(silence: float, *, intermediary: str = "", duration: float | None = None, **more: Any) -> Turn:
+    """A connection lost after so much silence, and in all after a time that differs from any other's."""
+    if duration is None:
+        duration = silence + 5 + silence * 7919.37 % 40
     known: dict[str, Any] = {
         "outcome": sc.DISCONNECTED,
         "cause": "httpx2.RemoteProtocolError",
@@ -52,7 +54,8 @@ def cut(silence: float, *, intermediary: str = "", duration: float = 90.0, **mor
 def spans(turn: Turn, number: int) -> Iterator[dict[str, Any]]:
     """The spans of a turn, the innermost first, as they are exported."""
     trace = f"{number + 1:032x}"
-    ended = BEGINNING + round(turn.at * 1e9)
+    at = number * 7919.37 % 86_400 if turn.at is None else turn.at
+    ended = BEGINNING + round(at * 1e9)
     depth = len(turn.layers)
     for level, layer in enumerate(turn.layers):
         name = turn.host if layer == sc.HTTP else {sc.MODEL: "gpt-4o", sc.AGENT: "support_agent"}.get(layer, layer)

@@ -116,10 +116,75 @@ def test_servers_are_read_from_their_configuration_too() -> None:
     assert named(found, "graceful_timeout").kind == "default"
 
 
-@pytest.mark.parametrize("server", ["hypercorn app:app", "gunicorn -t soon app:app"])
+@pytest.mark.parametrize("server", ["apache2 app:app", "gunicorn -t soon app:app", "gunicorn -c absent.py app:app"])
 def test_a_command_line_that_cannot_be_read_is_told(server: str) -> None:
-    with pytest.raises(ValueError, match=r"server|soon"):
+    with pytest.raises(ValueError, match=r"apache2|soon|absent"):
         autogen_streamtrace.audit(server=server)
+
+
+@pytest.mark.parametrize(
+    ("server", "setting", "seconds", "kind"),
+    [
+        ("gunicorn --keep-alive 3 app:app", "keepalive", 3.0, "explicit"),
+        ("gunicorn -t5 app:app", "timeout", 5.0, "explicit"),
+        ("GUNICORN_CMD_ARGS='--graceful-timeout 7' gunicorn app:app", "graceful_timeout", 7.0, "explicit"),
+        ("uv run uvicorn --timeout-keep-alive=75 app:app", "timeout_keep_alive", 75.0, "explicit"),
+        ("hypercorn --keep-alive 9 app:app", "keep_alive_timeout", 9.0, "explicit"),
+        ("hypercorn app:app", "graceful_timeout", 3.0, "default"),
+        ("hypercorn -c hypercorn.toml app:app", "graceful_timeout", None, "unknown"),
+        ("granian --workers-kill-timeout 40 app:app", "workers_kill_timeout", 40.0, "explicit"),
+        ("daphne -t 60 app:app", "http_timeout", 60.0, "explicit"),
+        ("daphne app:app", "http_timeout", None, "none"),
+    ],
+)
+def test_every_servers_command_line_is_read(server: str, setting: str, seconds: float | None, kind: str) -> None:
+    timeout = named(autogen_streamtrace.audit(server=server), setting)
+    assert (timeout.seconds, timeout.kind) == (seconds, kind)
+
+
+def test_gunicorn_reads_its_file_then_its_variable_then_its_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gunicorn.conf.py").write_text("timeout = 120\ngraceful_timeout = 5\nkeepalive = 75\n")
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", "--graceful-timeout 6 --keep-alive 76")
+    found = autogen_streamtrace.audit(server="gunicorn --keep-alive 77 app:app")
+    assert [(each.setting, each.seconds, each.kind) for each in found.timeouts] == [
+        ("timeout", 120.0, "explicit"),
+        ("graceful_timeout", 6.0, "explicit"),
+        ("keepalive", 77.0, "explicit"),
+    ]
+
+
+@pytest.mark.parametrize("named_by", ["-c other.py", "--config=other.py", "--config file:other.py"])
+def test_gunicorns_file_is_the_one_that_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, named_by: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gunicorn.conf.py").write_text("timeout = 1\n")
+    (tmp_path / "other.py").write_text("timeout = 2\n")
+    assert named(autogen_streamtrace.audit(server=f"gunicorn {named_by} app:app"), "timeout").seconds == 2.0
+
+
+def test_a_file_of_gunicorns_that_raises_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "gunicorn.conf.py").write_text("import os\nos.environ['ABSENT_KEY']\n")
+    output, status = run("--server", "gunicorn app:app")
+    assert (
+        status == 2 and "gunicorn's configuration ./gunicorn.conf.py cannot be read: KeyError: 'ABSENT_KEY'" in output
+    )
+
+
+@pytest.mark.parametrize(
+    ("expiry", "base", "told"),
+    [(5.0, "", True), (5.0, "http://10.0.0.7", True), (4.0, "", False), (5.0, "https://api.example.com", False)],
+)
+def test_a_client_that_keeps_connections_as_long_as_a_server_of_its_own_is_told(
+    expiry: float, base: str, told: bool
+) -> None:
+    ours = httpx.AsyncClient(base_url=base, limits=httpx.Limits(keepalive_expiry=expiry))
+    found = autogen_streamtrace.audit(ours, server="uvicorn app:app")
+    assert any("keepalive_expiry" in each for each in found.findings) is told
 
 
 def test_a_team_that_holds_itself_ends() -> None:
@@ -161,6 +226,20 @@ def test_the_command_prints_a_table_and_what_is_wrong(tmp_path: Path) -> None:
     output, status = run(str(tmp_path / "program.py"), "--server", "uvicorn --timeout-graceful-shutdown 5 app:app")
     assert status == 1
     assert "agent clerk › model gpt-4o" in output and "shortest" in output and "longer than" in output
+
+
+@pytest.mark.parametrize("program", ["import os\nos.environ['ABSENT_KEY']", "raise SystemExit(0)", "def f(:", "1 / 0"])
+def test_a_program_that_cannot_be_imported_is_told_in_a_line(tmp_path: Path, program: str) -> None:
+    (tmp_path / "program.py").write_text(program)
+    output, status = run(str(tmp_path / "program.py"))
+    assert status == 2 and "Traceback" not in output
+    assert len([line for line in output.splitlines() if "program.py" in line and "cannot be imported" in line]) == 1
+
+
+@pytest.mark.parametrize("name", ["number", "coroutine", "needs"])
+def test_a_name_of_nothing_that_has_timeouts_is_a_wrong_use(tmp_path: Path, name: str) -> None:
+    (tmp_path / "program.py").write_text("number = 7\nasync def coroutine(): ...\ndef needs(one): ...\n")
+    assert run(f"{tmp_path / 'program.py'}:{name}")[1] == 2
 
 
 @pytest.mark.parametrize("arguments", [[], ["no_such_module"], ["json"], ["json:nothing"], ["--server", "apache"]])

@@ -11,7 +11,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 from opentelemetry.trace import set_span_in_context
 
-from autogen_streamtrace.core.telemetry.counts import CardinalityLimiter, Counter, UpDownCounter
+from autogen_streamtrace.core.telemetry.counts import Counter, UpDownCounter
+from autogen_streamtrace.core.telemetry.limiters import CardinalityLimiter
 
 OPTIONS = CallbackOptions()
 

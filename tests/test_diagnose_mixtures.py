@@ -70,12 +70,12 @@ def noise(random_: random.Random, count: int) -> list[Turn]:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_three_limits_at_once_are_all_named(tmp_path: Path, seed: int) -> None:
+def test_three_limits_at_once_are_all_found(tmp_path: Path, seed: int) -> None:
     random_ = random.Random(seed)
     turns = [*whole(900, random_), *at_nginx(random_, 60), *at_cloud_run(random_, 30), *at_no_header(random_, 230, 15)]
     found = diagnosis(tmp_path, turns)
-    assert named(found) == {NGINX: 60, CLOUD_RUN: 30, "azure_app_service.idle_timeout": 15}
-    assert [finding.limit for finding in found.findings] == [NGINX, CLOUD_RUN, "azure_app_service.idle_timeout"]
+    said = [(each.limit, each.kind, each.seconds, each.streams) for each in found.findings]
+    assert said == [(NGINX, "silence", 60, 60), (CLOUD_RUN, "duration", 300, 30), ("", "silence", 230, 15)]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -103,32 +103,46 @@ def test_a_limit_is_named_whether_it_cuts_few_or_most(tmp_path: Path, share: flo
     assert f"({share:.1%})" in found.summary
 
 
-def test_a_cluster_at_no_known_limit_is_told_as_one(tmp_path: Path) -> None:
+def test_where_nothing_names_who_it_is_nobody_is_named(tmp_path: Path) -> None:
+    (finding,) = diagnosis(tmp_path, at_no_header(random.Random(7), 60, 25)).findings
+    assert (finding.kind, finding.seconds, finding.party, finding.limit) == ("silence", 60, "", "")
+    assert {ALB, "haproxy.timeout_server"} & set(finding.others) == {ALB}
+    assert any("a guess from the number alone" in each for each in finding.evidence)
+    assert not any(each.vendor in finding.title for each in builtin())
+
+
+def test_what_the_headers_name_is_told_with_its_setting_at_a_value_of_its_own(tmp_path: Path) -> None:
     random_ = random.Random(7)
-    found = diagnosis(tmp_path, [*whole(200, random_), *at_no_header(random_, 45, 25)])
-    (finding,) = found.findings
-    assert not finding.limit and finding.seconds == pytest.approx(45, abs=0.3)
-    assert "no limit of the catalogue" in finding.title
+    (finding,) = diagnosis(tmp_path, [cut(late(45, random_), intermediary="nginx") for _ in range(25)]).findings
+    assert finding.title == (
+        "nginx, 45 s after their last byte: its proxy_read_timeout (60 s by default) seems to be set to 45 s"
+    )
+    assert (finding.party, finding.setting, finding.sure) == (
+        "nginx, or what stands next to it",
+        "proxy_read_timeout",
+        "very likely",
+    )
+
+
+def test_a_limit_that_is_named_but_counts_something_else_is_not_told(tmp_path: Path) -> None:
+    random_ = random.Random(7)
+    turns = [cut(random_.expovariate(5), intermediary="nginx", duration=late(60, random_)) for _ in range(25)]
+    (finding,) = diagnosis(tmp_path, turns).findings
+    assert (finding.kind, finding.seconds, finding.limit) == ("duration", 60, "")
+
+
+def test_silences_that_good_streams_outlast_are_no_limit(tmp_path: Path) -> None:
+    random_ = random.Random(7)
+    good = [Turn(duration=200.0, more={sc.A_LONGEST_GAP: random_.uniform(50, 90)}) for _ in range(40)]
+    assert timed(diagnosis(tmp_path, [*good, *at_no_header(random_, 30, 20)])) == []
 
 
 def test_a_users_own_limit_is_named(tmp_path: Path) -> None:
     own = KnownLimit(
-        "gateway.idle", "our gateway", "idle", "silence", "idle: 600", "", 45.0, outcomes=(sc.DISCONNECTED,)
+        "gateway.idle", "our gateway", "idle", "silence", "idle: 600", seconds=45.0, outcomes=(sc.DISCONNECTED,)
     )
     found = diagnosis(tmp_path, at_no_header(random.Random(7), 45, 25), own)
     assert named(found) == {"gateway.idle": 25}
-
-
-def test_what_the_headers_name_is_surer_than_what_they_do_not(tmp_path: Path) -> None:
-    random_ = random.Random(7)
-    found = diagnosis(tmp_path, [*at_nginx(random_, 30), *at_no_header(random_, 60, 30)])
-    sure = {finding.limit: finding.sure for finding in found.findings}
-    assert sure == {NGINX: "very likely", ALB: "possible"}
-
-
-def test_a_silence_shared_by_two_vendors_names_both(tmp_path: Path) -> None:
-    (finding,) = diagnosis(tmp_path, at_no_header(random.Random(7), 60, 30)).findings
-    assert finding.others == ("haproxy.timeout_server",)
 
 
 def test_four_streams_are_too_few_to_say(tmp_path: Path) -> None:
@@ -152,7 +166,17 @@ def test_a_504_before_the_first_byte_is_the_same_limit(tmp_path: Path) -> None:
         for _ in range(20)
     ]
     (finding,) = diagnosis(tmp_path, [*refused, *at_nginx(random_, 20)]).findings
-    assert finding.limit == NGINX and finding.streams == 40
+    assert (finding.limit, finding.kind, finding.streams) == (NGINX, "silence", 40)
+
+
+def test_refusals_alone_are_a_limit_of_the_first_byte(tmp_path: Path) -> None:
+    random_ = random.Random(7)
+    refused = [
+        cut(0.0, outcome=sc.REJECTED, status=504, intermediary="nginx", first=None, duration=late(20, random_))
+        for _ in range(20)
+    ]
+    (finding,) = diagnosis(tmp_path, refused).findings
+    assert (finding.limit, finding.kind, finding.seconds, finding.party) == (NGINX, "first_byte", 20, "nginx")
 
 
 def test_an_ending_that_a_retry_healed_loses_no_turn(tmp_path: Path) -> None:

@@ -153,13 +153,13 @@ def prometheus(path: str, asked: dict[str, str]) -> Any:
     return vector([({}, 1)])
 
 
-def test_prometheus_counts_name_the_limit_whose_bucket_is_full() -> None:
+def test_prometheus_counts_tell_the_limit_whose_bucket_is_full() -> None:
     with answering(prometheus) as url:
         found = diagnosis(url)
     assert (found["turns"], found["lost"]) == (200, 40)
     first = found["findings"][0]
-    assert first["limit"] == "nginx.proxy_read_timeout" and first["streams"] == 32
-    assert first["sure"] == "possible"
+    assert (first["kind"], first["seconds"], first["streams"]) == ("silence", 60, 32)
+    assert first["party"] == first["limit"] == "" and "nginx.proxy_read_timeout" in first["others"]
 
 
 def test_a_server_that_is_neither_is_told() -> None:

@@ -229,3 +229,16 @@ def test_a_good_answer_says_nothing_of_refusals_and_names_the_server() -> None:
 def test_nothing_else_of_headers_and_pages_is_told(secret: str) -> None:
     answer = REFUSAL.replace(b"content-type", b"x-secret: Bearer\r\ncontent-type")
     assert secret not in str(refused(answer).attributes)
+
+
+def test_the_longest_silence_of_a_good_answer_is_known_to_those_after_it() -> None:
+    whole = CHUNKED + CHUNK + b"0\r\n\r\n"
+    with raw_server((whole, "keep"), (CHUNKED, "fin")) as url:
+
+        async def body(program: Program) -> None:
+            await ask(url)
+            await ask(url)
+
+        first, second = watch(body).of("http")
+    assert first["survived_silence"] == second["survived_silence"]
+    assert first["survived_silence"] == first["longest_gap"] > 0

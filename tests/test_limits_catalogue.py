@@ -9,11 +9,15 @@ import pytest
 import uvicorn
 
 from autogen_streamtrace.core import semconv as sc
-from autogen_streamtrace.core.evidence.signs import INTERMEDIARIES
+from autogen_streamtrace.core.evidence.refusals import PAGES
+from autogen_streamtrace.core.evidence.signs import INTERMEDIARIES, SERVERS
 from autogen_streamtrace.limits import CatalogueError, KnownLimit, builtin, load
+from autogen_streamtrace.limits.catalogue import TIMERS
 
 pytestmark = pytest.mark.once
 
+NAMED = {name for name, *_ in (*INTERMEDIARIES, *SERVERS, *PAGES)} | {"node"}
+"""What the telemetry calls whom a header, a page, or a server's own name tell."""
 OWN = """
 [[limit]]
 id = "gateway.idle"
@@ -37,6 +41,7 @@ def test_a_limit_says_how_it_shows_what_to_change_and_where_its_vendor_says_so(l
     assert limit.page.startswith("https://")
     assert limit.fix
     assert limit.outcomes or limit.status or limit.id == "uvicorn.ws_ping_timeout"
+    assert limit.counts in TIMERS or not limit.typical
 
 
 def test_an_id_stands_once() -> None:
@@ -46,7 +51,7 @@ def test_an_id_stands_once() -> None:
 
 def test_intermediaries_and_outcomes_are_those_of_the_telemetry() -> None:
     for limit in builtin():
-        assert limit.intermediary in ("", *(name for name, _, _ in INTERMEDIARIES)), limit.id
+        assert limit.intermediary in {"", *NAMED}, limit.id
         assert set(limit.outcomes) <= set(sc.OUTCOMES), limit.id
 
 
@@ -68,6 +73,16 @@ def test_intermediaries_and_outcomes_are_those_of_the_telemetry() -> None:
         "Cloud Run",
         "Heroku",
         "Lambda",
+        "Apache",
+        "Varnish",
+        "Squid",
+        "lighttpd",
+        "Node",
+        "hypercorn",
+        "granian",
+        "daphne",
+        "vLLM",
+        "LiteLLM",
         "gunicorn",
         "uvicorn",
         "httpx",
@@ -86,6 +101,8 @@ def test_a_vendor_is_there(vendor: str) -> None:
         ("gunicorn.graceful_timeout", gunicorn.config.GracefulTimeout.default),
         ("uvicorn.timeout_graceful_shutdown", uvicorn.Config("app").timeout_graceful_shutdown),
         ("uvicorn.ws_ping_timeout", uvicorn.Config("app").ws_ping_timeout),
+        ("uvicorn.timeout_keep_alive", uvicorn.Config("app").timeout_keep_alive),
+        ("gunicorn.keepalive", gunicorn.config.Keepalive.default),
         ("http_client.read_timeout", httpx.Client().timeout.read),
         ("http_client.connect_timeout", httpx.Client().timeout.connect),
         ("http_client.write_timeout", httpx.Client().timeout.write),
@@ -117,6 +134,11 @@ def test_a_users_limit_replaces_the_built_in_one_of_its_id(tmp_path: Path) -> No
         ("seconds = 42", "seconds = nan", "nan is not allowed; allowed: a number of seconds"),
         ("seconds = 42", "second = 42", "there is no key 'second'"),
         ('outcomes = ["disconnected"]', "outcomes = [1]", "a list of texts"),
+        (
+            "seconds = 42",
+            "strikes = [1, 0]",
+            "[1, 0] is not allowed; allowed: two numbers of seconds, the smaller first",
+        ),
         ('fix = "idle: 600"', "", "'fix' is missing"),
     ],
 )

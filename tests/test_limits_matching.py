@@ -1,6 +1,7 @@
 """Which limit is suspected behind an ending."""
 
 import math
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -21,9 +22,11 @@ def suspected(
     duration: float = 400.0,
     first: float | None = 0.5,
     status: int | None = 200,
-    **more: str,
+    longest_gap: float = 0.0,
+    **more: Any,
 ) -> str:
-    limit = ATTRIBUTION.suspect(Observation(outcome, silence, duration, first, status, **more))
+    seen = Observation(outcome, silence, duration, first, status, longest_gap=longest_gap)
+    limit = ATTRIBUTION.suspect(seen._replace(**more))
     return "" if limit is None else f"{limit.id} {limit.value:g}"
 
 
@@ -79,12 +82,34 @@ def test_nginx_is_not_suspected_behind_a_response_without_its_header() -> None:
     assert suspected(silence=60.0) == "aws_alb.idle_timeout 60"
 
 
-def test_nginx_may_be_hidden_behind_cloudflare() -> None:
-    assert suspected(silence=60.0, intermediary="cloudflare") == "nginx.proxy_read_timeout 60"
+@pytest.mark.parametrize("seconds", [2.6, 20.0, 59.0, 63.0, 120.0, 240.0])
+def test_what_the_headers_name_is_suspected_at_whatever_value(seconds: float) -> None:
+    assert suspected(silence=seconds, intermediary="nginx") == f"nginx.proxy_read_timeout {seconds:g}"
 
 
-def test_cloudflare_is_not_hidden_behind_nginx() -> None:
-    assert not suspected(silence=120.0, intermediary="nginx")
+def test_envoys_own_second_is_taken_off_its_value() -> None:
+    assert suspected(silence=21.0, intermediary="envoy") == "envoy.stream_idle_timeout 20"
+
+
+def test_who_is_named_goes_before_who_may_be_hidden_behind_it() -> None:
+    assert suspected(silence=60.0, intermediary="cloudflare") == "cloudflare.proxy_read_timeout 60"
+
+
+def test_a_silence_that_is_no_longer_than_earlier_gaps_is_put_to_no_value_of_its_own() -> None:
+    assert not suspected(silence=2.6, longest_gap=2.0, intermediary="nginx")
+
+
+def test_a_limit_that_the_stream_itself_has_borne_is_not_suspected() -> None:
+    assert not suspected(silence=60.0, longest_gap=70.0, intermediary="nginx")
+
+
+def test_a_vendor_without_a_limit_of_that_kind_is_not_suspected_of_it() -> None:
+    assert not suspected(silence=0.02, duration=15.0, intermediary="nginx")
+
+
+@pytest.mark.parametrize(("status", "limit"), [(504, "haproxy.timeout_server 5"), (503, "haproxy.timeout_queue 5")])
+def test_a_refusal_tells_a_full_queue_from_a_slow_server(status: int, limit: str) -> None:
+    assert suspected(sc.REJECTED, 5.0, 5.0, first=None, status=status, intermediary="haproxy") == limit
 
 
 def test_without_a_response_the_commonest_limit_is_suspected() -> None:
@@ -119,8 +144,8 @@ def test_29_and_30_seconds_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("silence", [59.0, 63.0])
-def test_what_is_off_by_more_than_the_tolerance_is_put_to_none(silence: float) -> None:
-    assert not suspected(silence=silence, intermediary="nginx")
+def test_what_is_off_by_more_than_the_tolerance_is_put_to_none_that_nothing_names(silence: float) -> None:
+    assert not suspected(silence=silence)
 
 
 seconds = st.floats(0, 5000) | st.sampled_from([math.inf, math.nan, -1.0])
@@ -144,4 +169,4 @@ def test_whatever_was_seen_the_answer_is_a_limit_of_the_catalogue_as_a_suspicion
     if limit is not None:
         assert limit.source == sc.SUSPECTED
         known: KnownLimit = ATTRIBUTION.by_id[limit.id]
-        assert limit.value in known.values
+        assert limit.value in known.values or known.intermediary in seen.named

@@ -2,7 +2,7 @@
 
 import pytest
 
-from autogen_streamtrace.commands.audit.timeouts import audit
+from autogen_streamtrace import audit
 from autogen_streamtrace.core.watching.supervision import HEARTBEAT, Supervision, Timer, explains, process
 from autogen_streamtrace.recorder import layout
 

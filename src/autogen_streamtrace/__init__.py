@@ -4,7 +4,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from autogen_streamtrace.commands.audit.timeouts import Audit, audit
+    from autogen_streamtrace.commands.audit.look import audit
+    from autogen_streamtrace.commands.audit.timeouts import Audit
     from autogen_streamtrace.core.open_streams import OpenStream
     from autogen_streamtrace.instrumentor import Instrumentor, flush, instrument, uninstrument
     from autogen_streamtrace.settings import SettingError
@@ -25,7 +26,8 @@ __all__ = [
 ]
 
 _HOMES: Final = {
-    "commands.audit.timeouts": ("Audit", "audit"),
+    "commands.audit.look": ("audit",),
+    "commands.audit.timeouts": ("Audit",),
     "core.open_streams": ("OpenStream",),
     "instrumentor": ("Instrumentor", "flush", "instrument", "uninstrument"),
     "settings": ("SettingError",),

@@ -28,7 +28,7 @@ from autogen_streamtrace.core.stream.facts import (
     Started,
 )
 from autogen_streamtrace.core.stream.scope import parent_context
-from autogen_streamtrace.core.stream.state import Ending, StreamInfo, StreamState, clock
+from autogen_streamtrace.core.stream.state import Ending, StreamInfo, StreamLabels, StreamState, clock
 from autogen_streamtrace.core.verdict import limits
 from autogen_streamtrace.core.verdict.attribution import Attribution, Settled
 from autogen_streamtrace.core.verdict.node import StreamNode
@@ -55,6 +55,9 @@ class Telemetry(Protocol):
 
     def carried(self, info: StreamInfo, context: Context) -> StreamInfo:
         """What is known of a stream, with what its context carries."""
+
+    def labels(self, info: StreamInfo) -> StreamLabels:
+        """Under which a stream is counted from its opening on."""
 
     def span(self, state: StreamState) -> Span:
         """The span of a stream, started where it has not been."""

@@ -121,6 +121,7 @@ class StreamTracker:
             if above is not None and _same(above, info):
                 return None
             state = StreamState(self._telemetry.carried(info, get()), above, self.loops.running())
+            state.labels = self._telemetry.labels(state.info)
             if self.captures and state.content is None:
                 state.content = Content()
             if start:

@@ -12,8 +12,17 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-Counts = Literal["silence", "first_byte", "duration"]
-"""silence: between two bytes, the first one included · first_byte: until the response begins · duration: all of it."""
+Counts = Literal["silence", "first_byte", "duration", "queue", "reuse", "refused", "moment", "buffering"]
+"""What a setting bounds, or makes happen.
+
+silence: between two bytes, the first one included · first_byte: until the response begins · duration: all of it ·
+queue: until a request that waits for its turn is refused · reuse: how long a connection is kept for the next request ·
+refused: how many may come at once · moment: how long a stop waits for what is open · buffering: whether a body is
+passed on at once.
+"""
+
+TIMERS: Final = ("silence", "first_byte", "duration", "queue")
+"""What is counted in seconds from a stream's own last byte or start."""
 
 BUILTIN: Final = Path(__file__).with_name("catalogue.toml")
 
@@ -38,10 +47,12 @@ class KnownLimit:
     """Its default, in seconds; none where it is off, or where every installation chooses its own."""
     typical: tuple[float, ...] = ()
     """Other values often met, in seconds."""
-    late: float = 0.0
-    """How much later than its value it strikes, in seconds, where it is checked only now and then."""
+    strikes: tuple[float, ...] = (0.0, 0.0)
+    """How long after its value it strikes, in seconds, at the least and at the most: below zero where it is early."""
+    closes_late: float = 0.0
+    """How much later it closes an HTTP/1 connection to its client, in seconds."""
     intermediary: str = ""
-    """What the response's headers call it; empty where it leaves no header."""
+    """What the telemetry calls it; empty where nothing ever names it."""
     hidden: bool = False
     """It leaves its header on its own errors alone, not on what it passes on."""
     outcomes: tuple[str, ...] = ()
@@ -55,6 +66,16 @@ class KnownLimit:
     def values(self) -> tuple[float, ...]:
         """The default, then the other values often met, in seconds."""
         return (*(() if self.seconds is None else (self.seconds,)), *self.typical)
+
+    @property
+    def early(self) -> float:
+        """How much before its value it may strike, in seconds."""
+        return max(0.0, -self.strikes[0])
+
+    @property
+    def late(self) -> float:
+        """How much after its value it may strike, in seconds."""
+        return max(0.0, self.strikes[1])
 
     @property
     def local(self) -> bool:
@@ -96,9 +117,10 @@ def _read(path: Path) -> Iterable[KnownLimit]:
 _KEYS: Final = {field.name for field in fields(KnownLimit)}
 _REQUIRED: Final = ("id", "vendor", "setting", "counts", "fix")
 _TEXTS: Final = (*_REQUIRED, "page", "intermediary")
-_NUMBERS: Final = ("seconds", "late")
+_NUMBERS: Final = ("seconds", "closes_late")
 _LISTS: Final[dict[str, type | tuple[type, ...]]] = {
     "typical": (int, float),
+    "strikes": (int, float),
     "outcomes": str,
     "status": int,
     "exceptions": str,
@@ -121,7 +143,7 @@ def _limit(path: Path, table: Mapping[str, Any]) -> KnownLimit:
 
 
 def _plain(key: str, value: Any) -> Any:
-    if key == "typical":
+    if key in ("typical", "strikes"):
         return tuple(map(float, value))
     if key in _NUMBERS:
         return float(value)
@@ -141,6 +163,8 @@ def _problem(key: str, value: Any) -> str:
     kind = _LISTS.get(key)
     if kind is not None and not (isinstance(value, list) and all(_is(each, kind) for each in value)):
         return "a list of texts" if kind is str else "a list of numbers"
+    if key == "strikes" and not (len(value) == 2 and value[0] <= value[1]):
+        return "two numbers of seconds, the smaller first"
     return ""
 
 

@@ -22,8 +22,9 @@ from opentelemetry.trace import get_current_span
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.core.stream.state import Ending, StreamState
-from autogen_streamtrace.core.telemetry.counters import Counters
-from autogen_streamtrace.core.telemetry.counts import Attributes, Counter
+from autogen_streamtrace.core.telemetry.counters import Counters, cut_labels, ended_labels
+from autogen_streamtrace.core.telemetry.counts import Counter
+from autogen_streamtrace.core.telemetry.limiters import Attributes
 from autogen_streamtrace.core.watching.recorder import CounterLabels, Report
 from autogen_streamtrace.core.watching.supervision import process as supervision
 from autogen_streamtrace.recorder import layout
@@ -121,7 +122,7 @@ class FlightRecorder:
         serial = next(self._serial)
         self._serials[slot] = serial
         state.slot = slot
-        if self._write(self._birth(state, serial), layout.row_at(slot)):
+        if self._write_birth(state, serial):
             self._copied[slot] = state.asked + state.last
             self._records[slot] = state
             self._wake()  # it may have begun to rest meanwhile, before it could see this one
@@ -148,7 +149,7 @@ class FlightRecorder:
             self.counted(report.counted)
             return
         context = report.span.get_span_context()
-        verdict = layout.Judged(context.span_id, report.end_ns, report.attributes)
+        verdict = layout.Judged(context.span_id, report.end_ns, report.attributes, *_capped(state, report))
         self._write(layout.judged(self._serials[slot], state, verdict), layout.end_at(slot))
         self._counted[slot] = report.counted
         del self._records[slot]
@@ -263,12 +264,20 @@ class FlightRecorder:
             slot = next(self._unused)
             return slot if slot < layout.ROWS else -1
 
+    def _write_birth(self, state: StreamState, serial: int) -> bool:
+        try:
+            birth = self._birth(state, serial)
+        except ValueError as error:
+            self._fail(str(error))
+            return False
+        return self._write(birth, layout.row_at(state.slot))
+
     def _birth(self, state: StreamState, serial: int) -> bytes:
         parent = state.parent
         above = self._serials[parent.slot] if parent is not None and parent.slot >= 0 else 0
         if above == 0 and parent is not None:
             above = layout.UNKNOWN
-        return layout.birth(state.info, serial, above, _ids(state), state.start_ns, state.start)
+        return layout.birth(state, serial, above, _ids(state))
 
     def _copy_progress(self, now: float) -> None:
         copied, serials = self._copied, self._serials
@@ -379,7 +388,7 @@ class FlightRecorder:
         if self._file is None:
             return
         for slot, state in list(self._records.items()):
-            self._write(self._birth(state, self._serials[slot]), layout.row_at(slot))
+            self._write_birth(state, self._serials[slot])
             self._copied[slot] = 0.0
 
     def _write_counts(self) -> bool:
@@ -427,6 +436,17 @@ class FlightRecorder:
                 why,
                 sc.M_DROPPED,
             )
+
+
+def _capped(state: StreamState, report: Report) -> tuple[Attributes, Attributes]:
+    """What the labels of ``ended`` and ``cut`` say otherwise than the span's attributes."""
+    ended, cut = ended_labels(state.labels, report.attributes), cut_labels(state.labels, report.attributes)
+    counted = report.counted
+    return _changed(ended, counted.ended), _changed(cut, counted.cut) if counted.cut is not None else {}
+
+
+def _changed(plain: Attributes, counted: Attributes) -> Attributes:
+    return {key: value for key, value in counted.items() if plain[key] != value}
 
 
 def _ids(state: StreamState) -> layout.Ids:

@@ -13,16 +13,19 @@ import json
 import struct
 import zlib
 from collections.abc import Iterable
+from dataclasses import fields
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.evidence.causes import Cause
-from autogen_streamtrace.core.stream.state import Ending, How, StreamInfo, StreamState
+from autogen_streamtrace.core.evidence.deadlines import Deadline
+from autogen_streamtrace.core.stream.state import Ending, How, StreamInfo, StreamLabels, StreamState
+from autogen_streamtrace.core.telemetry.counters import OF_VERDICT
 from autogen_streamtrace.core.watching.supervision import Timer
 
 MAGIC: Final = b"AGSTREAM"
-VERSION: Final = 1
+VERSION: Final = 2
 ROWS: Final = 16_384
 """Streams that can stand in a file at the same time."""
 
@@ -55,13 +58,13 @@ _JUDGED: Final = 2
 _NOTHING: Final = 0xFFFFFFFF
 UNKNOWN: Final = 2**64 - 1
 """The serial number of a stream that has no row."""
-_OPTIONAL: Final = (sc.A_CAUSE_CHAIN, sc.A_LIMIT_VALUE, sc.A_LONGEST_GAP, sc.A_CALLER_TIME, sc.A_WAITING_ON_NAME)
+_OPTIONAL: Final = (sc.A_CAUSE_CHAIN, sc.A_LIMIT_VALUE, sc.A_LONGEST_GAP, sc.A_CALLER_TIME)
 """What goes first where a verdict does not fit; headers of the response go before."""
 _PREFIX: Final = "streamtrace."
 
 
 class Unreadable(Exception):  # noqa: N818 - it is the file that is, which is no error of the program's
-    """A file that is no recorder's, or a damaged one, or one of a newer version."""
+    """A file that is no recorder's, or a damaged one, or one of another version."""
 
 
 class Ids(NamedTuple):
@@ -80,6 +83,10 @@ class Judged(NamedTuple):
     span: int
     end_ns: int
     attributes: dict[str, Any]
+    ended: dict[str, Any]
+    """What the labels of ``ended`` say otherwise than the attributes, because they are capped."""
+    cut: dict[str, Any]
+    """The same of ``cut``."""
 
 
 class Row(NamedTuple):
@@ -112,15 +119,15 @@ def read_header(data: bytes) -> dict[str, Any]:
     """What a header describes.
 
     Raises:
-        Unreadable: it is none, or damaged, or of a newer version.
+        Unreadable: it is none, or damaged, or of another version.
     """
     if len(data) < _HEADER.size:
         raise Unreadable("it is too short")
     magic, version, _, length, checksum = _HEADER.unpack_from(data)
     if magic != MAGIC:
         raise Unreadable("it is no flight recorder's file")
-    if version > VERSION:
-        raise Unreadable(f"it has version {version}, this package reads up to {VERSION}")
+    if version != VERSION:
+        raise Unreadable(f"it has version {version}, this package reads version {VERSION}")
     text = data[_HEADER.size : _HEADER.size + length]
     if len(text) != length or zlib.crc32(text) != checksum:
         raise Unreadable("its header is damaged")
@@ -187,20 +194,42 @@ def write_progress(into: bytearray, slot: int, serial: int, state: StreamState) 
     )
 
 
+Pairs = tuple[tuple[str, Any], ...]
+
+
+def opening_text(name: str, span_name: str, attributes: Pairs, labels: Pairs) -> bytes:
+    """What an opening says, as it stands in a row. Its attributes go where it is too long, its labels never.
+
+    Raises:
+        ValueError: the labels alone are too long.
+    """
+    try:
+        return _opening_text(name, span_name, attributes, labels)
+    except TypeError:  # an attribute that cannot be hashed, or is no JSON: its span will not have it either
+        plain = tuple((key, value) for key, value in attributes if isinstance(value, (str, bool, int, float)))
+        return _opening_text(name, span_name, plain, labels)
+
+
 @lru_cache(maxsize=1024)
-def opening_text(name: str, span_name: str, attributes: tuple[tuple[str, Any], ...]) -> bytes:
-    """What an opening says, as it stands in a row; cut where it is too long. Most streams of a process open alike."""
+def _opening_text(name: str, span_name: str, attributes: Pairs, labels: Pairs) -> bytes:
+    """Most streams of a process open alike."""
     room = _END_AT - _CHECKSUM.size - _BIRTH.size
+    counted = {_short(key): value for key, value in labels}
     for said in ([name, span_name, attributes], [name, span_name, []], [name[:40], span_name[:60], []]):
-        text = json.dumps(said).encode()
+        text = json.dumps([*said, counted]).encode()
         if len(text) <= room:
-            break
-    return text
+            return text
+    raise ValueError(f"the labels of {name[:40]!r} do not fit into a row")
 
 
-def birth(info: StreamInfo, serial: int, parent: int, ids: Ids, start_ns: int, start: float) -> bytes:
-    """The first part of a row."""
-    text = opening_text(info.name, info.span_name, info.attributes)
+def birth(state: StreamState, serial: int, parent: int, ids: Ids) -> bytes:
+    """The first part of a row.
+
+    Raises:
+        ValueError: it does not fit.
+    """
+    info = state.info
+    text = opening_text(info.name, info.span_name, info.attributes, tuple(state.labels.started.items()))
     flags = (_SAMPLED if ids.sampled else 0) | (_STREAMED if info.streamed else 0)
     body = (
         _BIRTH.pack(
@@ -212,8 +241,8 @@ def birth(info: StreamInfo, serial: int, parent: int, ids: Ids, start_ns: int, s
             ids.span.to_bytes(8, "big"),
             ids.parent.to_bytes(8, "big"),
             parent,
-            start_ns,
-            start,
+            state.start_ns,
+            state.start,
         )
         + text
     )
@@ -222,8 +251,7 @@ def birth(info: StreamInfo, serial: int, parent: int, ids: Ids, start_ns: int, s
 
 def ended(serial: int, state: StreamState, ending: Ending) -> bytes:
     """The second part of a row whose stream has ended for its reader."""
-    cause = ending.cause
-    text = _cause_text(state, cause)
+    text = _ending_text(state, ending)
     flags = (
         _HOWS.index(ending.how)
         | (_HELD if ending.held else 0)
@@ -242,21 +270,31 @@ def judged(serial: int, state: StreamState, verdict: Judged) -> bytes:
     """The second part of a row whose stream has its verdict."""
     room = _OVER_AT - _END_AT - _CHECKSUM.size - _END.size
     attributes = {_short(key): value for key, value in verdict.attributes.items()}
-    text = json.dumps([verdict.span, verdict.end_ns, attributes]).encode()
+    text = _judged_text(verdict, attributes)
     if len(text) > room:
         text = _within(room, verdict, attributes)
     return _end(_JUDGED, 0, serial, 0.0, 0, state, text)
 
 
+def _judged_text(verdict: Judged, attributes: dict[str, Any]) -> bytes:
+    ended, cut = ({_short(key): value for key, value in each.items()} for each in (verdict.ended, verdict.cut))
+    return json.dumps([verdict.span, verdict.end_ns, attributes, ended, cut]).encode()
+
+
 def _within(room: int, verdict: Judged, attributes: dict[str, Any]) -> bytes:
-    """What fits of a verdict: headers of the response go first, then what is optional, then the longest."""
+    """What fits of a verdict: headers of the response go first, then what is optional, then the longest.
+
+    What the counters' labels are taken from goes last.
+    """
     optional = [key for key in attributes if key.startswith(sc.HTTP_RESPONSE_HEADER)]
     optional += [_short(key) for key in _OPTIONAL]
+    kept = {_short(key) for key in OF_VERDICT}
     while True:
-        text = json.dumps([verdict.span, verdict.end_ns, attributes]).encode()
+        text = _judged_text(verdict, attributes)
         if len(text) <= room:
             return text
-        longest = max(attributes, key=lambda key: len(json.dumps(attributes[key])))
+        free = [key for key in attributes if key not in kept] or list(attributes)
+        longest = max(free, key=lambda key: len(json.dumps(attributes[key])))
         attributes.pop(optional.pop(0) if optional else longest, None)
 
 
@@ -295,24 +333,21 @@ def _end(stage: int, flags: int, serial: int, at: float, delivered: int, state: 
     return _CHECKSUM.pack(zlib.crc32(body)) + body
 
 
-def _cause_text(state: StreamState, cause: Cause | None) -> bytes:
-    if cause is None and state.finish is None:
+def _ending_text(state: StreamState, ending: Ending) -> bytes:
+    """What is known of an ending beside its flags, each by its name."""
+    room = _OVER_AT - _END_AT - _CHECKSUM.size - _END.size
+    cause = _by_name(ending.cause) if ending.cause is not None else None
+    whole = {"finish": state.finish, "cause": cause, "deadline": ending.deadline, "grace": ending.grace}
+    said = {key: value for key, value in whole.items() if value is not None}
+    if not said:
         return b""
-    told = None
-    if cause is not None:
-        told = [
-            cause.types[:8],
-            [list(link) for link in list(cause.links)[:8]],
-            list(cause.raised),
-            cause.root,
-            cause.kind,
-            cause.timer,
-            cause.status,
-            cause.deadline,
-            cause.flattened,
-        ]
-    text = json.dumps([state.finish, told]).encode()
-    return text if len(text) < _OVER_AT - _END_AT - _CHECKSUM.size - _END.size else json.dumps([None, None]).encode()
+    text = json.dumps(said).encode()
+    return text if len(text) <= room else json.dumps({**said, "cause": None, "finish": None}).encode()
+
+
+def _by_name(cause: Cause) -> dict[str, Any]:
+    told = {field.name: getattr(cause, field.name) for field in fields(cause)}
+    return {**told, "types": cause.types[:8], "links": [list(link) for link in list(cause.links)[:8]]}
 
 
 def read_row(data: bytes, slot: int) -> Row | None:
@@ -330,7 +365,7 @@ def read_row(data: bytes, slot: int) -> Row | None:
     text = row[4 + _BIRTH.size : 4 + _BIRTH.size + length]
     if zlib.crc32(row[4 : 4 + _BIRTH.size + length]) != checksum or layer >= len(sc.LAYERS):
         raise Unreadable(f"row {slot} is damaged")
-    name, span_name, attributes = json.loads(text)
+    name, span_name, attributes, labels = json.loads(text)
     info = StreamInfo(
         sc.LAYERS[layer],
         name,
@@ -339,6 +374,7 @@ def read_row(data: bytes, slot: int) -> Row | None:
         streamed=bool(flags & _STREAMED),
     )
     state = StreamState(info, None, 0)
+    state.labels = StreamLabels.of({_long(key): value for key, value in labels.items()})
     state.start_ns = start_ns
     state.start = state.last = state.asked = start
     trace_id, span_id, parent_id = (int.from_bytes(each, "big") for each in (trace, span, above))
@@ -384,33 +420,44 @@ def _read_end(row: bytes, serial: int, state: StreamState) -> tuple[Ending | Non
     state.input_tokens = None if tokens_in == _NOTHING else tokens_in
     state.output_tokens = None if tokens_out == _NOTHING else tokens_out
     if stage == _JUDGED:
-        span, end_ns, attributes = json.loads(text)
-        return None, Judged(span, end_ns, {_long(key): _plain(value) for key, value in attributes.items()})
+        span, end_ns, *tables = json.loads(text)
+        attributes, ended, cut = ({_long(key): _plain(value) for key, value in each.items()} for each in tables)
+        return None, Judged(span, end_ns, attributes, ended, cut)
     state.terminal, state.terminated = bool(flags & _TERMINAL), bool(flags & _TERMINATED)
     state.closed = True
-    state.finish, told = json.loads(text) if text else (None, None)
+    said: dict[str, Any] = json.loads(text) if text else {}
+    state.finish = said.get("finish")
     return (
         Ending(
             how=_HOWS[flags & 3],
             at=at,
             held=bool(flags & _HELD),
-            cause=_cause(told),
+            cause=_cause(said.get("cause")),
             thrown_in=bool(flags & _THROWN_IN),
             by_token=bool(flags & _BY_TOKEN),
             gone=bool(flags & _GONE),
             shutdown=bool(flags & _SHUTDOWN),
             parent_chunks=delivered,
+            deadline=_deadline(said.get("deadline")),
+            grace=_deadline(said.get("grace")),
             over=bool(flags & _OVER_NOW),
         ),
         None,
     )
 
 
-def _cause(told: Any) -> Cause | None:
+def _cause(told: dict[str, Any] | None) -> Cause | None:
     if told is None:
         return None
-    types, links, raised, *rest = told
-    return Cause(tuple(types), frozenset((at, name) for at, name in links), (raised[0], raised[1]), *rest)
+    known = {field.name: told[field.name] for field in fields(Cause) if field.name in told}
+    known["types"] = tuple(known["types"])
+    known["links"] = frozenset((at, name) for at, name in known["links"])
+    known["raised"] = tuple(known["raised"])
+    return Cause(**known)
+
+
+def _deadline(told: list[Any] | None) -> Deadline | None:
+    return Deadline(*told) if told is not None else None
 
 
 @lru_cache(maxsize=256)

@@ -28,10 +28,13 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.stream.state import StreamLabels
+from autogen_streamtrace.core.telemetry.counters import cut_labels, ended_labels
 from autogen_streamtrace.core.telemetry.emitter import Telemetry
 from autogen_streamtrace.core.watching import supervision
+from autogen_streamtrace.core.watching.recorder import CounterLabels
 from autogen_streamtrace.recorder import directory, orphans
-from autogen_streamtrace.recorder.layout import Row, Unreadable
+from autogen_streamtrace.recorder.layout import Judged, Row, Unreadable
 from autogen_streamtrace.recorder.orphans import Orphan
 from autogen_streamtrace.recorder.replay import replay
 from autogen_streamtrace.recorder.retired_counts import RetiredCounts
@@ -90,6 +93,7 @@ def recover(orphan: Orphan) -> Recovered:
         events=settings.get("events", "turns"),
         caller_endings=settings.get("caller_endings", "unset"),
         max_names=settings.get("max_names", 100),
+        baggage=dict.fromkeys(settings.get("baggage", ()), ()),  # its labels stand in the rows
     )
     orphan.counters.load(telemetry.counters)
     layers: set[str] = {row.state.layer for row in orphan.rows} | {each[sc.A_LAYER] for each in orphan.counters.started}
@@ -99,10 +103,11 @@ def recover(orphan: Orphan) -> Recovered:
     killed = replayed.attribution.killed(replayed.now, supervision.explains(orphan.timers, orphan.seen[0]))
     seen = _iso(orphan.seen[1]) if orphan.seen[1] else ""
     for row in orphan.rows:
-        telemetry.counters.start(row.state.info)
+        telemetry.counters.start(row.state.labels)
         _place(telemetry, ids, orphan, row)
         if row.judged is not None:
-            telemetry.recovered(row.state, row.judged.attributes, row.judged.end_ns)
+            judged = row.judged
+            telemetry.recovered(row.state, judged.attributes, judged.end_ns, _counted(row.state.labels, judged))
     for node in [*replayed.settled, *killed]:
         assert node.over_at is not None
         attributes = telemetry.attributes(node)
@@ -181,6 +186,15 @@ def _recover_one(path: Path, descriptor: int, send: Send) -> Recovered | None:
         orphans.set_aside(path, "; ".join(orphan.damaged[:5]))
     orphans.remove(path)
     return found
+
+
+def _counted(labels: StreamLabels, judged: Judged) -> CounterLabels:
+    """As what the dead process counted the end of a stream."""
+    attributes = judged.attributes
+    ended = {**ended_labels(labels, attributes), **judged.ended}
+    if not (attributes[sc.A_EARLY] and attributes[sc.A_ORIGIN]):
+        return CounterLabels(labels.started, ended)
+    return CounterLabels(labels.started, ended, {**cut_labels(labels, attributes), **judged.cut})
 
 
 def _place(telemetry: Telemetry, ids: "_Ids", orphan: Orphan, row: Row) -> None:

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
 from autogen_streamtrace.core.telemetry.counters import Counters
-from autogen_streamtrace.core.telemetry.counts import Counter, Key
+from autogen_streamtrace.core.telemetry.counts import Counter
+from autogen_streamtrace.core.telemetry.limiters import Key
 from autogen_streamtrace.core.watching.recorder import CounterLabels, Labels
 
 _TABLES: Final = ("started", "ended", "cut")

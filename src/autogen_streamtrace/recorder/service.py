@@ -38,7 +38,10 @@ class RecorderService:
         file.check_locks()
         self._chosen = settings.recorder_dir
         self._providers = providers
-        self._kept: dict[str, Any] = {name: getattr(settings, name) for name in _KEPT}
+        self._kept: dict[str, Any] = {
+            **{name: getattr(settings, name) for name in _KEPT},
+            "baggage": [*settings.baggage],
+        }
         self._recovered = 0
         self._stopped = threading.Event()
         self.recorder = FlightRecorder(own, self._describe, telemetry.counters, confirmed="traces" in providers.ours)

@@ -29,7 +29,7 @@ from autogen_streamtrace.commands.statuses import command, end, wrong
     "--server",
     default="",
     metavar="COMMAND",
-    help="The command line of the server: 'gunicorn -t 60 ...' or 'uvicorn ...'.",
+    help="The command line of the server, of uvicorn, gunicorn, hypercorn, granian or daphne.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def audit(targets: tuple[str, ...], server: str, as_json: bool) -> None:
@@ -38,7 +38,7 @@ def audit(targets: tuple[str, ...], server: str, as_json: bool) -> None:
     A MODULE (app.main or app/main.py) is imported. With a NAME that object is looked at, and a function is called;
     without one, every agent, team, client, tool and server that the module holds.
     """
-    from autogen_streamtrace.commands.audit.timeouts import audit as look
+    from autogen_streamtrace.commands.audit.look import audit as look
 
     if not targets and not server:
         raise click.UsageError("name a module of the program (app.main, app/main.py, app.main:team), or --server")
@@ -58,7 +58,7 @@ def audit(targets: tuple[str, ...], server: str, as_json: bool) -> None:
 
 def _objects(target: str) -> list[Any]:
     """What is to be looked at."""
-    from autogen_streamtrace.commands.audit.timeouts import recognised
+    from autogen_streamtrace.commands.audit.look import recognised
 
     place, _, name = target.rpartition(":") if ":" in target else (target, "", "")
     module = _module(place)

@@ -1,20 +1,25 @@
 """Finds the times at which suspiciously many streams end: a timer's mark. Pure.
 
 A timer ends streams within a narrow band, whatever else goes on; other causes spread. So a band counts as a cluster
-where it holds far more than its neighbourhood lets expect by chance.
+where it holds far more than its neighbourhood lets expect by chance. How narrow it is differs from timer to timer:
+bands of several widths are tried, and the one that is the least probable by chance wins.
 """
 
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 SHORTEST: Final = 0.8
 """Seconds below which a band is no timer's mark: streams that are cut while they flow end there."""
 FEWEST: Final = 5
 """Streams below which nothing is called a cluster."""
+BANDS: Final = (0.1, 0.2, 0.4)
+"""Seconds: how wide bands are near zero. Where times are long they are 2 % of them."""
+ENOUGH: Final = 0.85
+"""Share of a cluster's streams that a narrower band has to hold to be taken for it."""
 _UNIT: Final = 0.02
-_KNEE: Final = 10.0
 _STEPS: Final = 4
 """Bins of a band."""
 _NEIGHBOURS: Final = 10
@@ -38,81 +43,106 @@ class Cluster(NamedTuple):
     streams: int
     expected: float
     """How many the neighbourhood lets expect by chance."""
+    chance: float
+    """Logarithm of the probability that it is chance."""
 
 
-def clusters(seconds: Iterable[float]) -> list[Cluster]:
+def clusters(seconds: Iterable[float], bands: Sequence[float] = BANDS) -> list[Cluster]:
     """The clusters among these times, the largest first.
 
     Args:
         seconds: silences, or durations; what is negative or not finite is left out.
+        bands: widths to try, in seconds near zero.
     """
     values = sorted(value for value in seconds if 0 <= value < 1e7)
-    bins = Counter(_bin(value) for value in values)
-    if len(values) < FEWEST:
-        return []
     total, found = len(values), []
     for _ in range(_MOST):
-        best = _densest(bins, total)
+        best = densest(values, total, bands)
         if best is None:
             break
-        first, last, expected = best
-        members = [value for value in values if first <= _bin(value) <= last]
-        found.append(Cluster(members[0], members[-1], _middle(members), len(members), expected))
-        values = [value for value in values if not first <= _bin(value) <= last]
-        for at in range(first, last + 1):
-            bins.pop(at, None)
+        found.append(best)
+        values = [value for value in values if not best.shortest <= value <= best.longest]
     return sorted(found, key=lambda cluster: -cluster.streams)
 
 
-def _bin(seconds: float) -> int:
-    """Bands grow with the time: 0.2 s wide near zero, 2 % of the time where it is long."""
-    return int(math.log1p(seconds / _KNEE) / _UNIT * _STEPS)
+def densest(values: Sequence[float], total: int, bands: Sequence[float] = BANDS) -> Cluster | None:
+    """The least probable cluster of all bands, if there is one.
 
-
-def _densest(bins: Counter[int], total: int) -> tuple[int, int, float] | None:
-    """First and last bin of the least probable band, widened to its feet, and what was to be expected in it."""
-    best: tuple[float, int, float] | None = None
-    lowest = _bin(SHORTEST)
-    for start in {at - back for at in bins for back in range(_STEPS)}:
-        count = _sum(bins, start)
-        if start < lowest or count < FEWEST:
-            continue
-        expected = _expected(bins, start, total)
-        chance = count - expected - count * math.log(count / expected)
-        if count > 2 * expected and chance < _CHANCE and (best is None or chance < best[0]):
-            best = chance, start, expected
+    Args:
+        values: seconds, sorted.
+        total: how many there were before others were taken out.
+        bands: widths to try, in seconds near zero, the narrowest first.
+    """
+    if len(values) < FEWEST:
+        return None
+    found = [cluster for band in bands if (cluster := _densest(values, total, band)) is not None]
+    best = min(found, key=lambda cluster: cluster.chance, default=None)
     if best is None:
         return None
-    _, start, expected = best
+    alike = [each for each in found if each.shortest <= best.longest and each.longest >= best.shortest]
+    most = max(each.streams - each.expected for each in alike)
+    return next(each for each in alike if each.streams - each.expected >= ENOUGH * most)
+
+
+def _densest(values: Sequence[float], total: int, band: float) -> Cluster | None:
+    """The least probable band, widened to its feet."""
+    knee = band / _UNIT
+    at = [_bin(value, knee) for value in values]
+    bins = Counter(at)
+    last = at[-1] + _STEPS * (_NEIGHBOURS + 2)
+    lowest = _bin(SHORTEST, knee)
+    if at[-1] < lowest:
+        return None
+    below = [0, *accumulate(bins[each] for each in range(last + 1))]
+
+    def count(start: int) -> int:
+        return below[min(max(start + _STEPS, 0), last + 1)] - below[min(max(start, 0), last + 1)]
+
+    best: tuple[float, int, float] | None = None
+    least = max(FEWEST, 2 * total / _BANDS)
+    for start in sorted({each - back for each in bins for back in range(_STEPS) if each - back >= lowest}):
+        streams = count(start)
+        if streams < least:
+            continue
+        around = [
+            count(start + side * each * _STEPS)
+            for side in (-1, 1)
+            for each in range(1, _NEIGHBOURS + 1)
+            if start + side * each * _STEPS > -_STEPS
+        ]
+        beside = max((count(start + 2 * side * _STEPS) + count(start + 3 * side * _STEPS)) / 2 for side in (-1, 1))
+        expected = max(_quantile(sorted(around), 0.75), beside, total / _BANDS)
+        chance = streams - expected - streams * math.log(streams / expected)
+        if streams > 2 * expected and chance < _CHANCE and (best is None or chance < best[0]):
+            best = chance, start, expected
+    return None if best is None else _widened(values, at, bins, lowest, best)
+
+
+def _bin(seconds: float, knee: float) -> int:
+    return int(math.log1p(seconds / knee) / _UNIT * _STEPS)
+
+
+def _widened(
+    values: Sequence[float], at: Sequence[int], bins: Counter[int], lowest: int, best: tuple[float, int, float]
+) -> Cluster:
+    chance, start, expected = best
     first, last = start, start + _STEPS - 1
     foot = max(1.0, 3 * expected / _STEPS)
     while first - 1 >= lowest and bins[first - 1] > foot and start - first < 3 * _STEPS:
         first -= 1
     while bins[last + 1] > foot and last - start < 4 * _STEPS:
         last += 1
-    return first, last, expected * (last + 1 - first) / _STEPS
+    members = [value for value, bin_ in zip(values, at, strict=True) if first <= bin_ <= last]
+    expected *= (last + 1 - first) / _STEPS
+    return Cluster(members[0], members[-1], _middle(members), len(members), expected, chance)
 
 
-def _sum(bins: Counter[int], start: int) -> int:
-    return sum(bins[start + step] for step in range(_STEPS))
-
-
-def _expected(bins: Counter[int], start: int, total: int) -> float:
-    """What three quarters of the neighbouring bands stay below, or an even spread over all bands.
+def _quantile(values: Sequence[int], share: float) -> float:
+    """What three quarters of the neighbours stay below.
 
     A quarter of the neighbours may be clusters themselves. The edge of a broad hump is none: half of its neighbours
     are as full.
     """
-    around = [
-        _sum(bins, start + side * band * _STEPS)
-        for side in (-1, 1)
-        for band in range(1, _NEIGHBOURS + 1)
-        if start + side * band * _STEPS > -_STEPS
-    ]
-    return max(_quantile(sorted(around), 0.75), total / _BANDS)
-
-
-def _quantile(values: Sequence[int], share: float) -> float:
     return float(values[min(len(values) - 1, int(share * len(values)))]) if values else 0.0
 
 

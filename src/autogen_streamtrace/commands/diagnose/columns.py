@@ -1,6 +1,7 @@
 """One row per stream: which columns there are, and how a batch of rows becomes a frame."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
@@ -8,7 +9,7 @@ import polars as pl
 
 from autogen_streamtrace.core import semconv as sc
 
-Kind = Literal["label", "number", "truth"]
+Kind = Literal["label", "labels", "number", "truth"]
 
 
 class Column(NamedTuple):
@@ -42,13 +43,31 @@ COLUMNS: Final = (
     Column("limit_value", sc.A_LIMIT_VALUE, "number"),
     Column("status", sc.HTTP_STATUS, "number"),
     Column("chunks", sc.A_CHUNKS, "number"),
+    Column("loop_late", sc.A_LOOP_LATE, "number"),
+    Column("intermediaries", sc.A_INTERMEDIARIES, "labels"),
+    Column("upstream_server", sc.A_UPSTREAM_SERVER, "label"),
+    Column("reused", sc.A_CONNECTION_REUSED, "truth"),
+    Column("idle", sc.A_CONNECTION_IDLE, "number"),
+    Column("keep_alive", sc.A_CONNECTION_KEEP_ALIVE, "number"),
+    Column("http_version", sc.NETWORK_PROTOCOL_VERSION, "label"),
+    Column("close_type", sc.A_CLOSE_TYPE, "label"),
+    Column("to_headers", sc.A_TIME_TO_HEADERS, "number"),
+    Column("page", sc.A_REFUSAL_PAGE, "label"),
+    Column("missing", sc.A_REFUSAL_MISSING, "labels"),
+    Column("survived", sc.A_SURVIVED_SILENCE, "number"),
+    Column("expected_timeout", sc.A_EXPECTED_TIMEOUT, "number"),
 )
 
 IDS: Final = ("trace_high", "trace_low", "span", "parent")
 BESIDE: Final = ("service", "trace", "span", "parent", "start", "end")
 """What a row has that is no attribute, in this order, before the columns."""
 
-_TYPES: Final[dict[Kind, Any]] = {"label": pl.Categorical(), "number": pl.Float64(), "truth": pl.Boolean()}
+_TYPES: Final[dict[Kind, Any]] = {
+    "label": pl.Categorical(),
+    "labels": pl.Categorical(),
+    "number": pl.Float64(),
+    "truth": pl.Boolean(),
+}
 
 SCHEMA: Final[dict[str, Any]] = {
     "service": pl.Categorical(),
@@ -89,6 +108,8 @@ def frame(rows: Sequence[Row]) -> pl.DataFrame:
 def _series(column: Column, cells: Sequence[Any]) -> pl.Series:
     if column.kind == "label":
         return pl.Series(column.name, _texts(column.name, cells), pl.Categorical())
+    if column.kind == "labels":
+        return pl.Series(column.name, [_joined(cell) for cell in cells], pl.Categorical())
     if column.kind == "number":
         return _of(column.name, cells, pl.Float64(), _number)
     return _of(column.name, cells, pl.Boolean(), _truth)
@@ -120,6 +141,21 @@ def _of(name: str, cells: Sequence[Any], kind: Any, clean: Any) -> pl.Series:
 
 def _text(cell: Any) -> str | None:
     return cell[:LABEL_LENGTH] if isinstance(cell, str) else None
+
+
+def _joined(cell: Any) -> str | None:
+    """The texts of OTLP's list, or of a JSON text of one, as logs' stores give it, between spaces."""
+    if isinstance(cell, str):
+        texts = re.findall(r"[a-z0-9_]+", cell)
+    else:
+        values = cell.get("values") if isinstance(cell, dict) else cell
+        members = values if isinstance(values, list) else []
+        texts = [
+            text
+            for each in members
+            if isinstance(text := each.get("stringValue") if isinstance(each, dict) else each, str)
+        ]
+    return " ".join(texts)[:LABEL_LENGTH] or None
 
 
 def _truth(cell: Any) -> bool | None:

@@ -59,6 +59,11 @@ class Exchange:
         """The nearest of them."""
         return next(iter(self.intermediaries), "")
 
+    @property
+    def suspects(self) -> tuple[str, ...]:
+        """Who may have cut it: whose refusal it is, else what stands in between."""
+        return (self.page,) if self.page else self.intermediaries
+
     def over(self, how: str, error: BaseException | None, status: int | None, at: float) -> None:
         """It ended for its reader.
 

@@ -76,7 +76,7 @@ def of_response(raw: Raw) -> Headers:
     """Reads the headers of a response."""
     names, said, ids = _lines(raw, _RESPONSE)
     found = _answer(names, said)
-    return found._replace(request_ids=tuple(ids)) if ids else found
+    return Headers(*found[:-1], tuple(ids)) if ids else found
 
 
 def of_request(raw: Raw) -> Headers:

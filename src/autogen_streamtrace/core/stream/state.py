@@ -49,6 +49,22 @@ class StreamInfo(NamedTuple):
     """On ``team``: the key of its agents' ids in AutoGen's runtime."""
 
 
+class StreamLabels(NamedTuple):
+    """The attribute sets under which a stream is counted, fixed when it opens."""
+
+    started: dict[str, Any]
+    open: dict[str, Any]
+    """The same without what is no attribute of ``open``."""
+
+    @classmethod
+    def of(cls, started: dict[str, Any]) -> "StreamLabels":
+        """Those of a stream that is counted so in ``started``."""
+        return cls(started, {key: value for key, value in started.items() if key != sc.GEN_AI_REQUEST_STREAM})
+
+
+_NO_LABELS: Final = StreamLabels({}, {})
+
+
 class StreamState:
     """A stream that has been read from. Fixed-size fields; written by the one who reads the stream."""
 
@@ -65,6 +81,7 @@ class StreamState:
         "first",
         "info",
         "input_tokens",
+        "labels",
         "last",
         "longest_gap",
         "longest_send",
@@ -92,6 +109,7 @@ class StreamState:
         self.parent = parent
         self.loop = loop
         """Identity of the event loop that reads it; 0 for a synchronous one."""
+        self.labels = _NO_LABELS
         self.context: Context | None = None
         """Where its span belongs, until that has been started."""
         self.span: Span = INVALID_SPAN

@@ -4,7 +4,7 @@ from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.evidence.connections import Use
 from autogen_streamtrace.core.evidence.exchange import Exchange
 from autogen_streamtrace.core.stream.state import StreamState
-from autogen_streamtrace.core.telemetry.counts import Attributes
+from autogen_streamtrace.core.telemetry.limiters import Attributes
 from autogen_streamtrace.core.verdict.node import StreamNode
 from autogen_streamtrace.core.verdict.rules import Verdict
 

@@ -1,24 +1,31 @@
-"""What the counters of streams say: their attribute sets, taken from a stream's opening and from its verdict."""
+"""What the counters of streams say: their attribute sets, taken from a stream's opening and from its verdict.
 
+A stream's own labels are fixed when it opens and go down with it. Its end adds those of the verdict.
+"""
+
+from threading import RLock
 from typing import Final
 
 from opentelemetry.context import Context
 
 from autogen_streamtrace.core import semconv as sc
-from autogen_streamtrace.core.stream.state import StreamInfo
+from autogen_streamtrace.core.stream.state import StreamInfo, StreamLabels
 from autogen_streamtrace.core.telemetry.baggage import Baggage
-from autogen_streamtrace.core.telemetry.counts import Attributes, CardinalityLimiter, Tables
+from autogen_streamtrace.core.telemetry.counts import Tables
+from autogen_streamtrace.core.telemetry.limiters import Attributes, CardinalityLimiter, Key
 from autogen_streamtrace.core.watching.recorder import CounterLabels
 
 _ENDED: Final = (sc.A_OUTCOME, sc.A_ENDED_BY, sc.A_FAULT, sc.A_ORIGIN, sc.A_OUTERMOST)
 _CUT: Final = (sc.A_OUTCOME, sc.A_ENDED_BY, sc.A_WAITING_ON_TYPE, sc.A_LIMIT_ID, sc.A_CANCELLED_BY)
-
+_CUT_CAPPED: Final = (sc.A_WAITING_ON_NAME, sc.A_CAUSE_TYPE)
+OF_VERDICT: Final = frozenset({*_ENDED, *_CUT, *_CUT_CAPPED, sc.A_EARLY})
+"""The attributes of a span from which the labels of its end are taken."""
 
 _NO_BAGGAGE: Final = Baggage({})
 
 
 class Counters:
-    """The counters of one process's streams, with capped labels.
+    """The counters of one process's streams, with capped labels and bounded attribute sets.
 
     Args:
         max_names: distinct values of one label, the rest reads ``_OTHER``.
@@ -34,64 +41,88 @@ class Counters:
         self._name = {layer: CardinalityLimiter(max_names) for layer in sc.LAYERS}
         self._waiting_name = CardinalityLimiter(max_names)
         self.cause = CardinalityLimiter(max_names)
+        self._series: dict[Key, StreamLabels] = {}
+        self._opening = RLock()
+        """Streams open in any thread. A finaliser that opens one in the middle of this may enter it again."""
 
     @property
     def capped(self) -> int:
         """How often a value was not kept."""
-        return sum(cap.capped for cap in (*self._name.values(), self._waiting_name, self.cause))
+        limits = (*self._name.values(), self._waiting_name, self.cause)
+        return sum(limit.capped for limit in limits) + self.tables.capped
 
-    def labels(self, info: StreamInfo) -> Attributes:
-        """The attributes of ``started``."""
-        labels = self._of(info)
-        if info.layer == sc.MODEL:
-            labels[sc.GEN_AI_REQUEST_STREAM] = info.streamed
-        return labels
+    def labels(self, info: StreamInfo) -> StreamLabels:
+        """Under which a stream is counted from now on."""
+        key = (info.layer, info.name, info.streamed, *self._baggage.labels(info).items())
+        return self._series.get(key) or self._new_series(info, key)
 
-    def waiting(self, info: StreamInfo, waiting_on: str, name: str) -> Attributes:
-        """The attributes of ``stalled``."""
-        labels: Attributes = {**self._of(info), sc.A_WAITING_ON_TYPE: waiting_on}
-        if name:
-            labels[sc.A_WAITING_ON_NAME] = self._waiting_name(name)
-        return labels
+    def _new_series(self, info: StreamInfo, key: Key) -> StreamLabels:
+        with self._opening:
+            name = self._name[info.layer](info.name)
+            started: Attributes = {sc.A_LAYER: info.layer, sc.A_NAME: name, **self._baggage.labels(info)}
+            if info.layer == sc.MODEL:
+                started[sc.GEN_AI_REQUEST_STREAM] = info.streamed
+            labels = StreamLabels.of(self.tables.series(started))
+            if name != sc.OTHER and labels.started == started:  # what is folded is not kept by its own name
+                self._series[key] = labels
+            return labels
 
-    def start(self, info: StreamInfo) -> None:
+    def start(self, labels: StreamLabels) -> None:
         """Counts a stream that started and is open."""
-        self.started.add(self.labels(info))
-        self.open.add(1, self._of(info))
+        self.started.add(labels.started)
+        self.open.add(1, labels.open)
 
-    def end(self, info: StreamInfo, attributes: Attributes, context: Context | None = None) -> CounterLabels:
+    def end(self, labels: StreamLabels, attributes: Attributes, context: Context | None = None) -> CounterLabels:
         """Counts a stream that ended as ``attributes`` say; exemplars find their trace in ``context``."""
-        self.open.add(-1, self._of(info))
-        return self._end(info, attributes, context)
+        self.open.add(-1, labels.open)
+        return self._end(labels, attributes, context)
+
+    def end_again(self, labels: StreamLabels, counted: CounterLabels, context: Context) -> None:
+        """Counts a stream that ended in a process that has died, as that process counted it."""
+        self.open.add(-1, labels.open)
+        self.ended.add(counted.ended)
+        if counted.cut is not None:
+            self.cut.add(counted.cut, context)
 
     def never(self, info: StreamInfo, attributes: Attributes, context: Context | None = None) -> CounterLabels:
         """Counts a stream that was never read."""
-        self.started.add(self.labels(info))
-        return self._end(info, attributes, context)
+        labels = self.labels(info)
+        self.started.add(labels.started)
+        return self._end(labels, attributes, context)
 
-    def known(self, labels: Attributes) -> None:
-        """A set of ``started`` that another process has used: its name is kept here too, and open is 0 for it."""
-        self._name[labels[sc.A_LAYER]](labels[sc.A_NAME])
-        self.open.add(0, {sc.A_LAYER: labels[sc.A_LAYER], sc.A_NAME: labels[sc.A_NAME]})
+    def waiting(self, labels: StreamLabels, waiting_on: str, name: str) -> Attributes:
+        """The attributes of ``stalled``."""
+        found: Attributes = {**labels.open, sc.A_WAITING_ON_TYPE: waiting_on}
+        if name:
+            found[sc.A_WAITING_ON_NAME] = self._waiting_name(name)
+        return found
+
+    def known(self, started: Attributes) -> None:
+        """A set of ``started`` that another process has used: open is 0 for it."""
+        self.open.add(0, StreamLabels.of(started).open)
 
     def clear(self) -> None:
         """Forgets what was counted."""
+        self._opening = RLock()
+        self._series.clear()
         self.tables.clear()
 
-    def _end(self, info: StreamInfo, attributes: Attributes, context: Context | None) -> CounterLabels:
-        labels = self.labels(info)
-        ended: Attributes = {**labels, **{key: attributes[key] for key in _ENDED}}
-        self.ended.add(ended)
+    def _end(self, labels: StreamLabels, attributes: Attributes, context: Context | None) -> CounterLabels:
+        ended = self.ended.add(ended_labels(labels, attributes))
         if not (attributes[sc.A_EARLY] and attributes[sc.A_ORIGIN]):
-            return CounterLabels(labels, ended)
-        cut: Attributes = {**self._of(info), **{key: attributes[key] for key in _CUT if key in attributes}}
-        if sc.A_WAITING_ON_NAME in attributes:
-            cut[sc.A_WAITING_ON_NAME] = self._waiting_name(attributes[sc.A_WAITING_ON_NAME])
-        if sc.A_CAUSE_TYPE in attributes:
-            cut[sc.A_CAUSE_TYPE] = self.cause(attributes[sc.A_CAUSE_TYPE])
-        self.cut.add(cut, context)
-        return CounterLabels(labels, ended, cut)
+            return CounterLabels(labels.started, ended)
+        cut = cut_labels(labels, attributes)
+        for key, limit in zip(_CUT_CAPPED, (self._waiting_name, self.cause), strict=True):
+            if key in cut:
+                cut[key] = limit(cut[key])
+        return CounterLabels(labels.started, ended, self.cut.add(cut, context))
 
-    def _of(self, info: StreamInfo) -> Attributes:
-        name = self._name[info.layer](info.name)
-        return {sc.A_LAYER: info.layer, sc.A_NAME: name, **self._baggage.labels(info)}
+
+def ended_labels(labels: StreamLabels, attributes: Attributes) -> Attributes:
+    """The attributes of ``ended`` of a stream whose span says this."""
+    return {**labels.started, **{key: attributes[key] for key in _ENDED}}
+
+
+def cut_labels(labels: StreamLabels, attributes: Attributes) -> Attributes:
+    """The attributes of ``cut``, with every value as the span says it."""
+    return {**labels.open, **{key: attributes[key] for key in (*_CUT, *_CUT_CAPPED) if key in attributes}}

@@ -2,16 +2,16 @@
 
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Final
 
 from opentelemetry.context import Context
 from opentelemetry.metrics import CallbackOptions, Observation
 
 from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.telemetry.limiters import Attributes, Key, SetLimiter
 
-Attributes = dict[str, Any]
-Key = tuple[tuple[str, Any], ...]
-"""An attribute set, in its order."""
+SERIES: Final = 1_000
+"""Sets of labels that streams may have at their opening, before names read ``_OTHER``."""
 
 
 class Counter:
@@ -21,19 +21,22 @@ class Counter:
     Prometheus' ``increase()`` sees the first one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "") -> None:
+        self.limit = SetLimiter(name)
         self._rows: dict[Key, _Row] = {}
         self.about_to_show: Callable[[], object] | None = None
         """Called when attribute sets are exported for the first time, before they are."""
 
-    def add(self, attributes: Attributes, context: Context | None = None) -> None:
-        """Adds one; ``context`` is where an exemplar finds its trace."""
-        row = self._row(attributes)
+    def add(self, attributes: Attributes, context: Context | None = None) -> Attributes:
+        """Adds one, and says under which attributes; ``context`` is where an exemplar finds its trace."""
+        row = self._row(self.limit(attributes))
         row.value += 1
         row.context = context
+        return row.attributes
 
     def load(self, attributes: Attributes, value: int, shown_ns: int) -> None:
         """Goes on from ``value``, first exported at ``shown_ns``, 0 if it was not yet."""
+        self.limit.note(attributes)
         row = self._row(attributes)
         row.value, row.shown_ns = value, shown_ns
 
@@ -47,6 +50,7 @@ class Counter:
 
     def clear(self) -> None:
         """Forgets every attribute set."""
+        self.limit.clear()
         self._rows.clear()
 
     def observe(self, options: CallbackOptions) -> Iterable[Observation]:
@@ -85,12 +89,13 @@ class _Row:
 class UpDownCounter:
     """One up-down counter: an explicit 0 for every attribute set once seen."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str = "") -> None:
+        self.limit = SetLimiter(name)
         self._rows: dict[Key, list[int]] = {}
 
     def add(self, amount: int, attributes: Attributes) -> None:
         """Adds ``amount``, which may be negative."""
-        self._rows.setdefault(tuple(attributes.items()), [0])[0] += amount
+        self._rows.setdefault(tuple(self.limit(attributes).items()), [0])[0] += amount
 
     def keys(self) -> list[Key]:
         """Every attribute set once seen."""
@@ -103,6 +108,7 @@ class UpDownCounter:
 
     def clear(self) -> None:
         """Forgets every attribute set."""
+        self.limit.clear()
         self._rows.clear()
 
     def observe(self, options: CallbackOptions) -> Iterable[Observation]:
@@ -114,11 +120,20 @@ class Tables:
     """The counters of one meter provider. They go on where another application of the instrument follows."""
 
     def __init__(self) -> None:
-        self.started, self.ended, self.cut = Counter(), Counter(), Counter()
-        self.open, self.stalled = UpDownCounter(), UpDownCounter()
+        self.started, self.ended, self.cut = Counter(sc.M_STARTED), Counter(sc.M_ENDED), Counter(sc.M_CUT)
+        self.open, self.stalled = UpDownCounter(sc.M_OPEN), UpDownCounter(sc.M_STALLED)
+        self.series = SetLimiter(sc.M_STARTED, SERIES)
+        """Of the labels of streams at their opening."""
+
+    @property
+    def capped(self) -> int:
+        """How often an attribute set was folded."""
+        tables = (self.started, self.ended, self.cut, self.open, self.stalled)
+        return self.series.capped + sum(table.limit.capped for table in tables)
 
     def clear(self) -> None:
         """Forgets what was counted."""
+        self.series.clear()
         for table in (self.started, self.ended, self.cut, self.open, self.stalled):
             table.clear()
 
@@ -147,21 +162,3 @@ class Total:
     def read(self) -> int:
         """How much it is."""
         return self._before + (self._value() - self._since if self._value is not None else 0)
-
-
-class CardinalityLimiter:
-    """Keeps the number of distinct values of one metric label bounded; the rest reads ``_OTHER``."""
-
-    def __init__(self, most: int) -> None:
-        self._most: Final = most
-        self._known: set[str] = set()
-        self.capped = 0
-
-    def __call__(self, value: str) -> str:
-        if value in self._known:
-            return value
-        if len(self._known) < self._most:
-            self._known.add(value)
-            return value
-        self.capped += 1
-        return sc.OTHER

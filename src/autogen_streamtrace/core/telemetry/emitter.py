@@ -23,12 +23,12 @@ from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.core.evidence.content import NOWHERE, Capture, as_text
 from autogen_streamtrace.core.stream.facts import Stall
-from autogen_streamtrace.core.stream.state import StreamInfo, StreamState
+from autogen_streamtrace.core.stream.state import StreamInfo, StreamLabels, StreamState
 from autogen_streamtrace.core.telemetry import attributes as said
 from autogen_streamtrace.core.telemetry import sentences
 from autogen_streamtrace.core.telemetry.baggage import Baggage
 from autogen_streamtrace.core.telemetry.counters import Counters
-from autogen_streamtrace.core.telemetry.counts import Attributes
+from autogen_streamtrace.core.telemetry.limiters import Attributes
 from autogen_streamtrace.core.telemetry.meters import GEN_AI_NAMES, Watched, meters_of
 from autogen_streamtrace.core.verdict.node import StreamNode
 from autogen_streamtrace.core.verdict.rules import Verdict
@@ -97,6 +97,10 @@ class Telemetry:
         """What is known of a stream, with what its context carries."""
         return self._baggage.carried(info, context)
 
+    def labels(self, info: StreamInfo) -> StreamLabels:
+        """Under which a stream is counted from its opening on."""
+        return self.counters.labels(info)
+
     def span(self, state: StreamState) -> Span:
         """The span of a stream, started where it has not been.
 
@@ -116,7 +120,7 @@ class Telemetry:
 
     def started(self, state: StreamState, outermost: bool) -> None:
         """Counts a stream that started; tells it where it is a turn's outermost one."""
-        self.counters.start(state.info)
+        self.counters.start(state.labels)
         if self._events == "all" or (self._events == "turns" and outermost):
             attributes = {sc.A_LAYER: state.layer, sc.A_NAME: state.name, sc.A_OUTERMOST: outermost}
             attributes |= self._baggage.attributes(state.info)
@@ -151,7 +155,7 @@ class Telemetry:
         assert verdict is not None and node.over_at is not None
         attributes = self.attributes(node)
         span = self.span(state)
-        counted = self.counters.end(state.info, attributes, set_span_in_context(span) if verdict.early else None)
+        counted = self.counters.end(state.labels, attributes, set_span_in_context(span) if verdict.early else None)
         return Report(span, attributes, counted, state.nanoseconds(node.over_at))
 
     def ended(self, node: StreamNode, report: Report) -> None:
@@ -174,13 +178,24 @@ class Telemetry:
                 attributes |= {key: contents[key] for key in (sc.A_EXCEPTION_MESSAGE,) if key in contents}
             self._tell(state.info, attributes, report.span, end_ns)
 
-    def recovered(self, state: StreamState, attributes: Attributes, end_ns: int) -> None:
-        """Ends, counts and tells a stream of a process that has died; ``attributes`` are its span's.
+    def recovered(
+        self, state: StreamState, attributes: Attributes, end_ns: int, counted: CounterLabels | None = None
+    ) -> None:
+        """Ends, counts and tells a stream of a process that has died.
 
         Its event carries the present time: stores refuse old ones.
+
+        Args:
+            state: the stream.
+            attributes: its span's.
+            end_ns: when it ended, in nanoseconds since the epoch.
+            counted: as what that process counted its end; None where it did not come to that.
         """
         span = self.span(state)
-        self.counters.end(state.info, attributes, set_span_in_context(span))
+        if counted is None:
+            self.counters.end(state.labels, attributes, set_span_in_context(span))
+        else:
+            self.counters.end_again(state.labels, counted, set_span_in_context(span))
         _end_span(state.info, span, attributes, end_ns)
         self._tell(state.info, attributes, span, time.time_ns())
 

@@ -13,7 +13,8 @@ from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.errors import contained_errors
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState
 from autogen_streamtrace.core.telemetry.counters import Counters
-from autogen_streamtrace.core.telemetry.counts import Attributes, Tables, Total
+from autogen_streamtrace.core.telemetry.counts import Tables, Total
+from autogen_streamtrace.core.telemetry.limiters import Attributes, SetLimiter
 from autogen_streamtrace.core.verdict.node import StreamNode, doing
 from autogen_streamtrace.core.verdict.rules import Verdict
 
@@ -46,6 +47,8 @@ class Meters:
         self._layers: set[str] = set()
         self._totals: dict[str, Total] = {}
         self._states: dict[str, Callable[[], int] | None] = {}
+        self._limits: list[SetLimiter] = []
+        """Of the histograms."""
         counter, level = meter.create_observable_counter, meter.create_observable_up_down_counter
         counter(sc.M_STARTED, [tables.started.observe], "{stream}", "Streams that started.")
         counter(sc.M_ENDED, [tables.ended.observe], "{stream}", "Streams that ended.")
@@ -65,7 +68,7 @@ class Meters:
     def watch(self, watched: Watched) -> None:
         """Observes this from now on."""
         self._watched = watched
-        self.count(sc.M_CAPPED, "{name}", "Label values that read _OTHER.", lambda: watched.counters.capped)
+        self.count(sc.M_CAPPED, "{name}", "Label values that read _OTHER.", lambda: self._capped(watched.counters))
 
     def leave(self, counters: Counters) -> None:
         """Observes what is applied with these counters no more; its sums stay."""
@@ -113,7 +116,7 @@ class Meters:
         level.zero()
         if watched is not None:
             for node in watched.stalled():
-                level.add(1, watched.counters.waiting(node.state.info, *doing(node)))
+                level.add(1, watched.counters.waiting(node.state.labels, *doing(node)))
         return level.observe(options)
 
     def measure(self, node: StreamNode, verdict: Verdict, attributes: Attributes, name: str, error: str) -> None:
@@ -137,8 +140,25 @@ class Meters:
             self._gap.record(state.longest_gap, layer, context)
         self._gen_ai.measure(state, seconds, context, name, error)
 
-    def _histogram(self, name: str, edges: tuple[float, ...], description: str, unit: str = "s") -> Histogram:
-        return self._meter.create_histogram(name, unit, description, explicit_bucket_boundaries_advisory=list(edges))
+    def _capped(self, counters: Counters) -> int:
+        return counters.capped + sum(limit.capped for limit in self._limits)
+
+    def _histogram(self, name: str, edges: tuple[float, ...], description: str, unit: str = "s") -> "_Bounded":
+        edged = self._meter.create_histogram(name, unit, description, explicit_bucket_boundaries_advisory=list(edges))
+        self._limits.append(SetLimiter(name))
+        return _Bounded(edged, self._limits[-1])
+
+
+class _Bounded:
+    """A histogram whose attribute sets are bounded."""
+
+    def __init__(self, histogram: Histogram, limit: SetLimiter) -> None:
+        self._histogram = histogram
+        self._limit = limit
+
+    def record(self, value: float, attributes: Attributes, context: Context) -> None:
+        """Records one value."""
+        self._histogram.record(value, self._limit(attributes), context)
 
 
 _made: Final[WeakKeyDictionary[MeterProvider, Meters]] = WeakKeyDictionary()
@@ -161,7 +181,7 @@ class _GenAi:
     The time per output chunk is recorded once a stream, as its mean: once a chunk would cost more than the chunk.
     """
 
-    def __init__(self, histogram: Callable[..., Histogram]) -> None:
+    def __init__(self, histogram: Callable[..., _Bounded]) -> None:
         client = sc.GEN_AI_CLIENT_EDGES
         self._duration = histogram(sc.M_GEN_AI_DURATION, client, "GenAI operation duration.")
         self._first = histogram(sc.M_GEN_AI_FIRST_CHUNK, client, "Time to the first chunk.")

@@ -3,7 +3,7 @@
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.stream.facts import Stall
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState
-from autogen_streamtrace.core.telemetry.counts import Attributes
+from autogen_streamtrace.core.telemetry.limiters import Attributes
 
 
 def of_ending(info: StreamInfo, attributes: Attributes) -> str:

@@ -133,4 +133,6 @@ def _observed(
         intermediary=state.intermediary,
         cause=ending.cause.root if ending.cause is not None else "",
         cancelled_by=cancelled_by or "",
+        longest_gap=state.longest_gap,
+        intermediaries=state.exchange.suspects if state.exchange is not None else (),
     )

@@ -32,6 +32,15 @@ class Observation(NamedTuple):
     cause: str = ""
     """Full name of the exception at the root."""
     cancelled_by: str = ""
+    longest_gap: float = 0.0
+    """Seconds, the longest wait between two items that the stream has borne."""
+    intermediaries: tuple[str, ...] = ()
+    """All that is named, the nearest first; the intermediary alone, where empty."""
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """Who stands in between, as far as anything names them."""
+        return self.intermediaries or ((self.intermediary,) if self.intermediary else ())
 
 
 Suspect = Callable[[Observation], Limit | None]

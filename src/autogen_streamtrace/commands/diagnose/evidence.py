@@ -1,0 +1,59 @@
+"""What was seen, in plain sentences."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+
+from autogen_streamtrace.commands.diagnose.endings import Ending, quantile
+from autogen_streamtrace.commands.diagnose.scene import FEW
+
+
+def how(members: Sequence[Ending]) -> str:
+    """How they ended and with which exception, the commonest first."""
+    kinds = Counter((each.outcome, each.status if (each.status or 0) >= 400 else "", each.cause) for each in members)
+    return ", ".join(f"{n} × {' '.join(str(part) for part in kind if part)}" for kind, n in kinds.most_common(3))
+
+
+def times(members: Sequence[Ending]) -> str:
+    """Their silence and their duration."""
+    silences = sorted(each.waited for each in members if each.waited is not None)
+    durations = sorted(each.duration for each in members if each.duration is not None)
+    said = [f"{name} {_spread(values)}" for name, values in (("silence", silences), ("duration", durations)) if values]
+    return ", ".join(said)
+
+
+def blurred(members: Sequence[Ending]) -> str:
+    """That this process itself was late to read, where it was; else empty."""
+    late = [each for each in members if each.blur > 0.1 * max(each.waited or 0.0, 0.1)]
+    if len(late) * 2 < len(members):
+        return ""
+    spans = sorted(each.waited or 0.0 for each in late)
+    most = max(each.blur for each in late)
+    return (
+        f"this process did not read in time: its event loop was late by up to {most:.3g} s in {len(late)} of "
+        f"{len(members)}, so the times are blurred between {spans[0]:.3g} and {spans[-1] + most:.3g} s"
+    )
+
+
+def clock(seconds: float) -> str:
+    """The time of day, in UTC."""
+    return datetime.fromtimestamp(seconds, timezone.utc).strftime("%H:%M:%S")
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def span(values: Iterable[float]) -> str:
+    """From the shortest to the longest."""
+    ordered = sorted(values)
+    shortest, longest = (f"{each:.2f}".rstrip("0").rstrip(".") for each in (ordered[0], ordered[-1]))
+    return f"{shortest} s" if shortest == longest else f"{shortest} to {longest} s"
+
+
+def _spread(values: Sequence[float]) -> str:
+    if len(values) < FEW:
+        return " · ".join(f"{value:.3g}" for value in values) + " s"
+    low, middle, high = (quantile(values, share) for share in (0.1, 0.5, 0.9))
+    return f"{middle:.3g} s (most {low:.3g} to {high:.3g})"

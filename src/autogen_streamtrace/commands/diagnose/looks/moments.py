@@ -1,0 +1,190 @@
+"""Many ends at one moment of the clock: a restart, a reload, a stop, a crash, a deployment.
+
+Of whom, what went on beside it tells.
+"""
+
+import math
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+from autogen_streamtrace.commands.diagnose import evidence
+from autogen_streamtrace.commands.diagnose.endings import Ending, Place, quantile, side
+from autogen_streamtrace.commands.diagnose.general import GENERAL
+from autogen_streamtrace.commands.diagnose.scene import FEW, MANY, Cause, Scene
+from autogen_streamtrace.core import semconv as sc
+
+INSTANTS: Final = (0.5, 1.5, 4.0)
+"""Seconds within which all of it is seen to end: a process that is busy sees it late."""
+LEAST: Final = 60.0
+"""Seconds over which endings count as spread, at the least."""
+CHANCE: Final = -18.0
+"""Logarithm of the probability below which so many at once are no chance."""
+SURVIVE: Final = 0.1
+"""Share of those that were open and may have gone on."""
+AFTERWARDS: Final = 30.0
+"""Seconds in which what follows is looked for."""
+TIGHTER: Final = 1.5
+"""How much more starts, durations and silences have to spread than the ends: else any timer ends them together."""
+ALIKE: Final = 0.5
+"""Share of their middle within which durations, or silences, lie that one timer made."""
+SILENT: Final = 1.0
+"""Seconds of silence below which it is no timer's."""
+_DOWN: Final = frozenset({502, 503})
+
+
+class _Moment(NamedTuple):
+    """Streams that ended at once."""
+
+    members: list[Ending]
+    at: float
+    """When the first of them ended, in seconds since the epoch."""
+    until: float
+
+
+def moments(scene: Scene) -> Iterator[Cause]:
+    """All that was open to, or from, one host ended at one moment."""
+    groups: dict[Place, list[Ending]] = defaultdict(list)
+    for each in scene.left:
+        lost = side(each) in ("path", "end_user") and each.outcome != sc.REJECTED and not _unreached(each)
+        if lost and each.end is not None and each.start is not None:
+            groups[each.place].append(each)
+    for place, group in groups.items():
+        for moment in _moments(group):
+            if _everything(scene, place, moment):
+                yield _cause(scene, place, moment)
+
+
+def _moments(group: list[Ending]) -> Iterator[_Moment]:
+    """The instants at which far more ended than otherwise, the least probable first."""
+    ordered = sorted(group, key=lambda each: each.end or 0.0)
+    while len(ordered) >= FEW:
+        ends = [each.end or 0.0 for each in ordered]
+        spread = max(ends[-1] - ends[0], LEAST)
+        found = []
+        for instant in INSTANTS:
+            for at, end in enumerate(ends):
+                count = bisect_left(ends, end + instant) - at
+                if count >= FEW:
+                    found.append((_chance(count, (len(ends) - count) * instant / spread, len(ends)), at, count))
+        chance, at, count = min(found, default=(0.0, 0, 0))
+        if chance >= CHANCE:
+            return
+        yield _Moment(ordered[at : at + count], ends[at], ends[at + count - 1])
+        ordered = [*ordered[:at], *ordered[at + count :]]
+
+
+def _chance(count: int, expected: float, places: int) -> float:
+    """Logarithm of the probability that so many fall into one instant anywhere."""
+    expected = max(expected, 1e-3)
+    return math.log(places) + count - expected - count * math.log(count / expected) if count > expected else 0.0
+
+
+def _everything(scene: Scene, place: Place, moment: _Moment) -> bool:
+    """What had been open went with it, and the clock fits more tightly than any timer."""
+    ends = _spread(each.end or 0.0 for each in moment.members)
+    starts = sorted(each.start or 0.0 for each in moment.members)
+    silences = sorted(each.waited or 0.0 for each in moment.members)
+    durations = sorted(each.duration or 0.0 for each in moment.members)
+    timers = [durations, *([silences] if quantile(silences, 0.1) > SILENT else [])]
+    if any(_spread(values) < max(TIGHTER * max(ends, 0.1), ALIKE * quantile(values, 0.5)) for values in timers):
+        return False
+    if _spread(starts) < TIGHTER * max(ends, 0.1):
+        return False
+    survived = scene.beside(place).open_between(quantile(starts, 0.9), moment.until + INSTANTS[0])
+    return survived <= SURVIVE * len(moment.members)
+
+
+def _spread(values: Iterable[float]) -> float:
+    ordered = sorted(values)
+    return quantile(ordered, 0.9) - quantile(ordered, 0.1)
+
+
+def _cause(scene: Scene, place: Place, moment: _Moment) -> Cause:
+    count = len(moment.members)
+    where = " between the end user and this program" if place.layer == sc.SERVER else ""
+    names = _names(scene, place, moment)
+    after = _afterwards(scene, place, moment)
+    entry = next((limit for name in names for limit in scene.known.of(name, "moment")), None)
+    party, what, also = after.told(scene.known.vendor(names[0]) if names else "")
+    general = GENERAL["moment"]
+    title = f"{what} at {evidence.clock(moment.at)}: everything open through it{where} ended at once, {count} streams"
+    spread = moment.until - moment.at
+    return Cause(
+        kind="moment",
+        title=title,
+        members=[*moment.members, *after.failures],
+        sure="very likely" if count >= MANY else "likely",
+        fix=entry.fix if entry and not after.behind else general.fix,
+        evidence=[
+            f"{count} streams ended within {max(spread, 0.01):.2f} s, whatever their age and their silence",
+            also,
+            evidence.how(moment.members),
+        ],
+        party=party,
+        setting=entry.setting if entry and not after.behind else general.setting,
+        limit=entry.id if entry and not after.behind else "",
+        page=entry.page if entry and not after.behind else "",
+    )
+
+
+def _names(scene: Scene, place: Place, moment: _Moment) -> tuple[str, ...]:
+    named = (scene.named(each) for each in moment.members)
+    return next((names for names in named if names), ())
+
+
+class _After(NamedTuple):
+    """What went on once all had ended."""
+
+    refused: list[Ending]
+    """Requests that a proxy answered by itself."""
+    unreached: list[Ending]
+    """Requests that reached nobody."""
+    back: float
+    """Seconds until the first request went well again."""
+
+    @property
+    def behind(self) -> bool:
+        """It was what stands behind the proxy that went away."""
+        return bool(self.refused)
+
+    @property
+    def failures(self) -> list[Ending]:
+        """What failed for the same reason."""
+        return [*self.refused, *self.unreached]
+
+    def told(self, name: str) -> tuple[str, str, str]:
+        """Who, what is said of them, and what tells it."""
+        if self.behind:
+            party = f"what stands behind {name}" if name else "what stands behind the proxy"
+            who = name or "the proxy"
+            requests = evidence.counted(len(self.refused), "request")
+            meanwhile = f"{who} itself went on, and answered {requests} with an error for {self.back:.1f} s"
+            return party, f"{party[0].upper()}{party[1:]} went away", meanwhile
+        if self.unreached:
+            who = name or "What listens there"
+            return name, f"{who} was stopped, killed or restarted", f"nothing listened there for {self.back:.1f} s"
+        party = f"{name}, or what stands next to it" if name else ""
+        who = party or "Something on the way"
+        return party, f"{who}{',' if name else ''} was reloaded or restarted", "new requests went on meanwhile"
+
+
+def _afterwards(scene: Scene, place: Place, moment: _Moment) -> _After:
+    well = scene.beside(place).started_after(moment.until) or moment.until + AFTERWARDS
+    members = set(map(id, moment.members))
+    refused, unreached = [], []
+    for each in scene.left:
+        begun = each.start
+        after = begun is not None and moment.at - INSTANTS[0] < begun <= min(well, moment.at + AFTERWARDS)
+        if each.place != place or not after or id(each) in members:
+            continue
+        if _unreached(each) or (each.outcome == sc.DISCONNECTED and each.unanswered):
+            unreached.append(each)
+        elif each.outcome == sc.REJECTED and each.status in _DOWN and (each.waited or 0.0) < 1.0:
+            refused.append(each)
+    return _After(refused, unreached, max(0.0, well - moment.at))
+
+
+def _unreached(ending: Ending) -> bool:
+    return ending.cause.endswith("ConnectError")

@@ -1,0 +1,265 @@
+"""A cluster of endings as somebody's setting: whose, of what value, how sure."""
+
+from collections.abc import Sequence
+from typing import Final, Literal, NamedTuple, Protocol
+
+from autogen_streamtrace.commands.diagnose import evidence
+from autogen_streamtrace.commands.diagnose.clusters import Cluster
+from autogen_streamtrace.commands.diagnose.endings import Ending, Place, Side, commonest, quantile
+from autogen_streamtrace.commands.diagnose.general import GENERAL
+from autogen_streamtrace.commands.diagnose.scene import MANY, Cause, Kind, Scene, Sure
+from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.limits import KnownLimit, tolerance
+from autogen_streamtrace.limits.catalogue import Counts
+
+NOBODY: Final = (-0.3, 0.0)
+"""How timers strike whose vendor is not known: nginx' and HAProxy's, which leave no trace, are early."""
+EXACT: Final = 0.08
+"""Seconds of spread up to which a timer strikes as it is set."""
+PURE: Final = 0.1
+"""Share of a cluster that may be chance where it is very likely none."""
+MIXED: Final = 0.3
+"""Share from which it may well be."""
+
+_MEASURED: Final = {
+    "silence": "their last byte",
+    "first_byte": "the request",
+    "queue": "the request",
+    "duration": "their start",
+    "reader": "their start",
+    "deadline": "their start",
+}
+
+
+class Named(NamedTuple):
+    """Of whom a cluster is."""
+
+    side: Side
+    place: Place
+    vendors: tuple[str, ...]
+    """Who is named in between, the nearest first."""
+    queued: bool
+    unanswered: bool
+    """No byte of a response had come to any."""
+
+
+class Rival(Protocol):
+    """The cluster of the other measure, where that fits as well."""
+
+    @property
+    def measure(self) -> Literal["silence", "duration"]: ...
+    @property
+    def cluster(self) -> Cluster: ...
+
+
+def strikes_of(scene: Scene, vendors: Sequence[str], kind: Counts) -> tuple[float, float]:
+    """How early and how late the timer of whom is named strikes, in seconds from its value."""
+    entry = next((limit for name in vendors for limit in scene.known.of(name, kind)), None)
+    return (entry.strikes[0], entry.strikes[1]) if entry else NOBODY
+
+
+def cause_of(
+    scene: Scene,
+    named: Named,
+    measure: Literal["silence", "duration"],
+    cluster: Cluster,
+    values: Sequence[float],
+    members: list[Ending],
+    rival: Rival | None,
+) -> Cause:
+    """What a cluster is told as."""
+    kind = _kind(named, measure)
+    entry = _setting(scene, named, kind, measure, cluster.median, members)
+    seconds, between = value(values, entry, members)
+    general = GENERAL[kind if named.side != "inside" else "deadline"]
+    party, title = _who(named, kind, entry, seconds, between)
+    low, high = between or (seconds, seconds)
+    strangers = [] if entry else scene.known.strangers(measure, low, high)
+    own = [f"{each.vendor} ({each.setting})" for each in strangers]
+    guess = f"{seconds:g} s is the default of {', '.join(own)}: a guess from the number alone" if own else ""
+    sure = _sure(cluster, rival is not None and not _decides(scene, named, entry, rival.measure))
+    return Cause(
+        kind=kind,
+        title=title,
+        members=members,
+        sure=sure,
+        fix=entry.fix if entry else general.fix,
+        evidence=[
+            f"{cluster.streams} streams ended {evidence.span(values)} after {_MEASURED[kind]}; "
+            f"by chance {cluster.expected:.1f} would be expected",
+            _shift(entry, named),
+            _named(scene, named, members),
+            guess,
+            f"their {rival.measure} fits as well: {evidence.span([rival.cluster.shortest, rival.cluster.longest])}"
+            if rival
+            else "",
+            "a user or front end that gives up, and a limit of the whole response, look the same from inside"
+            if kind in ("reader", "duration") and named.side == "end_user"
+            else "",
+            evidence.blurred(members),
+            evidence.how(members),
+        ],
+        seconds=seconds,
+        between=between,
+        party=party,
+        setting=entry.setting if entry else general.setting,
+        limit=entry.id if entry else "",
+        page=entry.page if entry else "",
+        others=tuple(each.id for each in strangers),
+    )
+
+
+def _kind(named: Named, measure: Literal["silence", "duration"]) -> Kind:
+    if named.side == "inside":
+        return "deadline"
+    if named.queued:
+        return "queue"
+    if named.side == "path" and named.unanswered:
+        return "first_byte"
+    if measure == "duration" and named.side == "end_user" and not named.vendors:
+        return "reader"
+    return measure
+
+
+def _setting(
+    scene: Scene,
+    named: Named,
+    kind: Kind,
+    measure: Literal["silence", "duration"],
+    median: float,
+    members: Sequence[Ending],
+) -> KnownLimit | None:
+    """The setting of whom is named that counts this and shows so."""
+    kinds: dict[Kind, tuple[Counts, ...]] = {
+        "first_byte": ("first_byte", "silence"),
+        "queue": ("queue", "first_byte", "silence"),
+    }
+    outcome = commonest(each.outcome for each in members)
+    statuses = {each.status for each in members}
+    fitting = [
+        limit
+        for name in named.vendors
+        for limit in scene.known.of(name, *kinds.get(kind, (measure,)))
+        if (outcome == sc.REJECTED and statuses & set(limit.status))
+        or outcome in limit.outcomes
+        or named.side == "end_user"
+    ]
+    at_a_known_value = (limit for limit in fitting if any(_near(median, limit, each) for each in limit.values))
+    return next(at_a_known_value, None) or next(iter(fitting), None) or scene.known.own(measure, median)
+
+
+def _near(seconds: float, limit: KnownLimit, known: float) -> bool:
+    shortest, longest = tolerance(limit, known)
+    return shortest <= seconds <= longest
+
+
+def value(
+    values: Sequence[float], entry: KnownLimit | None, members: Sequence[Ending]
+) -> tuple[float, tuple[float, float] | None]:
+    """What the setting is, in seconds, and between which values where only that can be told.
+
+    Args:
+        values: what was measured, in seconds, sorted.
+        entry: whose timer it is, where that is known.
+        members: the endings.
+    """
+    early, late = entry.strikes if entry else NOBODY
+    shortest, longest = quantile(values, 0.1), quantile(values, 0.9)
+    refused = all(each.outcome == sc.REJECTED for each in members)
+    if entry is None and not refused and longest - shortest > EXACT:
+        low = high = longest
+    elif entry is None or early == late == 0.0:
+        low = high = shortest
+    else:  # a machine that is busy makes them late, never early
+        high = quantile(values, 0.05) - early
+        low = min(high, quantile(values, 0.95) - late)
+    blur = sorted(each.blur for each in members)[len(members) // 2]
+    if blur > 0.1 * high:
+        return _round((low + high) / 2, entry, low - blur, high), (
+            round(max(0.0, shortest - blur), 2),
+            round(longest, 2),
+        )
+    return _round((low + high) / 2, entry, low, high), None
+
+
+def _round(seconds: float, entry: KnownLimit | None, low: float, high: float) -> float:
+    """A value as it would be written: a default or a usual value that fits, else a whole number, else a tenth."""
+    slack = 0.05 + 0.015 * seconds
+    for usual in entry.values if entry else ():
+        if low - slack <= usual <= high + slack:
+            return usual
+    whole = round(seconds)
+    if whole >= 3 and (abs(seconds - whole) <= slack or low <= whole <= high):
+        return float(whole)
+    return round(seconds, 1)
+
+
+def _who(
+    named: Named, kind: Kind, entry: KnownLimit | None, seconds: float, between: tuple[float, float] | None
+) -> tuple[str, str]:
+    """The party and the title."""
+    time = f"{between[0]:g} to {between[1]:g} s" if between else f"{seconds:g} s"
+    after = f"{time} after {_MEASURED[kind]}"
+    where = "between the end user and this program" if named.side == "end_user" else f"on the way to {named.place.host}"
+    if entry is not None:
+        default = "no default" if entry.seconds is None else f"{entry.seconds:g} s by default"
+        set_ = (
+            f"is at its default of {seconds:g} s"
+            if entry.seconds == seconds
+            else f"({default}) seems to be set to {time}"
+        )
+        beside = f", {where}" if named.side == "end_user" else ""
+        vendor = entry.vendor.partition(",")[0]
+        own = named.unanswered and named.side == "path"
+        party = vendor if own else f"{vendor}, or what stands next to it"
+        return party, f"{vendor}{beside}, {after}: its {entry.setting} {set_}"
+    if named.side == "inside":
+        return "this program", f"Something in this program ends them {after}"
+    if kind == "queue":
+        return "", f"Something {where} holds requests back for {time}, then refuses them: a full queue"
+    if kind == "reader":
+        return "the end user's side", f"The end user's side gives up, or something {where} ends them, {after}"
+    if kind == "first_byte":
+        return "", f"Something {where} waits no longer than {time} for the first byte of an answer"
+    return "", f"Something {where} ends them {after}"
+
+
+def _sure(cluster: Cluster, both_fit: bool) -> Sure:
+    chance = cluster.expected / cluster.streams
+    if both_fit or chance > MIXED:
+        return "possible"
+    return "very likely" if cluster.streams >= MANY and chance <= PURE else "likely"
+
+
+def _decides(scene: Scene, named: Named, entry: KnownLimit | None, other: Literal["silence", "duration"]) -> bool:
+    """Who is named has a setting of the one measure and none of the other."""
+    return entry is not None and not any(scene.known.of(name, other) for name in named.vendors)
+
+
+def _shift(entry: KnownLimit | None, named: Named) -> str:
+    if entry is None:
+        return ""
+    early, late = entry.strikes
+    said = []
+    if early < 0:
+        said.append(f"up to {-early:g} s early")
+    if late > 0:
+        said.append(f"up to {late:g} s late")
+    if entry.closes_late and named.place.layer == sc.HTTP:
+        said.append(f"{entry.closes_late:g} s before it closes an HTTP/1 connection, which is taken off")
+    return f"{entry.vendor.partition(',')[0]}'s timer strikes {' and '.join(said)}" if said else ""
+
+
+def _named(scene: Scene, named: Named, members: Sequence[Ending]) -> str:
+    missing = sorted({name for each in members for name in each.missing.split()})
+    lacks = (
+        f"; it lacks what good answers carry of {', '.join(missing)}, so who refused stands before that"
+        if missing
+        else ""
+    )
+    if not named.vendors:
+        return f"nothing names what stands in between{lacks}" if named.side != "inside" else ""
+    vendors = ", ".join(scene.known.vendor(name) for name in named.vendors)
+    if any(each.page for each in members):
+        return f"the page is {vendors}'s own{lacks}"
+    return f"the headers name {vendors}; of what leaves no header nothing is known{lacks}"

@@ -1,0 +1,160 @@
+"""Timers: endings that cluster in their silence, or in their duration, by layer, host and whoever is named between."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+from autogen_streamtrace.commands.diagnose.clusters import BANDS, FEWEST, Cluster, densest
+from autogen_streamtrace.commands.diagnose.endings import Ending, Place, Side, quantile, side
+from autogen_streamtrace.commands.diagnose.looks.naming import Named, cause_of, strikes_of
+from autogen_streamtrace.commands.diagnose.scene import Cause, Scene
+from autogen_streamtrace.core import semconv as sc
+
+Measure = Literal["silence", "duration"]
+MEASURES: Final[tuple[Measure, ...]] = ("silence", "duration")
+ALIKE: Final = 1.5
+"""How much wider the spread of the other measure may be to fit as well."""
+FLOOR: Final = 0.03
+"""Seconds: spreads below it are the same."""
+OVERLAP: Final = 0.6
+"""Share of the smaller of two clusters that the other has too, from which they are one."""
+REFUTED: Final = 0.2
+"""Share of a cluster's streams: where more outlast its limit, it is none."""
+SLACK: Final = 0.5
+"""Seconds beyond a limit that prove nothing against it."""
+SLACK_SHARE: Final = 0.05
+MOST: Final = 12
+"""Timers that are looked for in one group."""
+
+
+class _Key(NamedTuple):
+    side: Side
+    place: Place
+    named: tuple[str, ...]
+    queued: bool
+    """Refused with the status of a full queue."""
+
+
+@dataclass
+class Timed:
+    """An ending as a timer's."""
+
+    ending: Ending
+    silence: float | None
+    """Seconds, with what the closing itself took taken off."""
+    duration: float | None
+
+    def by(self, measure: Measure) -> float | None:
+        """Seconds."""
+        return self.silence if measure == "silence" else self.duration
+
+
+class _Found(NamedTuple):
+    measure: Measure
+    cluster: Cluster
+    members: list[Timed]
+
+
+def timers(scene: Scene) -> Iterator[Cause]:
+    """The timers among what is left: host by host, then over all hosts that the same proxies stand before."""
+    for pooled in (False, True):
+        groups: dict[_Key, list[Ending]] = defaultdict(list)
+        for each in scene.left:
+            where = side(each)
+            if where is not None:
+                place = Place(each.layer, "" if pooled else each.host)
+                named = scene.named(each) if where != "inside" else ()
+                groups[_Key(where, place, named, each.outcome == sc.REJECTED and each.status == 503)].append(each)
+        for key, members in groups.items():
+            if len(members) >= FEWEST and not (pooled and len({each.host for each in members}) < 2):
+                yield from scene.taken(_of_group(scene, key, members))
+
+
+def _of_group(scene: Scene, key: _Key, members: list[Ending]) -> Iterator[Cause]:
+    left = [_timed(scene, key, each) for each in members]
+    total, refuted = len(left), set[tuple[Measure, float]]()
+    for _ in range(MOST):
+        found = [
+            each for measure in MEASURES if (each := _densest(scene, key, left, total, measure, refuted)) is not None
+        ]
+        if not found:
+            return
+        best, rival = _tighter(found)
+        if _outlasted(scene, best):
+            refuted.add((best.measure, best.cluster.median))
+            continue
+        unanswered = all(each.ending.unanswered for each in best.members)
+        named = Named(key.side, key.place, key.named, key.queued, unanswered)
+        yield cause_of(scene, named, best.measure, best.cluster, _values(best), [e.ending for e in best.members], rival)
+        gone = set(map(id, best.members))
+        left = [each for each in left if id(each) not in gone]
+
+
+def _timed(scene: Scene, key: _Key, ending: Ending) -> Timed:
+    """An ending with the delay of the closing itself taken off: Envoy closes HTTP/1 a second after it has cut."""
+    late = max(
+        (limit.closes_late for name in key.named for limit in scene.known.of(name, "silence", "duration")), default=0.0
+    )
+    waited, duration = ending.waited, ending.duration
+    closed = ending.layer == sc.HTTP and ending.outcome != sc.REJECTED and not ending.http_version.startswith("2")
+    if late and closed and waited is not None and waited >= late - FLOOR:
+        return Timed(ending, max(0.0, waited - late), None if duration is None else max(0.0, duration - late))
+    return Timed(ending, waited, waited if ending.outcome == sc.REJECTED else duration)
+
+
+def _densest(
+    scene: Scene, key: _Key, left: Sequence[Timed], total: int, measure: Measure, refuted: set[tuple[Measure, float]]
+) -> _Found | None:
+    """The least probable cluster of one measure that is not refuted."""
+    early, late = strikes_of(scene, key.named, measure)
+    bands = (*BANDS, late - early) if late - early > BANDS[-1] else BANDS
+    timed = [each for each in left if each.by(measure) is not None]
+    for _, middle in (each for each in refuted if each[0] == measure):
+        timed = [each for each in timed if abs((each.by(measure) or 0.0) - middle) > SLACK + SLACK_SHARE * middle]
+    cluster = densest(sorted(each.by(measure) or 0.0 for each in timed), total, bands)
+    if cluster is None:
+        return None
+    inside = [each for each in timed if cluster.shortest <= (each.by(measure) or 0.0) <= cluster.longest]
+    return _Found(measure, cluster, inside)
+
+
+def _tighter(found: list[_Found]) -> tuple[_Found, _Found | None]:
+    """The cluster to tell, and the one of the other measure where that fits as well.
+
+    What was never answered is as long by both measures: it proves nothing for either.
+    """
+    if len(found) == 1:
+        return found[0], None
+    silence, duration = found
+    shared = {id(each) for each in silence.members} & {id(each) for each in duration.members}
+    if len(shared) < OVERLAP * min(len(silence.members), len(duration.members)):
+        return min(found, key=lambda each: each.cluster.chance), None
+    spreads = {each.measure: max(FLOOR, _spread(_values(each))) for each in found}
+    more = len(duration.members) - len(silence.members)
+    if abs(more) > 0.3 * max(len(silence.members), len(duration.members)):
+        best, other = (duration, silence) if more > 0 else (silence, duration)
+        return best, None
+    best, other = (duration, silence) if spreads["duration"] < spreads["silence"] else (silence, duration)
+    answered = any(not each.ending.unanswered for each in best.members)
+    fits = answered and spreads[other.measure] <= ALIKE * spreads[best.measure]
+    return best, other if fits else None
+
+
+def _values(found: _Found) -> list[float]:
+    return sorted(each.by(found.measure) or 0.0 for each in found.members)
+
+
+def _spread(values: Sequence[float]) -> float:
+    return quantile(values, 0.9) - quantile(values, 0.1)
+
+
+def _outlasted(scene: Scene, found: _Found) -> bool:
+    """Streams of the same places bore more than this limit allows."""
+    beyond = found.cluster.longest + SLACK + SLACK_SHARE * found.cluster.longest
+    places = {each.ending.place for each in found.members}
+    kind = "first_byte" if all(each.ending.unanswered for each in found.members) else found.measure
+    borne = sum(scene.beside(place).outlasting(kind, beyond) for place in places)
+    if found.measure == "silence" and kind == "silence":
+        borne += sum((each.ending.longest_gap or 0.0) > beyond for each in found.members)
+    return borne >= max(2, REFUTED * len(found.members))
