@@ -64,6 +64,7 @@ def test_what_is_not_installed_here_is_named_as_its_documentation_shows_it(
         (["Via: 1.1 varnish, 1.1 edge (squid/5.7)"], ("squid", "varnish"), None),
         (["cf-ray: 1", "x-envoy-expected-rq-timeout-ms: 15000"], ("envoy", "cloudflare"), 15.0),
         (["X-Amzn-Trace-Id: Root=1"], ("aws_alb",), None),
+        (["X-Forwarded-Scheme: https", "X-Scheme: https", "X-Real-IP: 127.0.0.1"], ("nginx",), None),
         (["X-Forwarded-For: 127.0.0.1", "X-Forwarded-Host: a", "X-Forwarded-Proto: http"], (), None),
         (["x-envoy-expected-rq-timeout-ms: 0"], ("envoy",), None),
         (["x-envoy-expected-rq-timeout-ms: 1e999"], ("envoy",), None),

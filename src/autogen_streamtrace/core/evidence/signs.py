@@ -99,7 +99,7 @@ OWN_ANSWERS: Final[tuple[Sign, ...]] = (
 ASKERS: Final[tuple[Sign, ...]] = (
     ("lighttpd", "x-host", ""),
     ("nginx", "x-nginx-proxy", ""),
-    ("nginx", "x-forwarded-scheme", ""),
+    ("nginx", "x-scheme", ""),
     ("apache", "x-forwarded-server", ""),
     ("litellm", "x-litellm-call-id", ""),
     ("envoy", "x-envoy-expected-rq-timeout-ms", ""),
