@@ -1,6 +1,7 @@
 """Whose verdict: when a verdict falls, who ended a stream, and streams that end in any order."""
 
 import asyncio
+import time
 from collections.abc import Iterable
 from typing import Final
 
@@ -211,3 +212,43 @@ def test_of_streams_that_were_stopped_together_the_outermost_is_the_only_origin(
             streams.stops(state, data.draw(st.sampled_from(["closed", "cancelled"])))
     assert [state for state in records if told(state).origin] == records[:1]
     assert len(set(outcomes(*records))) == 1
+
+
+# What a stream costs, and what is forgotten.
+
+
+def test_a_settled_stream_is_no_parent_and_the_nearest_that_goes_on_is(streams: Streams) -> None:
+    agent = streams.start("agent")
+    tool = streams.start("tool", agent)
+    streams.returns(tool)
+    inside = streams.start("agent", tool)
+    assert node(inside).parent is node(agent)
+    streams.returns(inside, agent)
+    later = streams.start("agent", tool)
+    assert node(later).parent is None
+    assert node(later).outermost
+
+
+def test_a_stream_holds_none_that_is_settled_once_it_is_released(streams: Streams) -> None:
+    server = streams.start("server")
+    agent = streams.start("agent", server)
+    tool = streams.start("tool", agent)
+    streams.ends(agent, "returned")
+    streams.ends(tool, "returned")
+    for state in (agent, tool):
+        node(state).release()
+    assert tool.parent is server and node(tool).parent is node(server)
+
+
+@pytest.mark.once
+def test_a_child_costs_the_same_among_many_as_among_few(streams: Streams) -> None:
+    def seconds(children: int) -> float:
+        agent = streams.start("agent")
+        began = time.thread_time()
+        states = [streams.start("model", agent) for _ in range(children)]
+        streams.returns(*states)
+        return time.thread_time() - began
+
+    few = min(seconds(200) for _ in range(5))
+    many = min(seconds(10_000) for _ in range(2))
+    assert many < few * 50 * 3

@@ -220,3 +220,15 @@ def test_what_can_be_iterated_only_once_is_left_to_the_program() -> None:
     messages = iter([UserMessage(content="Where?", source="user")])
     assert content.of_request(messages, iter([])).attributes("model", "") == {}
     assert list(messages)
+
+
+@pytest.mark.own_errors
+def test_a_message_that_cannot_be_read_costs_itself_and_not_the_others() -> None:
+    class Unreadable:
+        @property
+        def content(self) -> str:
+            raise ValueError("no content")
+
+    asked = content.of_request([Unreadable(), UserMessage(content="Where?", source="user")])
+    (message,) = asked.attributes("model", "")["gen_ai.input.messages"]
+    assert message["parts"] == [{"type": "text", "content": "Where?"}]

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import json
 import logging
 import os
 import shutil
@@ -11,19 +12,24 @@ import sys
 import textwrap
 import time
 from collections.abc import AsyncGenerator, Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
+from opentelemetry.baggage import set_baggage
+from opentelemetry.context import attach, detach
 from programs.watching import Watching, watching
 
 import autogen_streamtrace
 from autogen_streamtrace import trace_stream
 from autogen_streamtrace.commands.top.streams import open_streams
 from autogen_streamtrace.core import semconv as sc
-from autogen_streamtrace.core.stream.state import StreamInfo, StreamState
+from autogen_streamtrace.core.evidence import causes
+from autogen_streamtrace.core.evidence.deadlines import Deadline
+from autogen_streamtrace.core.stream.state import Ending, StreamInfo, StreamLabels, StreamState
 from autogen_streamtrace.recorder import file as file_module
-from autogen_streamtrace.recorder import layout, orphans
+from autogen_streamtrace.recorder import layout, orphans, recovery
 from autogen_streamtrace.recorder.flight import FAILING, RECORDING, FlightRecorder
 
 pytestmark = pytest.mark.once
@@ -281,3 +287,104 @@ def test_a_child_of_a_fork_does_not_hold_its_parents_lock(state: Path) -> None:
         own.unlink()
 
     assert hold(fork)[1] == ["completed"]
+
+
+def written_and_read(ending: Ending, **labels: Any) -> layout.Row:
+    """A stream as its row has it."""
+    state = StreamState(StreamInfo(sc.MODEL, "m", span_name="chat m", streamed=False), None, 0)
+    state.labels = StreamLabels.of({sc.A_LAYER: "model", sc.A_NAME: "m", sc.GEN_AI_REQUEST_STREAM: False, **labels})
+    file = bytearray(layout.row_at(1))
+    for data, at in (
+        (layout.birth(state, 7, 0, layout.Ids(1, 2, 3, True)), layout.row_at(0)),
+        (layout.ended(7, state, ending), layout.end_at(0)),
+    ):
+        file[at : at + len(data)] = data
+    row = layout.read_row(bytes(file), 0)
+    assert row is not None
+    return row
+
+
+def test_an_ending_is_read_back_as_it_was_written() -> None:
+    try:
+        raise TimeoutError from ConnectionResetError("gone")
+    except TimeoutError as error:
+        cause = causes.read(error)
+    ending = Ending(
+        "raised",
+        12.5,
+        cause=cause,
+        by_token=True,
+        shutdown=True,
+        parent_chunks=3,
+        deadline=Deadline("asyncio.timeout", 30.0),
+        grace=Deadline("uvicorn.timeout_graceful_shutdown", None),
+    )
+    assert written_and_read(ending).ending == ending
+
+
+def test_a_cause_is_stored_by_the_names_of_its_fields() -> None:
+    said = layout._ending_text(
+        StreamState(StreamInfo(sc.TOOL, "t"), None, 0), Ending("raised", 1.0, cause=causes.CLOSED)
+    )
+    assert set(json.loads(said)["cause"]) == {field.name for field in fields(causes.Cause)}
+
+
+def test_the_labels_of_a_stream_are_read_back_in_their_order() -> None:
+    labels = written_and_read(Ending("returned", 1.0), tenant="blue").state.labels
+    assert list(labels.started.items()) == [
+        (sc.A_LAYER, "model"),
+        (sc.A_NAME, "m"),
+        (sc.GEN_AI_REQUEST_STREAM, False),
+        ("tenant", "blue"),
+    ]
+    assert list(labels.open) == [sc.A_LAYER, sc.A_NAME, "tenant"]
+
+
+def test_labels_are_never_cut_though_attributes_are() -> None:
+    state = StreamState(StreamInfo(sc.TOOL, "n" * 400, attributes=(("long", "x" * 900),)), None, 0)
+    state.labels = StreamLabels.of({sc.A_LAYER: "tool", sc.A_NAME: "_OTHER", "tenant": "t" * 300})
+    file = bytearray(layout.row_at(1))
+    birth = layout.birth(state, 7, 0, layout.Ids(1, 2, 3, True))
+    file[layout.row_at(0) : layout.row_at(0) + len(birth)] = birth
+    row = layout.read_row(bytes(file), 0)
+    assert row is not None and row.state.labels == state.labels
+    state.labels = StreamLabels.of({"tenant": "t" * 900})
+    with pytest.raises(ValueError, match="do not fit"):
+        layout.birth(state, 7, 0, layout.Ids(1, 2, 3, True))
+
+
+@pytest.mark.parametrize("version", [layout.VERSION - 1, layout.VERSION + 1])
+def test_a_file_of_another_version_is_not_read(version: int) -> None:
+    data = bytearray(layout.header({"resource": {}}))
+    data[8:10] = version.to_bytes(2, "little")
+    with pytest.raises(layout.Unreadable, match=f"version {version}.*version {layout.VERSION}"):
+        layout.read_header(bytes(data))
+
+
+def test_what_is_recovered_goes_on_by_the_labels_of_the_dead_process(state: Path) -> None:
+    def by_tenant(metrics: Any, name: str) -> dict[Any, int]:
+        data = metrics[-1].resource_metrics[0].scope_metrics[0].metrics
+        (points,) = [each.data.data_points for each in data if each.name == name]
+        return {point.attributes.get("tenant"): point.value for point in points}
+
+    def look() -> None:
+        (path,) = state.rglob("*.streams")
+        found = recovery.recover(orphans.read(path))
+        assert (
+            by_tenant(found.metrics, sc.M_STARTED) == by_tenant(found.metrics, sc.M_ENDED) == {"blue": 1, "_OTHER": 1}
+        )
+        assert by_tenant(found.metrics, sc.M_OPEN) == {"blue": 0, "_OTHER": 0}
+        ends = [event.log_record for event in found.events if event.log_record.event_name == sc.E_END]
+        assert {str((each.attributes or {})["tenant"]) for each in ends} == {"blue", "green"}
+
+    with watching(baggage={"tenant": ["blue"]}) as told:
+        states = []
+        for tenant in ("blue", "green"):
+            token = attach(set_baggage("tenant", tenant))
+            states.append(told.tracker.begin(StreamInfo("stream", "s", span_name="stream s")))
+            detach(token)
+        assert told.tracker.settle(10)
+        look()
+        for each in states:
+            assert each is not None
+            told.tracker.end(each, "returned")

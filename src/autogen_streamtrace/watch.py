@@ -113,6 +113,7 @@ class Watch:
         )
         telemetry.watch(lambda: self.tracker.waiting, self.tracker.oldest, self.tracker.stalled)
         kept.callback(telemetry.leave)
+        telemetry.observe(sc.M_DROPPED, "{stream}", "Streams that could not be recorded, or watched.", self._dropped)
         telemetry.observe(sc.M_EXPORT_FAILURES, "{failure}", "Exports that failed.", otlp.export_failures)
         kept.callback(settle_before_flush(providers.by_signal().values(), self.tracker.settle))
         patches = Patches(self.tracker)
@@ -133,6 +134,9 @@ class Watch:
         _live.append(self)
         if self._recording is not None:
             self._recording.start()
+
+    def _dropped(self) -> int:
+        return self.tracker.dropped + (self._recording.recorder.dropped if self._recording is not None else 0)
 
     def flush(self, timeout: float) -> bool:
         """Brings out all that was seen so far, in ``timeout`` seconds at most; whether all of it is out."""

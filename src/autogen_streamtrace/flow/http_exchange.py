@@ -9,7 +9,7 @@ from typing import Any
 from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 
 from autogen_streamtrace.core import semconv as sc
-from autogen_streamtrace.core.errors import contained
+from autogen_streamtrace.core.errors import contained, report
 from autogen_streamtrace.core.evidence import connections, headers
 from autogen_streamtrace.core.evidence.exchange import Exchange
 from autogen_streamtrace.core.evidence.wire import TAIL, Tail
@@ -34,7 +34,7 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
             except BaseException as error:
                 _failed(tracker, state, error)
                 raise
-            _watch_body(state, response, bodies[0])
+            _watch_body(tracker, state, response, bodies[0])
             return response
 
         return handle_async_request
@@ -50,7 +50,7 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
             except BaseException as error:
                 _failed(tracker, state, error)
                 raise
-            _watch_body(state, response, bodies[1])
+            _watch_body(tracker, state, response, bodies[1])
             return response
 
         return handle_request
@@ -63,10 +63,10 @@ def _begin(tracker: StreamTracker, request: Any) -> StreamState | None:
     if not is_http_instrumentation_enabled():
         return None
     with contained("reading a request"):
-        url = request.url
+        url, timeouts = request.url, request.extensions.get("timeout")
         state = tracker.begin(_info(url.host, url.port, request.method))
         if state is not None:
-            state.timeouts = request.extensions.get("timeout")
+            state.timeouts = timeouts
         return state
     return None
 
@@ -80,15 +80,22 @@ def _info(host: str, port: int | None, method: str) -> StreamInfo:
     return StreamInfo(sc.HTTP, host, span_name="http exchange", attributes=attributes)
 
 
-def _watch_body(state: StreamState, response: Any, body: Callable[[Any, StreamState], Any]) -> None:
-    with contained("watching a body"):
+def _watch_body(
+    tracker: StreamTracker, state: StreamState, response: Any, body: Callable[[Any, StreamState], Any]
+) -> None:
+    """Lets the body say how the exchange ends. Where that cannot be, the exchange ends with its headers."""
+    try:
         state.status = status = response.status_code
         state.exchange = _exchange(state, response)
         of_model = state.parent is not None and state.parent.layer == sc.MODEL
         if status >= 400 or (of_model and _is_text(response.headers)):
             state.tail = Tail(response.headers.get("content-encoding", ""))
-        response.stream = body(response.stream, state)
         state.asked = 0.0  # the reader has the response; it has yet to ask for the body
+        response.stream = body(response.stream, state)
+    except Exception as defect:
+        state.tail = None
+        tracker.end(state, "returned")
+        report("watching a body", defect)
 
 
 def _exchange(state: StreamState, response: Any) -> Exchange:

@@ -45,9 +45,6 @@ class RecorderService:
         self._recovered = 0
         self._stopped = threading.Event()
         self.recorder = FlightRecorder(own, self._describe, telemetry.counters, confirmed="traces" in providers.ours)
-        telemetry.observe(
-            sc.M_DROPPED, "{stream}", "Streams that could not be recorded.", lambda: self.recorder.dropped
-        )
         telemetry.observe(sc.M_RECOVERED, "{stream}", "Streams of dead processes, told.", lambda: self._recovered)
         telemetry.observe_state(sc.M_RECORDER, _STATES, lambda: self.recorder.state)
         otlp.arrivals.append(self.recorder.exported)

@@ -6,11 +6,11 @@ https://github.com/open-telemetry/semantic-conventions-genai/blob/main/docs/gen-
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from autogen_streamtrace.core import semconv as sc
-from autogen_streamtrace.core.errors import report
+from autogen_streamtrace.core.errors import contained, report
 
 VARIABLE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
@@ -122,8 +122,8 @@ def of_request(messages: Iterable[Any], tools: Iterable[Any] = ()) -> Content:
     tools = tools if isinstance(tools, Sequence) else ()
     return Content(
         system=[part for m in messages if _type(m) == "SystemMessage" for part in parts_of(m)],
-        input=[message(m) for m in messages if _type(m) != "SystemMessage"],
-        tools=[_tool(tool) for tool in tools],
+        input=_readable(message, (m for m in messages if _type(m) != "SystemMessage")),
+        tools=_readable(_tool, tools),
     )
 
 
@@ -132,7 +132,16 @@ def of_task(task: Any) -> Content:
     if task is None:
         return Content()
     several = task if isinstance(task, list | tuple) else [task]
-    return Content(input=[message(each) for each in several])
+    return Content(input=_readable(message, several))
+
+
+def _readable(read: Callable[[Any], Part], several: Iterable[Any]) -> list[Part]:
+    """What can be read of them: one that cannot costs itself, and not the stream."""
+    parts: list[Part] = []
+    for each in several:
+        with contained("reading a content"):
+            parts.append(read(each))
+    return parts
 
 
 def message(said: Any) -> Part:
@@ -164,7 +173,10 @@ def parts_of(said: Any) -> list[Part]:
     parts: list[Part] = [{"type": "reasoning", "content": thought}] if isinstance(thought, str) and thought else []
     content = getattr(said, "content", said)
     if isinstance(content, list):
-        return parts + [part for piece in content for part in _part(piece)]
+        for piece in content:
+            with contained("reading a content"):
+                parts += _part(piece)
+        return parts
     return parts + _texts(content if isinstance(content, str) else _plain(content))
 
 

@@ -55,9 +55,9 @@ class SetLimiter:
     else that is not from a short closed list, such as baggage; 100 sets later all but the layer.
     """
 
-    def __init__(self, instrument: str, most: int = SETS) -> None:
+    def __init__(self, instrument: str, most: int | None = None) -> None:
         self._instrument = instrument
-        self._most = most
+        self._most = SETS if most is None else most
         self._known: set[Key] = set()
         self.capped = 0
 
