@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import httpx
 import pytest
@@ -18,8 +19,15 @@ from gunicorn.config import Config  # type: ignore[import-untyped]
 import autogen_streamtrace
 from autogen_streamtrace.cli import app
 from autogen_streamtrace.commands.audit.timeouts import Audit, Timeout
+from autogen_streamtrace.core.watching.supervision import process as supervision
 
 pytestmark = pytest.mark.once
+
+
+@pytest.fixture(autouse=True)
+def _under_no_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another test may have run a server in this process, which would be listed too."""
+    monkeypatch.setattr(supervision, "_servers", WeakSet())
 
 
 async def fetch_claim(number: str) -> str:
