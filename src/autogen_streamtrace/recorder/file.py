@@ -16,6 +16,7 @@ from autogen_streamtrace.recorder.directory import (
     UnusableError,
     made,
 )
+from autogen_streamtrace.recorder.writing import Writer
 
 if sys.platform == "win32":
     fcntl = None
@@ -56,6 +57,10 @@ def release(descriptor: int) -> None:
     os.close(descriptor)
 
 
+_LAST: Final = 1.0
+"""Seconds that a slow disk has for the last writes."""
+
+
 class File:
     """The file of this process.
 
@@ -72,6 +77,8 @@ class File:
         self.path: Final = made(directory) / (name + ROWS_SUFFIX)
         self.counts: Final = directory / (name + COUNTS_SUFFIX)
         new = self.path.with_suffix(NEW_SUFFIX)
+        self._owner = os.getpid()
+        self._writer = Writer(self._write)
         self._descriptor = _up(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW | os.O_CLOEXEC, 0o600))
         try:
             if not lock(self._descriptor):
@@ -81,16 +88,30 @@ class File:
             os.rename(new, self.path)  # who sees it sees it locked, and its header whole
             self._identity = identity(os.fstat(self._descriptor))
         except BaseException:
-            os.close(self._descriptor)
+            if self._writer.end(_LAST):
+                os.close(self._descriptor)
             new.unlink(missing_ok=True)
             raise
 
-    def write(self, data: bytes, at: int) -> None:
-        """Writes at a place of the file.
+    @property
+    def slow(self) -> bool:
+        """Its disk is slow: who writes hands over."""
+        return self._writer.slow
+
+    def write(self, data: bytes, at: int, *, again: bool = False) -> None:
+        """Writes at a place of the file, or hands over where its disk is slow.
+
+        Args:
+            data: what.
+            at: where.
+            again: the same is written again soon, and may be left out.
 
         Raises:
-            OSError: it could not be written.
+            OSError: it could not be written, or something that was handed over before.
         """
+        self._writer.write(data, at, again=again)
+
+    def _write(self, data: bytes, at: int) -> None:
         if os.pwrite(self._descriptor, data, at) != len(data):
             raise OSError(errno.ENOSPC, "no space is left on the device")
 
@@ -122,6 +143,8 @@ class File:
 
     def close(self) -> None:
         """Closes this process's descriptor; a lock that a parent holds through another one stays."""
+        if self._owner == os.getpid() and not self._writer.end(_LAST):
+            return  # who still writes must not meet another file under its number
         try:
             if identity(os.fstat(self._descriptor)) == self._identity:
                 os.close(self._descriptor)

@@ -66,6 +66,8 @@ class FlightRecorder:
         self._over = False
         self.dropped = 0
         """Streams, or their verdicts, that could not be recorded."""
+        self._slow = False
+        """The disk was slow when the last file was closed."""
         self._file: File | None = None
         for table in self._tables:
             table.about_to_show = self.note_shown
@@ -94,6 +96,8 @@ class FlightRecorder:
         self._failed = False
         self._resting = True
         """There is no file, for nothing has to stand in one; the next stream begins it."""
+        self._due = False
+        """The watcher is to begin it, since the disk is slow."""
 
     # -- told by the tracker
 
@@ -122,11 +126,12 @@ class FlightRecorder:
         serial = next(self._serial)
         self._serials[slot] = serial
         state.slot = slot
-        if self._write_birth(state, serial):
-            self._copied[slot] = state.asked + state.last
-            self._records[slot] = state
+        self._copied[slot] = state.asked + state.last
+        self._records[slot] = state
+        if self._due or self._write_birth(state, serial):
             self._wake()  # it may have begun to rest meanwhile, before it could see this one
         else:
+            del self._records[slot]
             state.slot = -1
             heapq.heappush(self._free, slot)
 
@@ -168,6 +173,8 @@ class FlightRecorder:
 
     def copy(self, now: float) -> None:
         """Copies what has changed since the last time; lets rows leave; looks after the file."""
+        if self._due:
+            self._begin_late()
         if now - self._checked_at >= _CHECK:
             self._checked_at = now
             self._look_after(now)
@@ -238,6 +245,7 @@ class FlightRecorder:
     def _close(self, *, remove: bool) -> None:
         file, self._file = self._file, None
         if file is not None:
+            self._slow = file.slow
             if remove:
                 file.remove()
             file.close()
@@ -252,7 +260,9 @@ class FlightRecorder:
                     self._serials.frombytes(bytes(8 * layout.ROWS))
                     self._copied.frombytes(bytes(8 * layout.ROWS))
                 self._resting = False
-                self._begin_file()
+                self._due = self._slow
+                if not self._due:
+                    self._begin_file()
 
     # -- rows
 
@@ -296,9 +306,10 @@ class FlightRecorder:
             layout.write_progress(self._image, slot, serials[slot], state)
         if slots:
             first, last = min(slots) * layout.PROGRESS_SIZE, (max(slots) + 1) * layout.PROGRESS_SIZE
-            self._write(bytes(memoryview(self._image)[first:last]), layout.PROGRESS_AT + first, count=False)
+            progress = bytes(memoryview(self._image)[first:last])
+            self._write(progress, layout.PROGRESS_AT + first, count=False, again=True)
         if records:
-            self._write(layout.pulse(now, time.time_ns(), supervision.timers), layout.PULSE_AT, count=False)
+            self._write(layout.pulse(now, time.time_ns(), supervision.timers), layout.PULSE_AT, count=False, again=True)
 
     def _leave(self) -> None:
         with self._books:
@@ -382,14 +393,25 @@ class FlightRecorder:
             self._close(remove=True)
             self._begin_file()
 
-    def _begin_file(self) -> None:
-        """Makes a file, with every stream that is open."""
+    def _begin_late(self) -> None:
+        """On the watcher's thread: what starts meanwhile is written by whoever comes last."""
+        with self._books:
+            written = self._begin_file()
+            self._due = False
+        for slot, state in list(self._records.items()):
+            if state not in written:
+                self._write_birth(state, self._serials[slot])
+
+    def _begin_file(self) -> set[StreamState]:
+        """Makes a file, with every stream that is open; returns these."""
         self._open_file()
         if self._file is None:
-            return
-        for slot, state in list(self._records.items()):
+            return set()
+        records = list(self._records.items())
+        for slot, state in records:
             self._write_birth(state, self._serials[slot])
             self._copied[slot] = 0.0
+        return {state for _, state in records}
 
     def _write_counts(self) -> bool:
         file = self._file
@@ -404,12 +426,14 @@ class FlightRecorder:
         self._state += 1
         return True
 
-    def _write(self, data: bytes, at: int, *, count: bool = True) -> bool:
+    def _write(self, data: bytes, at: int, *, count: bool = True, again: bool = False) -> bool:
         file = self._file
+        if self._due:  # whoever makes the file writes it
+            return True
         try:
             if file is None:
                 raise OSError("there is no file")
-            file.write(data, at)
+            file.write(data, at, again=again)
         except OSError as error:
             self._failed = True
             if count:

@@ -1,0 +1,99 @@
+"""Writes at places of a file, whose disk may be slow: an event loop that waited for it would stand still."""
+
+import errno
+import threading
+import time
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import Final
+
+SLOW: Final = 0.01
+"""Seconds of one write after which the next ones are handed to a thread."""
+MOST: Final = 4096
+"""Writes that wait for the thread at most."""
+_WELL: Final = 50
+"""Quick writes in a row after which the thread is not needed any more."""
+
+Write = Callable[[bytes, int], object]
+"""Writes at a place; raises ``OSError``."""
+
+
+class Writer:
+    """Writes at once; once that has taken too long, on a thread of its own, in the same order.
+
+    Args:
+        write: how.
+    """
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+        self._lock = threading.Lock()
+        self._waiting: SimpleQueue[tuple[bytes, int] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._error: OSError | None = None
+
+    @property
+    def slow(self) -> bool:
+        """Writes are handed to the thread."""
+        return self._thread is not None
+
+    def write(self, data: bytes, at: int, *, again: bool = False) -> None:
+        """Writes, or hands over; ``again``: the same is written again soon, and left out where others wait.
+
+        Raises:
+            OSError: it could not be written, or one that was handed over before.
+        """
+        if self._thread is None and self._error is None:
+            began = time.perf_counter()
+            self._write(data, at)
+            if time.perf_counter() - began > SLOW:
+                self._hand_over()
+            return
+        with self._lock:
+            error, self._error = self._error, None
+            if error is not None:
+                raise error
+            if self._thread is not None:
+                waiting = self._waiting.qsize()
+                if waiting >= MOST:
+                    raise OSError(errno.ENOBUFS, "the disk is too slow")
+                if not (again and waiting):
+                    self._waiting.put((data, at))
+                return
+        self._write(data, at)
+
+    def end(self, timeout: float) -> bool:
+        """Waits up to ``timeout`` seconds for what was handed over; whether all of it is written."""
+        thread = self._thread
+        if thread is None:
+            return True
+        self._waiting.put(None)
+        thread.join(timeout)
+        return not thread.is_alive()
+
+    def _hand_over(self) -> None:
+        with self._lock:
+            if self._thread is None:
+                thread = threading.Thread(target=self._work, name="autogen-streamtrace-recorder", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:  # the interpreter ends
+                    return
+                self._thread = thread
+
+    def _work(self) -> None:
+        quick = 0
+        while True:
+            item = self._waiting.get()
+            if item is None:
+                return
+            began = time.perf_counter()
+            try:
+                self._write(*item)
+            except OSError as error:
+                self._error = error
+            quick = quick + 1 if time.perf_counter() - began <= SLOW else 0
+            with self._lock:
+                if quick >= _WELL and self._waiting.empty():
+                    self._thread = None
+                    return

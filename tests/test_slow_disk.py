@@ -1,0 +1,150 @@
+"""A disk on which each write of the recorder takes long: the event loop goes on, and what was recorded is there."""
+
+import asyncio
+import logging
+import os
+import threading
+import time
+from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from programs.watching import watching
+
+from autogen_streamtrace import trace_stream
+from autogen_streamtrace.recorder import orphans, writing
+from autogen_streamtrace.recorder.writing import Writer
+
+pytestmark = pytest.mark.once
+
+LONG = 0.2
+"""Seconds of one write."""
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Names of the threads that have written."""
+    pwrite, threads = os.pwrite, list[str]()
+
+    def long(*args: Any) -> int:
+        threads.append(threading.current_thread().name)
+        time.sleep(LONG)
+        return pwrite(*args)
+
+    monkeypatch.setattr(os, "pwrite", long)
+    return threads
+
+
+async def words(end: asyncio.Event) -> AsyncGenerator[str, None]:
+    yield "one"
+    await end.wait()
+    yield "two"
+
+
+def test_an_event_loop_does_not_wait_for_a_slow_disk(slow: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        end = asyncio.Event()
+        for index in range(5):
+            async for _ in trace_stream(words(end), f"stream {index}"):
+                end.set()
+
+    with watching():
+        slow.clear()
+        asyncio.run(main())
+        assert threading.main_thread().name not in slow
+    assert [each for each in caplog.records if each.levelno >= logging.WARNING] == []
+
+
+def test_what_was_handed_over_stands_in_the_file(slow: list[str], state: Path) -> None:
+    def recorded() -> bool:
+        (path,) = state.rglob("*.streams")
+        return [row.state.name for row in orphans.read(path).rows] == ["open"]
+
+    async def main() -> None:
+        end = asyncio.Event()
+        stream = trace_stream(words(end), "open").__aiter__()
+        assert await stream.__anext__() == "one"
+        await until(recorded)
+        end.set()
+        assert [word async for word in stream] == ["two"]
+
+    with watching():
+        asyncio.run(main())
+    assert not list(state.rglob("*.streams"))
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Returns when it is; what another thread does can only be looked at."""
+    for _ in range(500):
+        if true():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it never was")
+
+
+def test_writes_keep_their_order_and_go_back_to_whoever_writes_once_the_disk_is_well() -> None:
+    written: list[int] = []
+    gate = threading.Event()
+
+    def write(data: bytes, at: int) -> None:
+        written.append(at)
+        if at == 0:
+            time.sleep(2 * writing.SLOW)
+        elif at == 1:
+            gate.wait(10)
+
+    writer = Writer(write)
+    for at in range(writing._WELL + 10):
+        writer.write(b"", at)
+    assert writer.slow
+    thread = writer._thread
+    assert thread is not None
+    gate.set()
+    thread.join(10)
+    assert not writer.slow
+    assert written == list(range(writing._WELL + 10))
+
+
+def test_what_is_written_again_soon_is_left_out_where_others_wait_and_too_much_is_an_error(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(writing, "MOST", 2)
+    gate, begun = threading.Event(), threading.Event()
+    written: list[int] = []
+
+    def write(data: bytes, at: int) -> None:
+        if at == 0:
+            time.sleep(2 * writing.SLOW)
+        else:
+            begun.set()
+            gate.wait(10)
+        written.append(at)
+
+    writer = Writer(write)
+    writer.write(b"", 0)
+    writer.write(b"", 1)
+    assert begun.wait(10)
+    writer.write(b"", 2)
+    writer.write(b"", 3, again=True)
+    writer.write(b"", 4)
+    with pytest.raises(OSError, match="too slow"):
+        writer.write(b"", 5)
+    gate.set()
+    assert writer.end(10)
+    assert written == [0, 1, 2, 4]
+
+
+def test_an_error_of_the_thread_is_told_with_the_next_write() -> None:
+    def write(data: bytes, at: int) -> None:
+        if at == 0:
+            time.sleep(2 * writing.SLOW)
+        if at == 1:
+            raise OSError("no space")
+
+    writer = Writer(write)
+    writer.write(b"", 0)
+    writer.write(b"", 1)
+    assert writer.end(10)
+    with pytest.raises(OSError, match="no space"):
+        writer.write(b"", 2)
