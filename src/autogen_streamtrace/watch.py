@@ -164,9 +164,8 @@ class Watch:
                 return
             _live.remove(self)
         with contained("ending the watch"), self._kept:
-            if self._recording is not None:
-                flushed = not self._providers.ours or otlp.flush(self._providers, FLUSH_TIMEOUT)
-                self._recording.finish(safe=flushed)
+            if self._recording is not None and self._providers.ours:
+                otlp.flush(self._providers, FLUSH_TIMEOUT)  # the process lives on, and its counters with it
         self._ended.set()
 
     def forked(self) -> None:
