@@ -16,6 +16,8 @@ SQUEEZED: Final = 0.34
 SPREAD: Final = 0.3
 """Seconds over which a body has to come for its pace to be told."""
 EVENTS_A_READ: Final = 4.0
+_LEAST: Final = 0.5
+"""Seconds below which no setting is named from one response: so long some close after they have cut."""
 
 _BUFFERING: Final = {
     "nginx": "set `proxy_buffering off;` in the location, or send `X-Accel-Buffering: no` with the response",
@@ -48,7 +50,8 @@ def judge(direct: Exchange | None, through: Exchange, unstreamed: Exchange | Non
         return Verdict(f"The endpoint itself fails, with nothing in between: {_ending(direct)}.", True)
     if through.end in ("cut", "unfinished", "refused", "unreachable"):
         limit = known.suspect(_seen(through))
-        named = limit is not None and known.by_id[limit.id].intermediary == through.intermediary != ""
+        by_headers = limit is not None and known.by_id[limit.id].intermediary == through.intermediary != ""
+        named = limit is not None and by_headers and limit.value > max(_LEAST, 2 * through.longest_gap)
         why = f"; it fits {limit.id} of {limit.value:g} s" if limit is not None and named else ""
         fix = known.by_id[limit.id].fix if limit is not None and named else ""
         whole = ", while unstreamed the same request is answered whole" if _whole(unstreamed) else ""
