@@ -51,7 +51,7 @@ def judge(direct: Exchange | None, through: Exchange, unstreamed: Exchange | Non
     if through.end in ("cut", "unfinished", "refused", "unreachable"):
         limit = known.suspect(_seen(through))
         by_headers = limit is not None and known.by_id[limit.id].intermediary == through.intermediary != ""
-        named = limit is not None and by_headers and limit.value > max(_LEAST, 2 * through.longest_gap)
+        named = limit is not None and by_headers and (limit.value or 0.0) > max(_LEAST, 2 * through.longest_gap)
         why = f"; it fits {limit.id} of {limit.value:g} s" if limit is not None and named else ""
         fix = known.by_id[limit.id].fix if limit is not None and named else ""
         whole = ", while unstreamed the same request is answered whole" if _whole(unstreamed) else ""
