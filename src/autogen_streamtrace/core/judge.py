@@ -148,11 +148,8 @@ class Judge:
         self.dropped += 1
         return False
 
-    def tell(self, fact: Fact) -> None:
+    def tell(self, fact: Fact | _Asked) -> None:
         """Takes a fact. Safe in a finaliser."""
-        self._put(fact)
-
-    def _put(self, fact: Fact | _Asked) -> None:
         self._facts.put(fact)
         if not self._wake.qsize():
             self._wake.put(None)
@@ -193,7 +190,7 @@ class Judge:
                 call()
             return True
         done = threading.Event()
-        self._put(_Asked(call, done))
+        self.tell(_Asked(call, done))
         self._hurry.set()
         return done.wait(timeout)
 

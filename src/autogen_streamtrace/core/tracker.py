@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Final
 
 from opentelemetry.context import Context
-from opentelemetry.trace import NonRecordingSpan, get_current_span, set_span_in_context
 
 from autogen_streamtrace.core import open_streams
 from autogen_streamtrace.core.ending import read_client_gone, read_ending
@@ -14,7 +13,8 @@ from autogen_streamtrace.core.evidence import causes
 from autogen_streamtrace.core.evidence.content import Content
 from autogen_streamtrace.core.judge import Judge, Telemetry
 from autogen_streamtrace.core.open_streams import OpenStream
-from autogen_streamtrace.core.semconv import HTTP, MODEL
+from autogen_streamtrace.core.opening import going_on, is_same, postponed
+from autogen_streamtrace.core.semconv import HTTP
 from autogen_streamtrace.core.stream.facts import (
     ClientGone,
     Ended,
@@ -117,8 +117,8 @@ class StreamTracker:
         try:
             if self.judge.thread is None:
                 self._begin()
-            above = _going_on(parent())
-            if above is not None and _same(above, info):
+            above = going_on(parent())
+            if above is not None and is_same(above, info):
                 return None
             state = StreamState(self._telemetry.carried(info, get()), above, self.loops.running())
             state.labels = self._telemetry.labels(state.info)
@@ -128,7 +128,7 @@ class StreamTracker:
                 state.start_ns = state.nanoseconds(start)
                 state.start = state.asked = state.last = start
             state.context = parent_context(above)
-            if state.layer != HTTP or not _postponed(state):
+            if state.layer != HTTP or not postponed(state):
                 self._telemetry.span(state)
         except Exception as defect:
             report("opening a stream", defect)
@@ -152,7 +152,7 @@ class StreamTracker:
     def never_started(self, info: StreamInfo, context: Context) -> None:
         """Notes a stream that was created in ``context`` and dropped unread. Safe in a finaliser."""
         if not self.retired and self.judge.has_room():
-            self.judge.tell(NeverStarted(info, context, _going_on(current(context))))
+            self.judge.tell(NeverStarted(info, context, going_on(current(context))))
 
     def end(
         self,
@@ -176,8 +176,10 @@ class StreamTracker:
         except Exception as defect:
             report("reading an ending", defect)
             ending = Ending(how, at, over=over, cause=causes.CLOSED if how != "returned" else None)
-        with contained("recording an ending"):
+        try:
             self._recorder.ended(state, ending)
+        except Exception as defect:
+            report("recording an ending", defect)
         self.judge.tell(Ended(state, ending))
 
     def client_gone(self, state: StreamState, *, idle: bool, shutdown: bool = False) -> None:
@@ -304,29 +306,3 @@ class StreamTracker:
             with self._keying:
                 if self._keyed.get(state.info.key) is state:
                     del self._keyed[state.info.key]
-
-
-def _going_on(state: StreamState | None) -> StreamState | None:
-    """The nearest stream around the running code that is not over: a task may outlive the one that started it."""
-    while state is not None and state.over:
-        state = state.parent
-    return state
-
-
-def _postponed(state: StreamState) -> bool:
-    """An exchange has no children, so its span, which takes memory while it is open, is started at its end.
-
-    Until then only the identity of the span above it is kept; where there is none, its trace would be unknown.
-    """
-    assert state.context is not None
-    above = get_current_span(state.context).get_span_context()
-    if above.is_valid:
-        state.context = set_span_in_context(NonRecordingSpan(above), state.context)
-    return above.is_valid
-
-
-def _same(above: StreamState, info: StreamInfo) -> bool:
-    """It is the stream around it, of which that one hands on what it reads: a client around another, a ``super()``."""
-    if above.closed or above.layer != info.layer:
-        return False
-    return above.layer == MODEL or (info.subject != 0 and above.info.subject == info.subject)

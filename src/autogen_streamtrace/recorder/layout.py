@@ -197,7 +197,7 @@ def write_progress(into: bytearray, slot: int, serial: int, state: StreamState) 
 Pairs = tuple[tuple[str, Any], ...]
 
 
-def opening_text(name: str, span_name: str, attributes: Pairs, labels: Pairs) -> bytes:
+def opening_text(name: str, span_name: str, attributes: Pairs, labels: StreamLabels) -> bytes:
     """What an opening says, as it stands in a row. Its attributes go where it is too long, its labels never.
 
     Raises:
@@ -211,10 +211,10 @@ def opening_text(name: str, span_name: str, attributes: Pairs, labels: Pairs) ->
 
 
 @lru_cache(maxsize=1024)
-def _opening_text(name: str, span_name: str, attributes: Pairs, labels: Pairs) -> bytes:
+def _opening_text(name: str, span_name: str, attributes: Pairs, labels: StreamLabels) -> bytes:
     """Most streams of a process open alike."""
     room = _END_AT - _CHECKSUM.size - _BIRTH.size
-    counted = {_short(key): value for key, value in labels}
+    counted = {_short(key): value for key, value in labels.started.items()}
     for said in ([name, span_name, attributes], [name, span_name, []], [name[:40], span_name[:60], []]):
         text = json.dumps([*said, counted]).encode()
         if len(text) <= room:
@@ -229,7 +229,7 @@ def birth(state: StreamState, serial: int, parent: int, ids: Ids) -> bytes:
         ValueError: it does not fit.
     """
     info = state.info
-    text = opening_text(info.name, info.span_name, info.attributes, tuple(state.labels.started.items()))
+    text = opening_text(info.name, info.span_name, info.attributes, state.labels)
     flags = (_SAMPLED if ids.sampled else 0) | (_STREAMED if info.streamed else 0)
     body = (
         _BIRTH.pack(
@@ -374,7 +374,7 @@ def read_row(data: bytes, slot: int) -> Row | None:
         streamed=bool(flags & _STREAMED),
     )
     state = StreamState(info, None, 0)
-    state.labels = StreamLabels.of({_long(key): value for key, value in labels.items()})
+    state.labels = StreamLabels({_long(key): value for key, value in labels.items()})
     state.start_ns = start_ns
     state.start = state.last = state.asked = start
     trace_id, span_id, parent_id = (int.from_bytes(each, "big") for each in (trace, span, above))

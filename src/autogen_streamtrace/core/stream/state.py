@@ -49,20 +49,18 @@ class StreamInfo(NamedTuple):
     """On ``team``: the key of its agents' ids in AutoGen's runtime."""
 
 
-class StreamLabels(NamedTuple):
-    """The attribute sets under which a stream is counted, fixed when it opens."""
+class StreamLabels:
+    """The attribute sets under which a stream is counted, fixed when it opens. Streams that open alike share one."""
 
-    started: dict[str, Any]
-    open: dict[str, Any]
-    """The same without what is no attribute of ``open``."""
+    __slots__ = ("open", "started")
 
-    @classmethod
-    def of(cls, started: dict[str, Any]) -> "StreamLabels":
-        """Those of a stream that is counted so in ``started``."""
-        return cls(started, {key: value for key, value in started.items() if key != sc.GEN_AI_REQUEST_STREAM})
+    def __init__(self, started: dict[str, Any]) -> None:
+        self.started = started
+        self.open = {key: value for key, value in started.items() if key != sc.GEN_AI_REQUEST_STREAM}
+        """The same without what is no attribute of ``open``."""
 
 
-_NO_LABELS: Final = StreamLabels({}, {})
+_NO_LABELS: Final = StreamLabels({})
 
 
 class StreamState:

@@ -37,6 +37,8 @@ class Baggage:
 
     def labels(self, info: StreamInfo) -> dict[str, Any]:
         """The entries that may stand on metrics; a value that was not listed reads ``_OTHER``."""
+        if not self._chosen:
+            return {}
         return {
             key: value if value in self._chosen[key] else sc.OTHER
             for key, value in self.attributes(info).items()

@@ -62,7 +62,7 @@ class Counters:
             started: Attributes = {sc.A_LAYER: info.layer, sc.A_NAME: name, **self._baggage.labels(info)}
             if info.layer == sc.MODEL:
                 started[sc.GEN_AI_REQUEST_STREAM] = info.streamed
-            labels = StreamLabels.of(self.tables.series(started))
+            labels = StreamLabels(self.tables.series(started))
             if name != sc.OTHER and labels.started == started:  # what is folded is not kept by its own name
                 self._series[key] = labels
             return labels
@@ -99,7 +99,7 @@ class Counters:
 
     def known(self, started: Attributes) -> None:
         """A set of ``started`` that another process has used: open is 0 for it."""
-        self.open.add(0, StreamLabels.of(started).open)
+        self.open.add(0, StreamLabels(started).open)
 
     def clear(self) -> None:
         """Forgets what was counted."""
