@@ -158,6 +158,21 @@ def soak(session: nox.Session) -> None:
 
 
 @nox.session
+def proxies(session: nox.Session) -> None:
+    """What `diagnose` says of real deployments, of all proxies that are installed; some minutes."""
+    session.install("--editable", ".", "--group", "test", OPENAI_3)
+    session.run("pytest", "tests/proxies", *session.posargs, env={"STREAMTRACE_PROXIES": "1"})
+
+
+@nox.session
+def certainty(session: nox.Session) -> None:
+    """How sure `diagnose` is and how often it is right, over ten thousand mixtures of causes; some minutes."""
+    session.install("--editable", ".", "--group", "test", OPENAI_3)
+    environment = {"STREAMTRACE_MIXTURES": os.environ.get("STREAMTRACE_MIXTURES", "10000")}
+    session.run("pytest", "-s", "tests/test_diagnose_certainty.py", *session.posargs, env=environment)
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """A real agent and a real team against a model server that cuts its streams."""
     session.install("--editable", ".[demo]")

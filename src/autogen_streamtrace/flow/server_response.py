@@ -17,6 +17,7 @@ from autogen_streamtrace.core.patcher import Patcher
 from autogen_streamtrace.core.stream import scope
 from autogen_streamtrace.core.stream.state import How, StreamInfo, StreamState, clock
 from autogen_streamtrace.core.tracker import StreamTracker
+from autogen_streamtrace.core.watching.supervision import process as supervision
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -272,6 +273,9 @@ def _info(asgi: Scope) -> StreamInfo:
         attributes += ((sc.HTTP_METHOD, asgi["method"]),)
     if route:
         attributes += ((sc.HTTP_ROUTE, route),)
+    with contained("asking how the server lets go"):
+        if (grace := supervision.disconnect_grace) is not None:
+            attributes += ((sc.A_DISCONNECT_GRACE, grace),)
     name = route or _endpoint(asgi) or asgi["type"]
     return StreamInfo(sc.SERVER, name, span_name="send response body", attributes=attributes)
 

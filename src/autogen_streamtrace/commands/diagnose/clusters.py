@@ -90,7 +90,7 @@ def _densest(values: Sequence[float], total: int, band: float) -> Cluster | None
     at = [_bin(value, knee) for value in values]
     bins = Counter(at)
     last = at[-1] + _STEPS * (_NEIGHBOURS + 2)
-    lowest = _bin(SHORTEST, knee)
+    lowest = _bin(max(SHORTEST, band), knee)
     if at[-1] < lowest:
         return None
     below = [0, *accumulate(bins[each] for each in range(last + 1))]

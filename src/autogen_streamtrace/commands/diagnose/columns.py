@@ -56,6 +56,7 @@ COLUMNS: Final = (
     Column("missing", sc.A_REFUSAL_MISSING, "labels"),
     Column("survived", sc.A_SURVIVED_SILENCE, "number"),
     Column("expected_timeout", sc.A_EXPECTED_TIMEOUT, "number"),
+    Column("grace", sc.A_DISCONNECT_GRACE, "number"),
 )
 
 IDS: Final = ("trace_high", "trace_low", "span", "parent")

@@ -57,6 +57,7 @@ class Ending:
     idle: float | None = None
     keep_alive: float | None = None
     expected_timeout: float | None = None
+    grace: float | None = None
     start: float | None = None
     end: float | None = None
     lost: bool = True
@@ -83,6 +84,11 @@ class Ending:
         if self.outcome != sc.REJECTED:
             return self.silence
         return next((each for each in (self.to_headers, self.first, self.duration) if each is not None), None)
+
+    @property
+    def let_on(self) -> float:
+        """Seconds for which its server let it go on after the end user had left."""
+        return (self.grace or 0.0) if self.layer == sc.SERVER and self.cancelled_by == sc.BY_TASK else 0.0
 
     @property
     def blur(self) -> float:

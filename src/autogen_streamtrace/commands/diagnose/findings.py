@@ -70,7 +70,8 @@ def diagnose(table: pl.DataFrame, known: LimitMatcher) -> Diagnosis:
         known: the catalogue of limits.
     """
     early = endings(table)
-    found = explain(Scene(early, others(table), known))
+    causes = map(_finding, explain(Scene(early, others(table), known)))
+    found = tuple(sorted(causes, key=lambda each: (-each.lost, -each.streams, each.title)))
     outermost = table.filter(pl.col("outermost"))
     turns = outermost.height
     lost = outermost.filter(pl.col("early")).height if turns else sum(each.lost for each in early)
@@ -79,10 +80,9 @@ def diagnose(table: pl.DataFrame, known: LimitMatcher) -> Diagnosis:
     return Diagnosis(table.height, turns, lost, healed, found, _summary(table.height, turns, lost, found), services)
 
 
-def explain(scene: Scene) -> tuple[Finding, ...]:
-    """What explains the endings of a scene, the worst first."""
-    causes = _merged(cause for look in LOOKS for cause in scene.taken(look(scene)))
-    return tuple(sorted(map(_finding, causes), key=lambda each: (-each.lost, -each.streams, each.title)))
+def explain(scene: Scene) -> list[Cause]:
+    """What explains the endings of a scene."""
+    return list(_merged(cause for look in LOOKS for cause in scene.taken(look(scene))))
 
 
 def _merged(causes: Iterable[Cause]) -> Iterator[Cause]:

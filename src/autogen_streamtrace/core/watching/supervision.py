@@ -24,6 +24,8 @@ _EARLY: Final = 0.05
 """Seconds by which an event loop may fire a timer early, or begin it before it is noted here."""
 _BEAT: Final = 1.5
 """Seconds by which a healthy sign of life may be late: uvicorn gives one each half limit, when a second is full."""
+_ASGI_WORKERS: Final = ("asgi", "ASGIWorker", "gunicorn.workers.gasgi.ASGIWorker")
+"""What gunicorn calls its own worker for ASGI applications."""
 
 
 class Timer(NamedTuple):
@@ -56,6 +58,18 @@ class Supervision:
     def servers(self) -> tuple[Any, ...]:
         """The configurations of the servers that this process runs under."""
         return tuple(self._servers)
+
+    @property
+    def disconnect_grace(self) -> float | None:
+        """Seconds for which the server lets a response go on whose end user has left, where it cancels it then.
+
+        Source: https://gunicorn.org/reference/settings/#asgi_disconnect_grace_period
+        """
+        for server in self._servers:
+            seconds = getattr(server, "asgi_disconnect_grace_period", None)
+            if getattr(server, "worker_class_str", "") in _ASGI_WORKERS and isinstance(seconds, (int, float)):
+                return float(seconds)
+        return None
 
     def runs_under(self, configuration: Any) -> None:
         """A server with this configuration runs this process."""

@@ -6,7 +6,7 @@ Of whom, what went on beside it tells.
 import math
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from autogen_streamtrace.commands.diagnose import evidence
@@ -52,7 +52,7 @@ def moments(scene: Scene) -> Iterator[Cause]:
             groups[each.place].append(each)
     for place, group in groups.items():
         for moment in _moments(group):
-            if _everything(scene, place, moment):
+            if _everything(scene, place, group, moment):
                 yield _cause(scene, place, moment)
 
 
@@ -81,7 +81,7 @@ def _chance(count: int, expected: float, places: int) -> float:
     return math.log(places) + count - expected - count * math.log(count / expected) if count > expected else 0.0
 
 
-def _everything(scene: Scene, place: Place, moment: _Moment) -> bool:
+def _everything(scene: Scene, place: Place, group: Sequence[Ending], moment: _Moment) -> bool:
     """What had been open went with it, and the clock fits more tightly than any timer."""
     ends = _spread(each.end or 0.0 for each in moment.members)
     starts = sorted(each.start or 0.0 for each in moment.members)
@@ -92,7 +92,9 @@ def _everything(scene: Scene, place: Place, moment: _Moment) -> bool:
         return False
     if _spread(starts) < TIGHTER * max(ends, 0.1):
         return False
-    survived = scene.beside(place).open_between(quantile(starts, 0.9), moment.until + INSTANTS[0])
+    before, beyond = quantile(starts, 0.9), moment.until + INSTANTS[0]
+    survived = scene.beside(place).open_between(before, beyond)
+    survived += sum((each.start or 0.0) < before and (each.end or 0.0) > beyond for each in group)
     return survived <= SURVIVE * len(moment.members)
 
 

@@ -88,6 +88,7 @@ def cause_of(
             f"{cluster.streams} streams ended {evidence.span(values)} after {_MEASURED[kind]}; "
             f"by chance {cluster.expected:.1f} would be expected",
             _shift(entry, named),
+            _let_on(members),
             _named(scene, named, members),
             guess,
             f"their {rival.measure} fits as well: {evidence.span([rival.cluster.shortest, rival.cluster.longest])}"
@@ -234,6 +235,12 @@ def _sure(cluster: Cluster, both_fit: bool) -> Sure:
 def _decides(scene: Scene, named: Named, entry: KnownLimit | None, other: Literal["silence", "duration"]) -> bool:
     """Who is named has a setting of the one measure and none of the other."""
     return entry is not None and not any(scene.known.of(name, other) for name in named.vendors)
+
+
+def _let_on(members: Sequence[Ending]) -> str:
+    grace = max(each.let_on for each in members)
+    what = "gunicorn's asgi worker lets a response go on whose end user has left (asgi_disconnect_grace_period)"
+    return f"{what}: its {grace:g} s are taken off" if grace else ""
 
 
 def _shift(entry: KnownLimit | None, named: Named) -> str:

@@ -24,6 +24,8 @@ REFUTED: Final = 0.2
 SLACK: Final = 0.5
 """Seconds beyond a limit that prove nothing against it."""
 SLACK_SHARE: Final = 0.05
+UNANSWERED: Final = 0.9
+"""Share of a cluster from which it is one of requests that were never answered."""
 MOST: Final = 12
 """Timers that are looked for in one group."""
 
@@ -84,7 +86,7 @@ def _of_group(scene: Scene, key: _Key, members: list[Ending]) -> Iterator[Cause]
         if _outlasted(scene, best):
             refuted.add((best.measure, best.cluster.median))
             continue
-        unanswered = all(each.ending.unanswered for each in best.members)
+        unanswered = _unanswered(best)
         named = Named(key.side, key.place, key.named, key.queued, unanswered)
         yield cause_of(scene, named, best.measure, best.cluster, _values(best), [e.ending for e in best.members], rival)
         gone = set(map(id, best.members))
@@ -92,7 +94,12 @@ def _of_group(scene: Scene, key: _Key, members: list[Ending]) -> Iterator[Cause]
 
 
 def _timed(scene: Scene, key: _Key, ending: Ending) -> Timed:
-    """An ending with the delay of the closing itself taken off: Envoy closes HTTP/1 a second after it has cut."""
+    """An ending with the delay of the closing itself taken off.
+
+    Envoy closes HTTP/1 a second after it has cut, and gunicorn's own worker lets a response go on for some seconds.
+    """
+    if ending.let_on and ending.silence is not None and ending.duration is not None:
+        return Timed(ending, max(0.0, ending.silence - ending.let_on), max(0.0, ending.duration - ending.let_on))
     late = max(
         (limit.closes_late for name in key.named for limit in scene.known.of(name, "silence", "duration")), default=0.0
     )
@@ -141,6 +148,11 @@ def _tighter(found: list[_Found]) -> tuple[_Found, _Found | None]:
     return best, other if fits else None
 
 
+def _unanswered(found: _Found) -> bool:
+    """Hardly one of them had got an answer."""
+    return sum(each.ending.unanswered for each in found.members) >= UNANSWERED * len(found.members)
+
+
 def _values(found: _Found) -> list[float]:
     return sorted(each.by(found.measure) or 0.0 for each in found.members)
 
@@ -153,7 +165,7 @@ def _outlasted(scene: Scene, found: _Found) -> bool:
     """Streams of the same places bore more than this limit allows."""
     beyond = found.cluster.longest + SLACK + SLACK_SHARE * found.cluster.longest
     places = {each.ending.place for each in found.members}
-    kind = "first_byte" if all(each.ending.unanswered for each in found.members) else found.measure
+    kind = "first_byte" if _unanswered(found) else found.measure
     borne = sum(scene.beside(place).outlasting(kind, beyond) for place in places)
     if found.measure == "silence" and kind == "silence":
         borne += sum((each.ending.longest_gap or 0.0) > beyond for each in found.members)
