@@ -9,14 +9,13 @@ import sys
 from pathlib import Path
 
 import nox
-from nox.command import CommandFailed
 
 nox.needs_version = ">=2026.10.20"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.download_python = "never"
 nox.options.error_on_missing_interpreters = False
 nox.options.reuse_venv = "yes"
-nox.options.sessions = ["lint", "tests", "pythons", "uvloop", "bare", "semantic_kernel", "stack"]
+nox.options.sessions = ["lint", "tests", "lowest", "pythons", "uvloop", "bare", "semantic_kernel", "stack"]
 
 # A slow registry is no reason to fail.
 os.environ.setdefault("UV_HTTP_TIMEOUT", "180")
@@ -26,17 +25,31 @@ os.environ.setdefault("UV_HTTP_RETRIES", "5")
 if pyenv := os.environ.get("PYENV_ROOT"):
     os.environ["PATH"] = os.pathsep.join([os.environ["PATH"], *map(str, Path(pyenv).glob("versions/3.*/bin"))])
 
+PROJECT = nox.project.load_toml("pyproject.toml")["project"]
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
-OTHER_PYTHONS = [version for version in ("3.10", "3.11", "3.12", "3.13") if version != HERE]
+OLDEST, NEWEST = "3.10", ("3.13", "3.14")
+OTHER_PYTHONS = [version for version in (OLDEST, "3.11", "3.12", *NEWEST) if version != HERE]
 
 OPENAI_3 = "openai>=3,<4"
 """Speaks through httpx2."""
-OPENAI_1 = "openai>=1.93,<2"
+OPENAI_2 = "openai>=2,<3"
 """Speaks through httpx."""
+OPENAI_1 = "openai>=1.93,<2"
+"""The same."""
 
 PARALLEL = ("--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal")
 NOT_ONCE = ("-m", "not once")
 """What may differ between Pythons, event loops and openai families."""
+CROSS_SECTION = [
+    f"tests/test_{name}.py"
+    for name in ("deadlines", "misbehaviour", "patches", "process_end", "streams_cuts", "streams_http", "taps")
+]
+"""Where such differences showed: how streams, deadlines, processes and HTTP bodies end, and what is patched."""
+OF_VERSIONS = [
+    f"tests/test_{name}.py"
+    for name in ("neighbours", "otlp_processes", "otlp_providers", "otlp_trouble", "otlp_variables", "recovery")
+]
+"""Beside what may differ: what depends on the version of OpenTelemetry."""
 
 
 def install_grafanas_schema(session: nox.Session) -> None:
@@ -54,12 +67,8 @@ def run_pytest(session: nox.Session, openai: str, *arguments: str, env: dict[str
 
 
 def pytest(session: nox.Session, *arguments: str, env: dict[str, str] | None = None) -> None:
-    """Runs tests beside each other; what failed so, once more alone: real processes race on a machine that is busy."""
-    try:
-        session.run("pytest", *PARALLEL, *arguments, *session.posargs, env=env)
-    except CommandFailed:
-        session.warn("What failed is tried once more, alone")
-        session.run("pytest", "--last-failed", "--numprocesses=0", *arguments, *session.posargs, env=env)
+    """Runs tests beside each other. None is tried a second time."""
+    session.run("pytest", *PARALLEL, *arguments, *session.posargs, env=env)
 
 
 def install_chromium(session: nox.Session) -> None:
@@ -83,19 +92,33 @@ def lint(session: nox.Session) -> None:
 
 
 @nox.session
-@nox.parametrize("openai", [nox.param(OPENAI_3, id="openai3"), nox.param(OPENAI_1, id="openai1")])
+@nox.parametrize("openai", [nox.param(OPENAI_3, id="openai3"), nox.param(OPENAI_2, id="openai2")])
 def tests(session: nox.Session, openai: str) -> None:
-    """The tests on the Python that runs nox: all of them with openai 3, what may differ with openai 1."""
+    """The tests on the Python that runs nox: all of them with openai 3, a cross-section with openai 2."""
     install_grafanas_schema(session)
     if openai == OPENAI_3:
         install_chromium(session)
-    run_pytest(session, openai, *(NOT_ONCE if openai == OPENAI_1 else ()))
+        run_pytest(session, openai)
+    else:
+        run_pytest(session, openai, *NOT_ONCE, *CROSS_SECTION)
+
+
+@nox.session(python=OLDEST)
+def lowest(session: nox.Session) -> None:
+    """What may differ, with the oldest of all that is supported: Python, openai 1, each dependency at its floor."""
+    floors = [dependency.replace(">=", "==") for dependency in PROJECT["dependencies"]]
+    session.install("--editable", ".", "--group", "test-lowest", OPENAI_1, *floors)
+    pytest(session, *NOT_ONCE, "--ignore=tests/stack")
+    pytest(session, *OF_VERSIONS, "-m", "once")
 
 
 @nox.session(python=OTHER_PYTHONS)
 def pythons(session: nox.Session) -> None:
-    """What may differ, on every other supported Python that is installed."""
-    run_pytest(session, OPENAI_3, *NOT_ONCE)
+    """On each other Python that is installed: what may differ on the newest two, a cross-section on the rest.
+
+    The oldest runs all that may differ in `lowest`.
+    """
+    run_pytest(session, OPENAI_3, *NOT_ONCE, *([] if session.python in NEWEST else CROSS_SECTION))
 
 
 @nox.session
@@ -117,6 +140,13 @@ def autogen(session: nox.Session, openai: str) -> None:
     """AutoGen's own tests, bare and watched, from a copy of its repository: nox -s "autogen(openai3)" -- PATH."""
     session.install("--editable", ".", "--group", "autogen", openai)
     session.run("python", "tools/autogen_tests.py", *session.posargs)
+
+
+@nox.session
+def explore(session: nox.Session) -> None:
+    """Property tests with examples that no run had before; the others choose the same ones each time."""
+    session.install("--editable", ".", "--group", "test", OPENAI_3)
+    pytest(session, "--ignore=tests/stack", "-m", "hypothesis", "--hypothesis-profile=explore")
 
 
 @nox.session

@@ -157,8 +157,12 @@ class OtlpReceiver:
         return list(_items(self.requests("traces"), "resource_spans", "scope_spans", "spans"))
 
     def metrics(self) -> list[Received[Metric]]:
-        """Every exported metric so far, in the order of arrival; one instrument comes once per export."""
-        return list(_items(self.requests("metrics"), "resource_metrics", "scope_metrics", "metrics"))
+        """Every exported metric so far, in the order of arrival; one instrument comes once per export.
+
+        Without those in which an older SDK counts itself.
+        """
+        found = _items(self.requests("metrics"), "resource_metrics", "scope_metrics", "metrics")
+        return [each for each in found if not each.data.name.startswith("otel.sdk.")]
 
     def logs(self) -> list[Received[LogRecord]]:
         """Every log record so far, in the order of arrival."""

@@ -1,10 +1,15 @@
 """Whose providers are used, and how they are flushed and shut down."""
 
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
 from otlp_programs import everything, run, warnings_in
 from otlp_receiver import OtlpReceiver, points
 
 pytestmark = pytest.mark.once  # the same on every event loop and openai family
+
+
+NAMED = {"OTEL_RESOURCE_ATTRIBUTES": "service.instance.id=program"}
+"""The SDK before 1.43 gives a process no id of its own."""
 
 
 def test_the_programs_own_providers_are_used_as_they_are() -> None:
@@ -15,7 +20,7 @@ got = otlp.providers()
 assert (got.tracer_provider, got.meter_provider, got.logger_provider) == (tracers, meters, loggers)
 assert got.ours == frozenset()
 """
-    assert warnings_in(run(script, {})) == []
+    assert warnings_in(run(script, NAMED)) == []
 
 
 def test_given_providers_win_and_are_not_made_global(receiver: OtlpReceiver) -> None:
@@ -46,6 +51,9 @@ def test_a_second_call_gives_the_same_providers(receiver: OtlpReceiver) -> None:
     run("assert otlp.providers() == otlp.providers(); assert otlp.providers().ours", receiver.env("grpc"))
 
 
+@pytest.mark.skipif(
+    not hasattr(TracerProvider, "_update_resource"), reason="an older SDK counts itself, and warns then"
+)
 def test_after_a_shutdown_new_providers_deliver(receiver: OtlpReceiver) -> None:
     script = """
 otlp.shutdown(otlp.providers())
@@ -193,6 +201,6 @@ providers = otlp.providers(tracers, MeterProvider(), LoggerProvider())
 record(providers, "work")
 atexit.register(otlp.flush, providers)
 """
-    done = run(script, {})
+    done = run(script, NAMED)
     assert '"name": "work"' in done.stdout
     assert done.stderr == ""
