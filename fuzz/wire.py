@@ -12,7 +12,7 @@ import zlib
 import atheris
 
 with atheris.instrument_imports(include=["autogen_streamtrace.core"]):
-    from autogen_streamtrace.core.evidence import partial_json, wire
+    from autogen_streamtrace.core.evidence import aws_frames, partial_json, server_sent, wire
     from autogen_streamtrace.core.evidence.encodings import decoder
 
 ENCODINGS = ("", "gzip", "deflate", "raw")
@@ -31,10 +31,14 @@ def fuzz(data: bytes) -> None:
     sent, name = packed(long, encoding), encoding.replace("raw", "deflate")
     if how & 4:  # as it came, whatever it says of itself
         sent = body
-    told = read(sent, name, one + 2)
-    assert told == read(sent, name, other * 30 + 2), "the reads decide"
-    check(told)
+    for kind in ("", aws_frames.CONTENT_TYPE):
+        told = read(sent, name, kind, one + 2)
+        assert told == read(sent, name, kind, other * 30 + 2), "the reads decide"
+        check(told)
     check(wire.read(body[shift:], body[:head]))
+    check(wire.read(body[shift:], body[:head], body[:one]))
+    check(wire.read_frames(body[shift:], body[:head]))
+    server_sent.is_document(body)
     partial_json.beginning(body)
     partial_json.ending(body)
 
@@ -48,9 +52,9 @@ def packed(body: bytes, encoding: str) -> bytes:
     return squeeze.compress(body) + squeeze.flush()
 
 
-def read(sent: bytes, encoding: str, step: int) -> wire.Wire | None:
-    """The body in reads of so many bytes, by the way that the HTTP reader goes."""
-    tail = wire.Tail(encoding)
+def read(sent: bytes, encoding: str, kind: str, step: int) -> wire.Wire | None:
+    """The body in reads of so many bytes, by the way that the HTTP reader goes; ``kind`` is its content type."""
+    tail = wire.Tail(encoding, kind)
     kept = tail.plain
     for at in range(0, len(sent), step):
         part = sent[at : at + step]
@@ -68,12 +72,12 @@ def check(told: wire.Wire | None) -> None:
     """What holds of every answer: it can be exported."""
     if told is None:
         return
-    assert type(told.terminator) is bool
+    assert {type(each) for each in (told.terminator, told.error, told.over, told.document)} == {bool}
     for word in (told.finish, told.response_id, told.response_model):
         assert word is None or (0 < len(word) <= 256 and word.encode())
     for count in (told.input_tokens, told.output_tokens):
         assert count is None or (type(count) is int and 0 <= count < 2**62)
-    assert told.terminator or told.finish in (None, wire.ERROR)
+    assert told.terminator or told.finish is None
 
 
 if __name__ == "__main__":

@@ -134,7 +134,7 @@ def streamed(name: str) -> dict[str, Bad]:
         ),
         "no finish reason": Bad(Answer(p.words, p.type), "truncated"),
         "an empty body": Bad(Answer([], p.type), "truncated"),
-        "HTML": Bad(Answer([HTML], "text/html"), *partial_json),
+        "HTML": Bad(Answer([HTML], "text/html"), "malformed", JSON_ERROR if name == "ollama" else ""),
         "gzip, cut": Bad(Answer([half(whole)], p.type, "gzip"), *partial_json),
         "gzip, cut with its connection": Bad(
             Answer([half(whole)], p.type, "gzip", whole=False), "disconnected", f"{p.client}.RemoteProtocolError"

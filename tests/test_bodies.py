@@ -41,7 +41,8 @@ def verdicts(bad: Bad) -> list[Told]:
     elif bad.outcome == "failed":
         told = Told("failed", "agent", cause=bad.cause, cause_layer="model", error_type=bad.cause)
     else:
-        told = Told(bad.outcome, "upstream", cause=bad.cause, cause_layer="model", error_type=bad.cause)
+        layer = "model" if bad.cause else ""
+        told = Told(bad.outcome, "upstream", cause=bad.cause, cause_layer=layer, error_type=bad.cause or bad.outcome)
     return [told, origin(told), done() if bad.http == "completed" else told]
 
 

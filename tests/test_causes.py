@@ -156,14 +156,14 @@ def test_the_installed_http_clients_own_errors_are_known_by_their_real_names(err
         (GeneratorExit(), "closed"),
         (caught(lambda: json.loads("{")), "malformed"),
         (caught(lambda: b"\xff".decode()), "malformed"),
-        (ConnectionResetError(), "other"),
+        (ConnectionResetError(), "socket"),
         (TimeoutError(), "other"),
         (asyncio.TimeoutError(), "other"),
-        (ssl.SSLError(), "other"),
+        (ssl.SSLError(), "socket"),
         (KeyboardInterrupt(), "other"),
         (named("ollama._types.ResponseError")(), "rejected"),
         (named("openai.APIResponseValidationError", named("openai.APIError"))(), "malformed"),
-        (caught(lambda: TypeAdapter(int).validate_python("x")), "malformed"),
+        (caught(lambda: TypeAdapter(int).validate_python("x")), "unusable"),
     ],
 )
 def test_the_kind_of_an_exception(error: BaseException, kind: str) -> None:

@@ -86,7 +86,7 @@ def test_a_body_that_ends_cleanly_without_a_terminator(provider: Provider, fault
     [
         ("length", "length", "model"),
         ("content_filter", "filtered", "model"),
-        ("unknown_finish", "rejected", "upstream"),
+        ("abort", "rejected", "upstream"),
     ],
 )
 def test_a_finish_reason_other_than_done(provider: Provider, fault: str, outcome: str, by: str) -> None:

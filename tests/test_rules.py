@@ -7,9 +7,6 @@ import pytest
 
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.verdict.rules import (
-    DONE_REASONS,
-    FILTER_REASONS,
-    LENGTH_REASONS,
     RULES,
     Evidence,
     Verdict,
@@ -47,22 +44,32 @@ EXAMPLES: Final[dict[str, tuple[Evidence, Says]]] = {
         ("cancelled", "end_user", "caller"),
     ),
     "end user gone": (server("closed", kind="closed", gone=True), ("cancelled", "end_user", "innermost")),
+    "reader had enough": (
+        Evidence("http", "closed", "closed", held=True, status=202),
+        ("completed", "caller", "none"),
+    ),
     "left after its end": (model("closed", terminal=True), ("completed", "model", "none")),
     "thrown in by the reader": (agent("raised", kind="other", thrown_in=True), ("failed", "caller", "none")),
     "timer of the HTTP client": (http("raised", kind="timeout"), ("timeout", "http_client", "self")),
+    "client closed in this process": (http("raised", kind="closed here"), ("failed", "caller", "self")),
     "connection lost": (http("raised", kind="lost"), ("disconnected", "upstream", "self")),
     "error event": (model("raised", kind="rejected"), ("rejected", "upstream", "none")),
+    "token limit": (model(finish="length"), ("length", "model", "none")),
+    "provider's filter": (model(finish="filtered"), ("filtered", "model", "none")),
+    "failed finish reason": (model(finish="failed"), ("rejected", "upstream", "none")),
     "unparsable event": (model("raised", kind="malformed"), ("malformed", "upstream", "none")),
     "hung up when idle": (server("raised", kind="gone"), ("completed", "agent", "none")),
+    "end user gone, inside": (agent("raised", kind="gone"), ("cancelled", "end_user", "none")),
+    "cancelled inside": (Evidence("tool", "raised", "cancelled", inside=True), ("cancelled", "tool", "none")),
     "cancelled": (agent("raised", kind="cancelled"), ("cancelled", "caller", "innermost")),
     "reader left": (agent("closed", kind="closed", held=True), ("abandoned", "caller", "caller")),
     "closed while it waited": (agent("closed", kind="closed"), ("abandoned", "caller", "innermost")),
     "own code": (agent("raised", kind="other"), ("failed", "agent", "none")),
-    "token limit": (model(finish="length"), ("length", "model", "none")),
-    "provider's filter": (model(finish="content_filter"), ("filtered", "model", "none")),
-    "failed finish reason": (model(finish="abort"), ("rejected", "upstream", "none")),
+    "error in the reply": (model(error=True), ("rejected", "upstream", "none")),
+    "no event stream": (model(document=True, empty=True), ("malformed", "upstream", "none")),
+    "empty reply, nothing finished": (model(empty=True, terminated=True), ("truncated", "upstream", "none")),
     "clean end, nothing finished": (http(), ("truncated", "upstream", "none")),
-    "ran to its end": (model(finish="stop"), ("completed", "model", "none")),
+    "ran to its end": (model(finish="done"), ("completed", "model", "none")),
 }
 
 
@@ -113,12 +120,25 @@ ORDER: Final[list[tuple[str, str, Evidence]]] = [
     ("connection lost", "own code", http("raised", kind="lost")),
     ("unparsable event", "own code", http("raised", kind="malformed")),
     ("error event", "own code", model("raised", kind="rejected")),
-    ("error event", "own code", model("raised", kind="other", finish="error")),
-    ("error event", "unparsable event", model("raised", kind="malformed", finish="error")),
+    ("error event", "own code", model("raised", kind="other", error=True)),
+    ("error event", "unparsable event", model("raised", kind="malformed", error=True)),
+    ("reader had enough", "cancelled", Evidence("http", "raised", "cancelled", status=200)),
+    ("reader had enough", "closed while it waited", Evidence("http", "closed", "closed", status=200)),
+    ("HTTP error status", "reader had enough", Evidence("http", "closed", "closed", status=404)),
+    ("token limit", "unparsable event", model("raised", kind="unusable", finish="length")),
+    ("provider's filter", "unparsable event", model("raised", kind="malformed", finish="filtered")),
+    ("failed finish reason", "unparsable event", model("raised", kind="unusable", finish="failed")),
+    ("failed finish reason", "error in the reply", model(finish="failed", error=True)),
+    ("error in the reply", "no event stream", model(error=True, document=True, empty=True)),
+    ("no event stream", "empty reply, nothing finished", model(document=True, empty=True, terminated=True)),
+    ("client closed in this process", "own code", http("raised", kind="closed here")),
+    ("connection lost", "own code", http("raised", kind="socket")),
+    ("end user gone, inside", "own code", agent("raised", kind="gone")),
+    ("hung up when idle", "end user gone, inside", server("raised", kind="gone")),
+    ("cancelled inside", "cancelled", agent("raised", kind="cancelled", inside=True)),
     ("cancelled", "own code", agent("raised", kind="cancelled")),
     ("reader left", "closed while it waited", agent("closed", kind="closed", held=True)),
     ("closed while it waited", "own code", agent("raised", kind="closed")),
-    ("own code", "ran to its end", model("raised", kind="other", finish="length")),
     ("clean end, nothing finished", "ran to its end", http()),
 ]
 
@@ -131,16 +151,39 @@ def test_the_earlier_of_two_fitting_rules_decides(winner: str, loser: str, evide
 
 
 CANCELLED: Final[Says] = ("cancelled", "caller", "innermost")
+LEFT: Final[Says] = ("abandoned", "caller", "innermost")
+DONE: Final[Says] = ("completed", "model", "none")
 
 NEAREST: Final[list[tuple[str, Evidence, Says]]] = [
     ("a status below 400", http(status=399, terminal=True), ("completed", "model", "none")),
     ("a status of 400", http(status=400), ("rejected", "upstream", "self")),
     ("a status above the HTTP layer", model(status=500), ("completed", "model", "none")),
     ("a finish reason on the HTTP layer", http(finish="length", terminal=True), ("completed", "model", "none")),
-    ("a finish reason with an agent", agent(finish="abort"), ("completed", "agent", "none")),
-    ("a finish reason and an exception", model("raised", kind="other", finish="stop"), ("failed", "agent", "none")),
-    ("an error event that nobody raises", http(finish="error"), ("completed", "model", "none")),
-    ("an error event and a cancellation", model("raised", kind="cancelled", finish="error"), CANCELLED),
+    ("an unknown finish reason", model(finish="unknown"), ("completed", "model", "none")),
+    ("a finish reason with an agent", agent(finish="failed"), ("completed", "agent", "none")),
+    ("a finish reason and an exception", model("raised", kind="other", finish="done"), ("failed", "agent", "none")),
+    ("an error in a reply, on its exchange", http(error=True), ("completed", "model", "none")),
+    ("an error event and a cancellation", model("raised", kind="cancelled", error=True), CANCELLED),
+    (
+        "a token limit and a failure of code",
+        model("raised", kind="other", finish="length"),
+        ("failed", "agent", "none"),
+    ),
+    ("a token limit and a reader that left", model("closed", kind="closed", finish="length"), LEFT),
+    ("a document of which the client made something", model(document=True), ("completed", "model", "none")),
+    ("an empty reply that the model finished", model(empty=True, terminated=True, finish="done"), DONE),
+    ("an empty reply of which no end was read", model(empty=True), DONE),
+    ("a reply that a reader closed", http("closed", kind="closed", status=200), LEFT),
+    (
+        "an exchange that a deadline stopped",
+        Evidence("http", "raised", "cancelled", status=200, deadline=True),
+        CANCELLED,
+    ),
+    ("an exchange without a response", Evidence("http", "raised", "cancelled"), CANCELLED),
+    ("a bare socket's error in a tool", Evidence("tool", "raised", "socket"), ("failed", "tool", "none")),
+    ("a bare socket's error in an agent", agent("raised", kind="socket"), ("failed", "agent", "none")),
+    ("something unusable in an agent", agent("raised", kind="unusable"), ("failed", "agent", "none")),
+    ("a cancellation inside an agent", agent("raised", kind="cancelled", inside=True), ("cancelled", "agent", "none")),
     ("an unparsable thing in a tool", Evidence("tool", "raised", "malformed"), ("failed", "tool", "none")),
     ("an unparsable thing in an agent", agent("raised", kind="malformed"), ("failed", "agent", "none")),
     ("an SDK's error in a tool", Evidence("tool", "raised", "rejected"), ("failed", "tool", "none")),
@@ -169,7 +212,6 @@ NEAREST: Final[list[tuple[str, Evidence, Says]]] = [
         agent("closed", shutdown=True),
         ("abandoned", "caller", "innermost"),
     ),
-    ("an agent whose reader is gone", agent("raised", kind="gone"), ("failed", "agent", "none")),
     ("a tool that returned", Evidence("tool", "returned"), ("completed", "tool", "none")),
     ("a team that returned", Evidence("team", "returned"), ("completed", "agent", "none")),
     ("a stream of the user's own that returned", Evidence("stream", "returned"), ("completed", "agent", "none")),
@@ -183,28 +225,8 @@ def test_the_nearest_cases_that_a_rule_must_not_take(evidence: Evidence, expecte
     assert says(evidence) == expected
 
 
-@pytest.mark.parametrize(
-    ("reasons", "outcome"),
-    [
-        (("stop", "end_turn", "stop_sequence", "tool_calls", "tool_use", "function_call", "pause_turn"), "completed"),
-        (("length", "max_tokens", "model_context_window_exceeded"), "length"),
-        (("content_filter", "refusal", "safety"), "filtered"),
-        (("abort", "error", "insufficient_system_resource", "gave_up", ""), "rejected"),
-    ],
-)
-def test_each_finish_reason_of_the_contract_has_its_outcome(reasons: tuple[str, ...], outcome: str) -> None:
-    assert {reason: judge(model(finish=reason)).outcome for reason in reasons} == dict.fromkeys(reasons, outcome)
-    assert {judge(model(finish=reason.upper())).outcome for reason in reasons} == {outcome}
-
-
-def test_no_finish_reason_means_two_things() -> None:
-    assert not DONE_REASONS & LENGTH_REASONS
-    assert not DONE_REASONS & FILTER_REASONS
-    assert not LENGTH_REASONS & FILTER_REASONS
-
-
 def verdict(outcome: Any = "timeout", ended_by: Any = "http_client", **more: Any) -> Verdict:
-    return Verdict(outcome, ended_by, "none", "", "a rule", **more)
+    return Verdict(outcome, ended_by, "none", "", **{"rule": "a rule", **more})
 
 
 @pytest.mark.parametrize("outcome", sc.OUTCOMES)
@@ -220,6 +242,11 @@ def test_fault_is_false_for_normal_ends_and_for_callers_and_clients_unless_a_dea
         normal = outcome in ("completed", "length", "filtered")
         chosen = who in ("caller", "end_user") and what != "deadline"
         assert verdict(outcome, who, cancelled_by=what).fault is (not normal and not chosen), (who, what)
+
+
+def test_a_client_that_the_program_closes_under_a_stream_is_a_fault_and_an_exception_thrown_in_is_none() -> None:
+    assert verdict("failed", "caller", rule="client closed in this process").fault
+    assert not verdict("failed", "caller", rule="thrown in by the reader").fault
 
 
 def test_error_type_is_the_status_else_the_cause_else_the_outcome() -> None:

@@ -126,12 +126,15 @@ def test_two_wrong_settings_are_both_named() -> None:
 
 
 def test_an_unknown_keyword_is_an_error_with_the_known_ones_and_the_closest() -> None:
-    with pytest.raises(SettingError, match=r"'event'.*'events'.*caller_endings, events, limits_file, max_names"):
+    with pytest.raises(SettingError, match=r"'event'.*'events'.*caller_endings, events, finish_reasons_file"):
         load(event="all")
 
 
 def test_an_unknown_keyword_like_no_other_is_an_error_with_the_known_ones() -> None:
-    with pytest.raises(SettingError, match=r"'zzz'\. Known: baggage, caller_endings, events, limits_file, max_names"):
+    with pytest.raises(
+        SettingError,
+        match=r"'zzz'\. Known: baggage, caller_endings, events, finish_reasons_file",
+    ):
         load(zzz=1)
 
 

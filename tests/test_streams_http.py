@@ -19,7 +19,6 @@ from harness import (
     asked,
     disconnected,
     done,
-    left,
     origin,
     struck,
     timed_out,
@@ -156,8 +155,9 @@ async def drops(response: Any) -> None:
 
 @pytest.mark.parametrize("read", [nothing, first, drops])
 def test_a_body_that_is_left(read: Callable[[Any], Awaitable[object]]) -> None:
+    """Nothing says how long what is no model's reply should be: its reader has had enough."""
     http = only(fetched("slow/4", read))
-    assert http.told == origin(left("http"))
+    assert http.told == done("caller")
     assert http["chunks"] == (0 if read is nothing else 1)
 
 
@@ -169,7 +169,7 @@ def test_a_body_that_is_left(read: Callable[[Any], Awaitable[object]]) -> None:
     ],
 )
 def test_a_body_that_is_left_synchronously(read: Callable[[Any], object]) -> None:
-    assert only(fetched_sync("slow/4", read)).told == origin(left("http"))
+    assert only(fetched_sync("slow/4", read)).told == done("caller")
 
 
 @pytest.mark.parametrize("synchronous", [False, True])
@@ -206,7 +206,7 @@ def test_a_response_that_is_dropped_unclosed() -> None:
             await asked()
 
     told = only(watch(body)).told
-    assert (told.outcome, told.ended_by, told.origin) == ("abandoned", "caller", True)
+    assert (told.outcome, told.ended_by, told.early) == ("completed", "caller", False)
 
 
 @pytest.mark.parametrize("synchronous", [False, True])

@@ -170,14 +170,28 @@ def test_a_limit_or_a_filter_of_the_model(fault: str, outcome: str) -> None:
     assert seen.one("model")["gen_ai.response.finish_reasons"] == (fault,)
 
 
-@pytest.mark.parametrize(("fault", "finish"), [("abort", "abort"), ("unknown_finish", "gave_up")])
 @pytest.mark.parametrize("streaming", [True, False])
-def test_a_finish_reason_that_means_failure(fault: str, finish: str, streaming: bool) -> None:
-    seen = watch(turn(fault, streaming=streaming))
+def test_a_finish_reason_in_no_table_means_done_is_counted_and_named_once(
+    streaming: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def twice(program: Program) -> None:
+        for name in ("one", "two"):
+            await read(program.turn("unknown_finish", name=name, streaming=streaming))
+
+    seen = watch(twice)
+    assert {stream.told for stream in seen.streams} == {done()}
+    assert {model["gen_ai.response.finish_reasons"] for model in seen.of("model")} == {("gave_up",)}
+    assert [point.value for point in seen.metrics[1]["streamtrace.instrument.finish_reasons.unknown"]] == [2]
+    assert len([message for message in caplog.messages if "gave_up" in message]) == 1
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_a_finish_reason_that_means_failure(streaming: bool) -> None:
+    seen = watch(turn("abort", streaming=streaming))
     told = Told("rejected", "upstream", error_type="rejected")
     assert seen.raised == ""
     assert seen.told("agent", "model", "http") == [told, origin(told), done()]
-    assert seen.one("model")["gen_ai.response.finish_reasons"] == (finish,)
+    assert seen.one("model")["gen_ai.response.finish_reasons"] == ("abort",)
 
 
 def refused(status: int, cause: str = "") -> Told:

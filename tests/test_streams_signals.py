@@ -313,6 +313,7 @@ def test_our_own_health_is_exported() -> None:
     assert own == {
         "streamtrace.instrument.names.capped": 0,
         "streamtrace.instrument.errors": before,
+        "streamtrace.instrument.finish_reasons.unknown": 0,
         "streamtrace.instrument.queue.size": 0,
         "streamtrace.instrument.export.failures": 0,
         "streamtrace.instrument.records.dropped": 0,

@@ -136,11 +136,11 @@ def test_the_body_says_how_a_reply_finished_and_not_what_the_client_makes_of_it(
 
     async def body(program: Program) -> None:
         client = Own([])
-        client.url = f"{program.server.url('unknown_finish')}/chat/completions"
+        client.url = f"{program.server.url('abort')}/chat/completions"
         await read(client.create_stream([]))
 
     model = watch(body).one("model")
-    assert (model["outcome"], model["gen_ai.response.finish_reasons"]) == ("rejected", ("gave_up",))
+    assert (model["outcome"], model["gen_ai.response.finish_reasons"]) == ("rejected", ("abort",))
 
 
 def test_looking_at_what_is_open_at_any_time_changes_no_verdict() -> None:

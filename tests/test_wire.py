@@ -7,6 +7,7 @@ from typing import Final
 import pytest
 from wire_replies import (
     DONE,
+    ERROR,
     NOTHING,
     SAYINGS,
     End,
@@ -27,7 +28,7 @@ from wire_replies import (
     openai_usage,
 )
 
-from autogen_streamtrace.core.evidence.wire import ERROR, HEAD, KEPT, TAIL, Tail, read
+from autogen_streamtrace.core.evidence.wire import HEAD, KEPT, TAIL, Tail, read
 
 START: Final = openai("word ") * 10
 """Longer than what is kept of a body's beginning."""
@@ -124,8 +125,14 @@ def test_an_error_event_stands_for_a_finish_reason_and_is_no_terminator(name: st
     assert ended(ERRORS[name]) == (False, ERROR)
 
 
-def test_an_error_event_after_the_end_ends_nothing() -> None:
-    assert ended(openai("", "stop") + ERRORS["openai"]) == (True, "stop")
+def test_an_error_after_a_whole_reply_ends_nothing() -> None:
+    assert ended(openai("", "stop") + DONE + ERRORS["openai"]) == (True, "stop")
+    assert ended(anthropic("Hi") + anthropic_end("end_turn") + ERRORS["anthropic"]) == (True, "end_turn")
+
+
+def test_an_error_between_a_finish_reason_and_the_terminator_or_after_a_bare_terminator_counts() -> None:
+    assert ended(openai("", "stop") + ERRORS["openai"] + DONE) == (True, ERROR)
+    assert ended(openai("Hi") + DONE + ERRORS["openai"]) == (True, ERROR)
     assert ended(ERRORS["openai"] + DONE) == (True, ERROR)
     assert ended(openai("Hi", error=None)) == NOTHING
 

@@ -6,7 +6,8 @@ import zlib
 from collections.abc import Iterable
 from typing import Any, Final
 
-from autogen_streamtrace.core.evidence.wire import Tail, Wire
+from autogen_streamtrace.core.evidence.provider_replies import Wire
+from autogen_streamtrace.core.evidence.wire import Tail
 
 DONE: Final = b"data: [DONE]\n\n"
 OPENAI_ID: Final = "chatcmpl-1"
@@ -14,6 +15,9 @@ OPENAI_MODEL: Final = "gpt-4o-2024-08-06"
 ANTHROPIC_ID: Final = "msg_1"
 ANTHROPIC_MODEL: Final = "claude-sonnet-4-20250514"
 OLLAMA_MODEL: Final = "llama3"
+
+ERROR: Final = "an error"
+"""Stands for the finish reason of a reply of which the provider said that it failed."""
 
 End = tuple[bool, str | None]
 """Whether a finish reason or a terminator came, and the finish reason."""
@@ -158,7 +162,7 @@ def told(parts: Iterable[bytes], encoding: str = "") -> Wire | None:
 
 def end(wire: Wire | None) -> End | None:
     """What it says of its end."""
-    return None if wire is None else (wire.terminator, wire.finish)
+    return None if wire is None else (wire.terminator, ERROR if wire.error else wire.finish)
 
 
 def ended(*parts: bytes) -> End | None:

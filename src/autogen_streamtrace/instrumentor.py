@@ -72,12 +72,15 @@ def instrument(**keywords: Any) -> None:
         stall_after: seconds without an item after which an open stream is told as stalled.
         max_names: how many distinct values a metric label may take; the rest reads ``_OTHER``.
         limits_file: a TOML file of limits, in the form of the catalogue that ships, to suspect beside those of it.
+        finish_reasons_file: a TOML file that says what finish reasons of your servers mean, in the form of the table
+            that ships: ``done``, ``length``, ``filtered`` and ``failed``, each a list of words.
         baggage: keys of baggage entries that go on spans and events; as a mapping, each with the values that it
             may have on metrics, where every other value reads ``_OTHER``.
 
     Raises:
         SettingError: a setting is unknown, or its value is not allowed.
         CatalogueError: the file of limits cannot be used.
+        FinishReasonsError: the file of finish reasons cannot be used.
 
     Source: every standard variable of https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
     """

@@ -41,6 +41,8 @@ class Settings:
     """Values of one metric label before the rest reads ``_OTHER``."""
     limits_file: Path | None = None
     """A file of limits of one's own, beside the catalogue that ships."""
+    finish_reasons_file: Path | None = None
+    """A file of finish reasons of one's own, beside the table that ships."""
     baggage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Baggage entries on spans and events, each with the values that it may have on metrics."""
 
@@ -117,6 +119,7 @@ _READERS: Final = {
     "recorder_dir": _A_PATH,
     "max_names": _whole(1, 1000),
     "limits_file": _A_PATH,
+    "finish_reasons_file": _A_PATH,
     "baggage": _Reader(
         _entries, "names of baggage entries, or each name with the list of values that it may have on metrics"
     ),

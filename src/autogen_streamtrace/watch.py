@@ -17,7 +17,7 @@ from typing import Any, Final
 from autogen_streamtrace import limits, otlp, settings
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.errors import contained
-from autogen_streamtrace.core.evidence import content
+from autogen_streamtrace.core.evidence import content, finish_reasons
 from autogen_streamtrace.core.process_end import ProcessEnd
 from autogen_streamtrace.core.telemetry.emitter import Telemetry
 from autogen_streamtrace.core.tracker import StreamTracker
@@ -42,6 +42,7 @@ class Plan:
 
     settings: settings.Settings
     limits: tuple[limits.KnownLimit, ...]
+    reasons: finish_reasons.FinishReasons
     capture: content.Capture
     providers: dict[str, Any]
     """Those that were given, by keyword."""
@@ -55,13 +56,15 @@ class Plan:
         Raises:
             SettingError: a setting is unknown, or its value is not allowed.
             CatalogueError: the file of limits cannot be used.
+            FinishReasonsError: the file of finish reasons cannot be used.
         """
         given = {name: value for name, value in keywords.items() if name in PROVIDERS}
         chosen = {name: value for name, value in keywords.items() if name not in (*PROVIDERS, "_official")}
         loaded = settings.load(**chosen)
         otlp.check(**given)
         known = limits.load(*filter(None, [loaded.limits_file]))
-        return cls(loaded, known, content.capture(os.environ), given, bool(keywords.get("_official", True)))
+        reasons = finish_reasons.load(*filter(None, [loaded.finish_reasons_file]))
+        return cls(loaded, known, reasons, content.capture(os.environ), given, bool(keywords.get("_official", True)))
 
 
 class Watch:
@@ -110,6 +113,7 @@ class Watch:
             stall_after=loaded.stall_after,
             captures=plan.capture != content.NOWHERE,
             suspect=limits.LimitMatcher(plan.limits).suspect,
+            reasons=plan.reasons,
         )
         telemetry.watch(lambda: self.tracker.waiting, self.tracker.oldest, self.tracker.stalled)
         kept.callback(telemetry.leave)

@@ -30,6 +30,10 @@ CUT_KEYS: Final = (
     *("layer", "name", "outcome", "ended_by", "waiting_on.type", "waiting_on.name", "cause.type", "limit.id"),
     "cancelled_by",
 )
+OWN_TRANSPORT: Final = "nobody.example"
+"""The host that tests ask over transports of their own."""
+CLOSED_HERE: Final = ("ReadError", "WriteError", "ClosedResourceError")
+"""What an HTTP client raises where the program closed it under a stream."""
 ENDED_KEYS: Final = ("layer", "name", "outcome", "ended_by", "fault", "origin", "outermost")
 PER_LAYER: Final = {
     "model": "gen_ai.client.operation.duration",
@@ -183,7 +187,8 @@ def _event(stream: Stream, event: Event) -> Iterator[str]:
 def _severity(stream: Stream, caller_endings: str) -> Iterator[str]:
     told = stream.told
     theirs = told.ended_by in ("caller", "end_user")
-    fault = told.outcome not in NOBODYS_FAULT and (not theirs or told.cancelled_by == "deadline")
+    closed_here = told.outcome == "failed" and told.ended_by == "caller" and told.cause.endswith(CLOSED_HERE)
+    fault = told.outcome not in NOBODYS_FAULT and (not theirs or told.cancelled_by == "deadline" or closed_here)
     error = fault or (told.early and theirs and caller_endings == "error")
     if told.early != (told.outcome != "completed"):
         yield f"early is {told.early}"
@@ -229,6 +234,8 @@ def _parents(seen: Seen, stream: Stream) -> Iterator[str]:
     parent = seen.parent(stream.span)
     if stream.layer == "http":
         scope = parent.instrumentation_scope if parent is not None else None
+        if stream["name"] == OWN_TRANSPORT:
+            return  # which no official instrumentation watches
         if parent is None or scope is None or not scope.name.startswith("opentelemetry.instrumentation.httpx"):
             yield f"its parent is {parent.name if parent is not None else None}, not the official HTTP span"
             return

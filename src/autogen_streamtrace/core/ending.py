@@ -38,18 +38,22 @@ def read_ending(
     cancelled = cause is not None and cause.kind == "cancelled"
     stopped = cancelled or how == "closed"
     shutdown = (cancelled or state.layer == SERVER) and loops.shutting_down(state.loop)
+    by_token = cancelled and _by_token(state)
+    deadline = deadlines.striking(error) if stopped else None
+    above = by_token or shutdown or deadline is not None
     return Ending(
         how,
         at,
         held=state.held and how == "closed",
         cause=cause,
         thrown_in=thrown_in,
-        by_token=cancelled and _by_token(state),
+        by_token=by_token,
         shutdown=shutdown,
         parent_chunks=state.parent.chunks if state.parent is not None else 0,
-        deadline=deadlines.striking(error) if stopped else None,
+        deadline=deadline,
         grace=loops.grace(state.loop, at) if shutdown else None,
         over=over,
+        inside=cancelled and not above and not deadlines.being_cancelled(),
     )
 
 

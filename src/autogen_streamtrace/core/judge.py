@@ -15,6 +15,7 @@ from opentelemetry.trace import Span
 
 from autogen_streamtrace.core.errors import contained, logger
 from autogen_streamtrace.core.evidence import causes
+from autogen_streamtrace.core.evidence.finish_reasons import FinishReasons
 from autogen_streamtrace.core.semconv import HTTP
 from autogen_streamtrace.core.stream.facts import (
     ClientGone,
@@ -101,6 +102,7 @@ class Judge:
         telemetry: what becomes of the facts.
         recorder: learns of each verdict before its span ends.
         suspect: finds the limit that would explain an ending.
+        reasons: what finish reasons mean; by default those of the table that ships.
         event_loops: learns that a loop was closed, and looks for such loops now and then.
         settled: is called for each stream that is over and told.
         loop_late: says for how long an event loop was late in a time, as ``Watcher.late``.
@@ -111,6 +113,7 @@ class Judge:
         telemetry: Telemetry,
         recorder: Recorder,
         suspect: limits.Suspect,
+        reasons: FinishReasons | None,
         event_loops: Loops,
         settled: Callable[[StreamState], None],
         loop_late: Callable[[int, float, float], float],
@@ -128,7 +131,7 @@ class Judge:
         """Called by the thread when it ends; None where it is not to end."""
         self.thread: threading.Thread | None = None
         self._servers = Servers()
-        self.attribution = Attribution(suspect)
+        self.attribution = Attribution(suspect, reasons)
         self.dropped = 0
         """Facts that were left out."""
 

@@ -41,13 +41,21 @@ class Patcher:
 
         self._undo.append(restore)
 
-    def family(self, base: type, name: str, make: Make) -> None:
-        """Replaces a method on a class, on all its subclasses, and on those still to be defined."""
+    def family(self, base: type, name: str, make: Make, but: tuple[type, ...] = ()) -> None:
+        """Replaces a method on a class, on all its subclasses, and on those still to be defined.
+
+        The classes of ``but`` and their subclasses are left as they are.
+        """
         family: WeakKeyDictionary[type, bool] = WeakKeyDictionary()
         self._undo.append(lambda: _give_back(family, name))
+
+        def defined(cls: type) -> None:
+            if not issubclass(cls, but):
+                _replace_own(family, base, cls, name, make)
+
         for cls in dict.fromkeys((base, *_subclasses(base))):  # one that inherits twice from the base comes twice
-            _replace_own(family, base, cls, name, make)
-        self._on_subclass(base, lambda cls: _replace_own(family, base, cls, name, make))
+            defined(cls)
+        self._on_subclass(base, defined)
 
     @property
     def mark(self) -> int:

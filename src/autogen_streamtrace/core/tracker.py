@@ -11,6 +11,7 @@ from autogen_streamtrace.core.ending import read_client_gone, read_ending
 from autogen_streamtrace.core.errors import contained, report
 from autogen_streamtrace.core.evidence import causes
 from autogen_streamtrace.core.evidence.content import Content
+from autogen_streamtrace.core.evidence.finish_reasons import FinishReasons
 from autogen_streamtrace.core.judge import Judge, Telemetry
 from autogen_streamtrace.core.open_streams import OpenStream
 from autogen_streamtrace.core.opening import going_on, is_same, postponed
@@ -50,6 +51,7 @@ class StreamTracker:
         stall_after: seconds of silence that count as a stall.
         captures: contents are recorded.
         suspect: finds the limit that would explain an ending.
+        reasons: what finish reasons mean; by default those of the table that ships.
     """
 
     def __init__(
@@ -62,8 +64,10 @@ class StreamTracker:
         *,
         captures: bool = False,
         suspect: limits.Suspect = limits.no_suspicion,
+        reasons: FinishReasons | None = None,
     ) -> None:
         self._suspect = suspect
+        self._reasons = reasons
         self._telemetry = telemetry
         self._begin = begin or self.start
         self._leave = leave
@@ -77,7 +81,7 @@ class StreamTracker:
 
     def _begin_anew(self) -> None:
         self.judge = judge = Judge(
-            self._telemetry, self._recorder, self._suspect, self.loops, self._settled, self._loop_late
+            self._telemetry, self._recorder, self._suspect, self._reasons, self.loops, self._settled, self._loop_late
         )
         self.watcher = Watcher(
             lambda: judge.attribution.open,

@@ -2,9 +2,9 @@
 
 import functools
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 
@@ -18,15 +18,21 @@ from autogen_streamtrace.core.stream.state import StreamInfo, StreamState, clock
 from autogen_streamtrace.core.tracker import StreamTracker
 from autogen_streamtrace.core.watching.loops import prime
 
+_CONTENT_TYPE: Final = 128
+"""Characters of a content type."""
+
 
 def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
-    """Watches the transports of ``httpx`` or ``httpx2``."""
+    """Watches the transports of ``httpx`` or ``httpx2``, and those of other libraries and the program's own.
+
+    A transport that wraps another is not watched itself: it may send a request again, or answer it from a cache.
+    """
     bodies = _bodies(module, tracker)
 
     def asynchronous(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         async def handle_async_request(self: Any, request: Any) -> Any:
-            state = _begin(tracker, request)
+            state = _begin(tracker, request) if not _hands_on(self, transports) else None
             if state is None:
                 return await original(self, request)
             try:
@@ -42,7 +48,7 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     def synchronous(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def handle_request(self: Any, request: Any) -> Any:
-            state = _begin(tracker, request)
+            state = _begin(tracker, request) if not _hands_on(self, transports) else None
             if state is None:
                 return original(self, request)
             try:
@@ -55,8 +61,21 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
 
         return handle_request
 
+    transports = (module.AsyncBaseTransport, module.BaseTransport, module.AsyncClient, module.Client)
+    own = (module.AsyncHTTPTransport, module.HTTPTransport)
     patcher.innermost(module.AsyncHTTPTransport, "handle_async_request", asynchronous)
     patcher.innermost(module.HTTPTransport, "handle_request", synchronous)
+    patcher.family(module.AsyncBaseTransport, "handle_async_request", asynchronous, but=own)
+    patcher.family(module.BaseTransport, "handle_request", synchronous, but=own)
+
+
+def _hands_on(transport: Any, transports: tuple[type, ...]) -> bool:
+    """It holds another transport, to which it hands requests on: that one's exchanges are watched."""
+    for held in getattr(transport, "__dict__", {}).values():
+        several = held.values() if isinstance(held, dict) else held if isinstance(held, list | tuple) else (held,)
+        if any(isinstance(each, transports) for each in several):
+            return True
+    return False
 
 
 def _begin(tracker: StreamTracker, request: Any) -> StreamState | None:
@@ -85,11 +104,14 @@ def _watch_body(
 ) -> None:
     """Lets the body say how the exchange ends. Where that cannot be, the exchange ends with its headers."""
     try:
-        state.status = status = response.status_code
+        state.status = response.status_code
         state.exchange = _exchange(state, response)
-        of_model = state.parent is not None and state.parent.layer == sc.MODEL
-        if status >= 400 or (of_model and _is_text(response.headers)):
-            state.tail = Tail(response.headers.get("content-encoding", ""))
+        if _is_reply(state) or state.status >= 400:
+            state.content_type = response.headers.get("content-type", "")[:_CONTENT_TYPE]
+            state.tail = Tail(response.headers.get("content-encoding", ""), state.content_type)
+        if response.is_stream_consumed:
+            _read_before(tracker, state, response.content)
+            return
         state.asked = 0.0  # the reader has the response; it has yet to ask for the body
         response.stream = body(response.stream, state)
     except Exception as defect:
@@ -117,9 +139,17 @@ def _failed(tracker: StreamTracker, state: StreamState, error: BaseException) ->
     tracker.end(state, "raised", error)
 
 
-def _is_text(found: Mapping[str, str]) -> bool:
-    """Bedrock's event streams are frames with checksums, of which no end can be read."""
-    return "vnd.amazon.eventstream" not in found.get("content-type", "")
+def _is_reply(state: StreamState) -> bool:
+    return state.parent is not None and state.parent.layer == sc.MODEL and state.carries_reply
+
+
+def _read_before(tracker: StreamTracker, state: StreamState, body: bytes) -> None:
+    """The response came with its whole body, decoded, as a transport of the program's own may make it."""
+    if state.tail is not None:
+        state.tail = Tail(content_type=state.content_type)
+    if body:
+        _count(state, body, state.asked)
+    tracker.end(state, "returned")
 
 
 def _bodies(

@@ -130,6 +130,7 @@ def _note(state: StreamState, result: Any) -> None:
         state.finish = finish
         state.terminated = True
     content = getattr(result, "content", None)
+    state.empty = not (content or state.size or getattr(result, "thought", None)) and hasattr(result, "content")
     if not state.info.streamed and isinstance(content, str):
         state.size = len(content)
     usage = getattr(result, "usage", None)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.errors import contained, report
-from autogen_streamtrace.core.evidence import headers
+from autogen_streamtrace.core.evidence import causes, headers, sends
 from autogen_streamtrace.core.evidence.exchange import Exchange
 from autogen_streamtrace.core.patcher import Patcher
 from autogen_streamtrace.core.stream import scope
@@ -203,6 +203,8 @@ class _Exchange(scope.Deferred):
             self._complete = self._complete and not last
             if isinstance(error, OSError):  # since ASGI 2.4 a lost connection
                 self._lost(shutdown=self._socket and self._tracker.loops.shutting_down(state.loop))
+            elif sends.gives_up(error, clock() - now):
+                self._lost()
             raise
         done = clock()
         if size:
@@ -226,6 +228,8 @@ class _Exchange(scope.Deferred):
         """The application's call is over."""
         scope.deferred.set(self._before)
         self._over = True
+        if error is not None and not self._socket and causes.read(error).kind == "gone":
+            self._lost()
         if error is None or (self._complete and not self._failed):
             self._finish("returned")
         else:

@@ -1,53 +1,14 @@
-"""Reads an exception: its chain, its root, and what kind of ending it means.
-
-The one place that knows other libraries' exceptions, by name, so that none of them needs to be imported.
-"""
+"""Reads an exception: its chain, its root, and what kind of ending it means."""
 
 import asyncio
+import errno
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final
 
-Kind = Literal["timeout", "lost", "malformed", "rejected", "cancelled", "closed", "gone", "other"]
-
-HTTP_CLIENTS: Final = ("httpx", "httpx2", "httpcore", "httpcore2")
-_TIMERS: Final = {"ConnectTimeout": "connect", "ReadTimeout": "read", "WriteTimeout": "write", "PoolTimeout": "pool"}
-_LOST: Final = ("NetworkError", "RemoteProtocolError", "ProxyError", "ConnectError", "ReadError", "WriteError")
-
-KINDS: Final[dict[str, Kind]] = {
-    **{f"{client}.{name}": "timeout" for client in HTTP_CLIENTS for name in (*_TIMERS, "TimeoutException")},
-    **{f"{client}.{name}": "lost" for client in HTTP_CLIENTS for name in _LOST},
-    **{f"{client}.DecodingError": "malformed" for client in HTTP_CLIENTS},
-    "json.decoder.JSONDecodeError": "malformed",
-    "builtins.UnicodeDecodeError": "malformed",
-    "openai.APITimeoutError": "timeout",
-    "openai.APIConnectionError": "lost",
-    "openai.APIError": "rejected",
-    "anthropic.APITimeoutError": "timeout",
-    "anthropic.APIConnectionError": "lost",
-    "anthropic.APIError": "rejected",
-    "openai.APIResponseValidationError": "malformed",
-    "anthropic.APIResponseValidationError": "malformed",
-    "pydantic_core._pydantic_core.ValidationError": "malformed",
-    "ollama._types.ResponseError": "rejected",
-    "asyncio.exceptions.CancelledError": "cancelled",
-    "builtins.GeneratorExit": "closed",
-    "starlette.requests.ClientDisconnect": "gone",
-    "starlette.websockets.WebSocketDisconnect": "gone",
-    "uvicorn.protocols.utils.ClientDisconnected": "gone",
-    "gunicorn.asgi.protocol.ClientDisconnected": "gone",
-}
-"""What an exception type, or its nearest named base, means."""
-
-WRAPPERS: Final = frozenset(
-    {
-        "openai.APITimeoutError",
-        "openai.APIConnectionError",
-        "anthropic.APITimeoutError",
-        "anthropic.APIConnectionError",
-    }
-)
-"""The SDKs' own names for what their HTTP client raised."""
+from autogen_streamtrace.core.evidence import sends
+from autogen_streamtrace.core.evidence.exception_kinds import KINDS, TIMERS, WRAPPERS, Kind
 
 _GROUPS: Final = ("BaseExceptionGroup", "ExceptionGroup")
 """Of Python 3.11, and of the package ``exceptiongroup`` before: what task groups raise around what happened in them."""
@@ -109,8 +70,8 @@ def read(error: BaseException) -> Cause:
     flattened = _flattened(error)
     wraps = [name in WRAPPERS or bool(_members(link)) for name, link in zip(names, chain, strict=True)]
     at = next((i for i, wrap in enumerate(wraps) if not wrap and not (flattened and i == 0)), 0)
-    root: type = type(chain[at])
-    kind, timer = _meaning(root)
+    classes: list[type] = [type(link) for link in chain]
+    kind, timer = _decided(chain, classes, *_meaning(classes[at]))
     return Cause(
         types=names,
         links=_reachable(error),
@@ -138,8 +99,25 @@ def _meaning(cls: type) -> tuple[Kind, str]:
     for base in cls.__mro__:
         kind = KINDS.get(_type_name(base))
         if kind:
-            return kind, _TIMERS.get(base.__name__, "") if kind == "timeout" else ""
+            return kind, TIMERS.get(base.__name__, "") if kind == "timeout" else ""
     return "other", ""
+
+
+def _decided(chain: Sequence[BaseException], classes: Sequence[type], kind: Kind, timer: str) -> tuple[Kind, str]:
+    """What a link further down decides, whatever was raised over it: which side it was that left."""
+    kinds = [_meaning(cls)[0] for cls in classes]
+    if "gone" in kinds or sends.given_up(chain):
+        return "gone", ""
+    if kind in ("lost", "socket", "other") and ("closed here" in kinds or any(map(_closed_here, chain))):
+        return "closed here", ""
+    if kind == "other" and classes[0].__name__ == "LocalProtocolError" and "socket" in kinds:
+        return "lost", ""  # what HTTP/2 says after the other side went away
+    return kind, timer
+
+
+def _closed_here(error: BaseException) -> bool:
+    """A read from a socket that this process has closed."""
+    return isinstance(error, OSError) and error.errno == errno.EBADF
 
 
 def _chain(error: BaseException) -> list[BaseException]:

@@ -5,6 +5,7 @@ itself just before it cancels. anyio says it in the cancellation's message.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
@@ -22,6 +23,8 @@ class Deadline(NamedTuple):
     limit: str
     """The id of the limit."""
     seconds: float | None
+    at: float = 0.0
+    """When it struck, in seconds on ``time.perf_counter``; 0 where that is not known."""
 
 
 class _Struck(NamedTuple):
@@ -35,7 +38,7 @@ _struck: Final[WeakKeyDictionary[Any, _Struck]] = WeakKeyDictionary()
 
 def note(task: Any, seconds: float | None, striking: Callable[[], bool]) -> None:
     """A deadline of ``asyncio``'s of so many seconds is about to cancel ``task``."""
-    _struck[task] = _Struck(Deadline(ASYNCIO, seconds), striking)
+    _struck[task] = _Struck(Deadline(ASYNCIO, seconds, time.perf_counter()), striking)
 
 
 def striking(error: BaseException | None) -> Deadline | None:
@@ -44,9 +47,21 @@ def striking(error: BaseException | None) -> Deadline | None:
         return Deadline(ANYIO, None)
     if not _struck:
         return None
-    try:
-        task = asyncio.current_task()
-    except RuntimeError:  # no event loop runs here
-        return None
-    found = _struck.get(task) if task is not None else None  # none in a callback, where the collector may run
+    task = running()
+    found = _struck.get(task) if task is not None else None
     return found.deadline if found is not None and found.striking() else None
+
+
+def running() -> "asyncio.Task[Any] | None":
+    """The task that is running; None outside of any, as in a finaliser that a callback of the loop set off."""
+    try:
+        return asyncio.current_task()
+    except RuntimeError:
+        return None
+
+
+def being_cancelled() -> bool:
+    """Whether somebody has asked the running task to end. Before Python 3.11 a task does not say: True."""
+    task = running()
+    asked = getattr(task, "cancelling", None)
+    return asked is None or bool(asked() > 0)

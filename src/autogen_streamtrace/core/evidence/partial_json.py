@@ -1,4 +1,4 @@
-"""JSON texts of which only the beginning or only the end is there."""
+"""JSON texts of which only the beginning or only the end is there, or whose long strings are shortened."""
 
 import json
 import re
@@ -7,6 +7,8 @@ from typing import Any, Final
 _TOKEN: Final = re.compile(rb'"(?:[^"\\]|\\.?)*"?|[][{},]', re.DOTALL)
 """A string, of which the end may be missing, a bracket or a comma."""
 _CLOSING: Final = {b"{": b"}", b"[": b"]"}
+_STRING: Final = re.compile(rb'"([^"\\]{0,40})([^"\\]*(?:\\.[^"\\]*)*)("?)', re.DOTALL)
+"""Its first characters, up to an escape; the rest of them; its end, which may be missing."""
 _EDGE: Final = re.compile(rb"\\*.?", re.DOTALL)
 """Where a text begins it is not known whether its first character is escaped."""
 _QUOTE: Final = re.compile(rb'\\.|(")', re.DOTALL)
@@ -19,6 +21,17 @@ def parsed(text: bytes) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return said if isinstance(said, dict) else None
+
+
+def objects(text: bytes) -> list[dict[str, Any]]:
+    """The objects that a JSON text is, or is a list of; empty where it is no JSON."""
+    if not text.lstrip().startswith(b"["):
+        said = parsed(text)
+        return [] if said is None else [said]
+    try:
+        return [said for said in json.loads(text) if isinstance(said, dict)]
+    except (ValueError, RecursionError):
+        return []
 
 
 def beginning(text: bytes) -> dict[str, Any]:
@@ -71,3 +84,80 @@ def _out_of_string(text: bytes) -> bytes:
     text = text[edge.end() if edge else 0 :]
     quotes = [found.start() for found in _QUOTE.finditer(text) if found.group(1)]
     return text[quotes[0] + 1 :] if len(quotes) % 2 else text
+
+
+class LongLine:
+    """The beginning of a line, a JSON text, as it goes by: what is no string, and the first characters of each string.
+
+    However long the line is, it takes ``LIMIT`` bytes at most, and the same ones in whatever pieces it came.
+    """
+
+    __slots__ = ("_left", "_piece", "_short")
+
+    LIMIT: Final = 16384
+    STRING: Final = 40
+    """Bytes of a string that are kept, as ``_STRING`` says; of one with an escape those before it."""
+
+    def __init__(self) -> None:
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._piece = b""
+        """What has not been shortened yet: most lines are short, and never are."""
+        self._short = bytearray()
+        self._left: int | None = None
+        """What is kept ends within a string: so many bytes of it may still be added."""
+
+    def went_on(self, text: bytearray, start: int, cut: int) -> int:
+        """Takes what stands before ``cut``; returns where it had to be cut instead, not to part an escape.
+
+        Args:
+            text: begins where the last piece ended.
+            start: where the last line of it begins before ``cut``; 0 where that is the one of the last piece.
+            cut: where the piece ends.
+        """
+        if start:
+            self._begin_anew()
+        elif self._piece:
+            self._shorten(self._piece)
+        self._piece = bytes(text[start:cut])
+        if (len(self._piece) - len(self._piece.rstrip(b"\\"))) % 2:
+            self._piece = self._piece[:-1]
+            cut -= 1
+        return cut
+
+    def shortened(self) -> bytes | None:
+        """What is kept of the line; None where that was not all of it."""
+        self._shorten(self._piece)
+        self._piece = b""
+        return None if self.full else bytes(self._short)
+
+    @property
+    def full(self) -> bool:
+        """The rest of the line is not kept."""
+        return len(self._short) >= self.LIMIT
+
+    def _shorten(self, piece: bytes) -> None:
+        at = 0
+        if self._left is not None:
+            at = self._went_on_string(piece)
+        if self._left is not None or self.full:
+            return
+        for string in _STRING.finditer(piece, at):
+            text, rest, closing = string.groups()
+            self._short += piece[at : string.start() + 1] + text + closing
+            at = string.end()
+            if not closing:
+                self._left = 0 if rest else self.STRING - len(text)
+            if self.full:
+                return
+        self._short += piece[at:][: self.LIMIT]
+
+    def _went_on_string(self, piece: bytes) -> int:
+        """The piece begins in a string. Where it goes on after it."""
+        found = _STRING.match(b'"' + piece)
+        assert found is not None and self._left is not None
+        text, rest, closing = found.groups()
+        self._short += text[: self._left] + closing
+        self._left = None if closing else 0 if rest else max(self._left - len(text), 0)
+        return found.end() - 1

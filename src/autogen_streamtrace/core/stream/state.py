@@ -72,7 +72,11 @@ class StreamState:
         "chunks",
         "closed",
         "content",
+        "content_type",
         "context",
+        "document",
+        "empty",
+        "error",
         "exchange",
         "failure",
         "finish",
@@ -146,6 +150,14 @@ class StreamState:
         """On ``http`` and ``server``: what is known of it beside the body."""
         self.timeouts: dict[str, float | None] | None = None
         """Seconds: the HTTP client's own, for this request."""
+        self.error = False
+        """On ``http``: the body says that the provider failed."""
+        self.document = False
+        """On ``http``: the body of a model's reply is no event stream."""
+        self.empty = False
+        """On ``model``: the client's result holds nothing."""
+        self.content_type = ""
+        """On ``http``: that of a model's reply."""
         self.tail: Tail | None = None
         self.tail_read = False
         self.content = info.content
@@ -178,6 +190,11 @@ class StreamState:
         return self.exchange.intermediary if self.exchange is not None else ""
 
     @property
+    def carries_reply(self) -> bool:
+        """An HTTP exchange whose body is no redirect's."""
+        return self.layer == sc.HTTP and not 300 <= (self.status or 0) < 400
+
+    @property
     def readable(self) -> bool:
         """Its body's end could be read, so that a missing terminator is one."""
         return self.tail is not None and self.tail.readable
@@ -193,6 +210,7 @@ class StreamState:
         if wire is not None:
             self.finish, self.terminal = wire.finish, wire.terminator
             self.terminated = wire.terminator
+            self.error, self.document = wire.error, wire.document
             self.response_id, self.response_model = wire.response_id, wire.response_model
             self.input_tokens, self.output_tokens = wire.input_tokens, wire.output_tokens
 
@@ -224,3 +242,5 @@ class Ending(NamedTuple):
     """How long the server that shuts down lets its streams go on, where that was over by then."""
     over: bool = True
     """It has also really ended; else that is told later."""
+    inside: bool = False
+    """Cancelled, though nothing above was: its task was not being cancelled, nor its token, and no deadline struck."""

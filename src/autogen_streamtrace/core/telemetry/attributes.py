@@ -92,6 +92,8 @@ def _of_record(state: StreamState) -> Attributes:
             attributes[sc.HTTP_STATUS] = state.status
     if state.layer == sc.HTTP:
         attributes[sc.A_BYTES] = state.size
+        if state.document and state.content_type:
+            attributes[sc.HTTP_RESPONSE_HEADER + "content-type"] = (state.content_type,)
         if state.status is not None:
             attributes[sc.HTTP_STATUS] = state.status
     if state.layer == sc.MODEL:

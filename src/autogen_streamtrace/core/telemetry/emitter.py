@@ -30,6 +30,7 @@ from autogen_streamtrace.core.telemetry.baggage import Baggage
 from autogen_streamtrace.core.telemetry.counters import Counters
 from autogen_streamtrace.core.telemetry.limiters import Attributes
 from autogen_streamtrace.core.telemetry.meters import GEN_AI_NAMES, Watched, meters_of
+from autogen_streamtrace.core.telemetry.unknown_reasons import UnknownReasons
 from autogen_streamtrace.core.verdict.node import StreamNode
 from autogen_streamtrace.core.verdict.rules import Verdict
 from autogen_streamtrace.core.watching.recorder import CounterLabels, Report
@@ -71,6 +72,7 @@ class Telemetry:
         self._baggage = Baggage(baggage or {})
         self._meters = meters_of(meter_provider, sc.SCOPE, VERSION)
         self.counters = Counters(max_names, self._baggage, self._meters.tables)
+        self._unknown = UnknownReasons()
 
     def watch(
         self,
@@ -80,6 +82,8 @@ class Telemetry:
     ) -> None:
         """Observes the tracker: facts that wait, the oldest open stream of each layer in seconds, what is stalled."""
         self._meters.watch(Watched(waiting, oldest, stalled, self.counters))
+        unknown = "Replies whose finish reason is in no table."
+        self.observe(sc.M_UNKNOWN_FINISH, "{reply}", unknown, lambda: self._unknown.count)
 
     def leave(self) -> None:
         """Observes nothing any more."""
@@ -154,6 +158,8 @@ class Telemetry:
         state, verdict = node.state, node.verdict
         assert verdict is not None and node.over_at is not None
         attributes = self.attributes(node)
+        if node.meaning == "unknown" and state.finish is not None:
+            self._unknown.add(state.finish, state.name)
         span = self.span(state)
         counted = self.counters.end(state.labels, attributes, set_span_in_context(span) if verdict.early else None)
         return Report(span, attributes, counted, state.nanoseconds(node.over_at))

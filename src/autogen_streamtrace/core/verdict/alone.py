@@ -1,13 +1,22 @@
 """The verdict of one stream by itself, from its own evidence: the rule that fits, and what explains the ending."""
 
+from typing import Final
+
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.errors import report
 from autogen_streamtrace.core.evidence.deadlines import Deadline
+from autogen_streamtrace.core.evidence.exception_kinds import Kind
 from autogen_streamtrace.core.stream.state import Ending, StreamState
 from autogen_streamtrace.core.verdict import limits
 from autogen_streamtrace.core.verdict.limits import Limit
 from autogen_streamtrace.core.verdict.node import StreamNode, by_token, evidence, innermost, itself
-from autogen_streamtrace.core.verdict.rules import Evidence, Rule, Verdict, judge
+from autogen_streamtrace.core.verdict.rules import CANCELLED_INSIDE, Evidence, Rule, Verdict, judge
+
+_STOPPED_BY: Final[dict[Kind, tuple[sc.Outcome, ...]]] = {
+    "closed": (sc.ABANDONED,),
+    "cancelled": (sc.ABANDONED, sc.CANCELLED),
+}
+"""Which endings a close and a cancellation explain."""
 
 
 def ended_alone(
@@ -24,8 +33,8 @@ def ended_alone(
     """
     state = node.state
     cause = ending.cause if ending is not None else None
-    if cause is not None and cause.kind == "closed" and rule.outcome != sc.ABANDONED:
-        cause = None  # that it was closed explains nothing
+    if cause is not None and rule.outcome not in _STOPPED_BY.get(cause.kind, sc.OUTCOMES):
+        cause = None  # that it was stopped explains nothing
     waiting, name = _waiting_on(node, rule)
     ended_by = rule.ended_by(seen)
     if rule.outcome == sc.COMPLETED:
@@ -83,6 +92,8 @@ def _cancelled_by(node: StreamNode, rule: Rule, ended_by: sc.EndedBy) -> sc.Canc
         return sc.BY_DISCONNECT
     if ended_by == sc.PROCESS:
         return sc.BY_SHUTDOWN
+    if rule.name == CANCELLED_INSIDE:
+        return sc.BY_INSIDE
     if _deadline(node, rule, ended_by) is not None:
         return sc.BY_DEADLINE
     if rule.outcome == sc.ABANDONED:

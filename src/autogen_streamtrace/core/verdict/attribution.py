@@ -34,6 +34,8 @@ The rules, as the contract numbers them:
 from typing import Final
 
 from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.evidence import finish_reasons
+from autogen_streamtrace.core.evidence.finish_reasons import FinishReasons
 from autogen_streamtrace.core.stream.state import Ending, StreamState
 from autogen_streamtrace.core.verdict import alone, going_down, going_up, limits, waiting
 from autogen_streamtrace.core.verdict.going_up import KEPT, Stray
@@ -53,10 +55,12 @@ class Attribution:
 
     Args:
         suspect: finds the limit that would explain an ending.
+        reasons: what finish reasons mean; by default those of the table that ships.
     """
 
-    def __init__(self, suspect: limits.Suspect = limits.no_suspicion) -> None:
+    def __init__(self, suspect: limits.Suspect = limits.no_suspicion, reasons: FinishReasons | None = None) -> None:
         self._suspect = suspect
+        self._reasons = reasons if reasons is not None else finish_reasons.load()
         self.nodes: dict[StreamState, StreamNode] = {}
         """Of each stream that is not settled, in the order in which they started."""
         self._adopted: dict[StreamState, StreamNode] = {}
@@ -80,7 +84,7 @@ class Attribution:
     def started(self, state: StreamState) -> Settled:
         """A stream was read for the first time."""
         parent = self._enclosing(state)
-        node = self.nodes[state] = StreamNode(state, parent)
+        node = self.nodes[state] = StreamNode(state, parent, self._reasons)
         if parent is not None and parent.verdict is None:
             self._went_on(parent, state.layer)
             parent.kids[node] = None
@@ -138,7 +142,7 @@ class Attribution:
 
     def adopt(self, state: StreamState, verdict: Verdict) -> None:
         """A stream that was judged before, by another: what starts in it is judged alone, and it is never settled."""
-        node = self._adopted[state] = StreamNode(state, None)
+        node = self._adopted[state] = StreamNode(state, None, self._reasons)
         node.verdict = verdict
 
     # -- the life of a node
@@ -162,7 +166,7 @@ class Attribution:
         if ending.over:
             node.over_at = ending.at
         stopped = waiting.was_stopped(node)
-        above = going_down.cut_above(node) if stopped else None
+        above = going_down.cut_above(node) if stopped or waiting.is_gone(ending) else None
         if node.verdict is not None:
             self._settle(node)
         elif above is not None and above.verdict is not None:
@@ -205,7 +209,9 @@ class Attribution:
         assert ending is not None
         for kid in list(node.kids):
             going_up.hear(node, kid)
-            if waiting.ended_in_silence(kid) and not waiting.is_unparsable(ending):
+        by_itself = judge(evidence(node))
+        for kid in list(node.kids):
+            if waiting.ended_in_silence(kid) and not waiting.is_unparsable(ending, by_itself):
                 self._fall_alone(kid)
         if ending.how == "raised":
             for kid, by_deadline in going_up.raisers(node):
@@ -213,11 +219,14 @@ class Attribution:
                 self._fall(kid, verdict, ending.at)
             carried = going_up.carried(node, self._strays)
             if carried is not None:
+                node.carries = True
                 return carried
         seen = evidence(node)
         rule = judge(seen)
-        if rule.outcome == sc.COMPLETED and node.inherited is not None:
-            return node.inherited._replace(origin=False)
+        short = going_up.short(node, rule)
+        if short is not None:
+            node.carries = True
+            return short._replace(origin=False)
         return alone.ended_alone(node, seen, rule, ending, self._suspect)
 
     def _fall(self, node: StreamNode, verdict: Verdict, at: float) -> None:
@@ -227,8 +236,8 @@ class Attribution:
         node.verdict, node.verdict_at = verdict, at
         self._waiting.pop(node, None)
         for kid in list(node.kids):
-            if not going_down.stays_open(kid):
-                self._hand_down(kid, verdict, at)
+            if not going_down.stays_open(kid, verdict):
+                self._hand_down(node, kid, verdict, at)
             going_up.hear(node, kid)
         node.kids.clear()
         node.waiting_kids.clear()
@@ -240,11 +249,13 @@ class Attribution:
             self._strays = (*self._strays[1 - KEPT :], Stray(node.state.start, node.ending.cause, verdict))
         self._settle(node)
 
-    def _hand_down(self, kid: StreamNode, verdict: Verdict, at: float) -> None:
+    def _hand_down(self, node: StreamNode, kid: StreamNode, verdict: Verdict, at: float) -> None:
         if going_down.judged_alone(kid, verdict):
             self._fall_alone(kid)
         elif going_down.was_delivered(kid, verdict, at):
             self._fall(kid, alone.delivered(kid, self._suspect), at)
+        elif node.carries:
+            self._fall(kid, going_down.given_up(kid), at)
         else:
             self._fall(kid, verdict._replace(origin=False), at)
 

@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.evidence.causes import Cause
 from autogen_streamtrace.core.verdict.node import StreamNode
-from autogen_streamtrace.core.verdict.rules import FAILED_FINISH, Verdict
+from autogen_streamtrace.core.verdict.rules import NO_STREAM, REPLIES, UNUSABLE, Rule, Verdict
+from autogen_streamtrace.core.verdict.waiting import from_above
 
 KEPT: Final = 8
 """Endings by exception that are remembered, of the children of a stream and of exchanges outside of any."""
@@ -31,7 +32,7 @@ def raisers(node: StreamNode) -> Iterator[tuple[StreamNode, bool]]:
     """
     assert node.ending is not None and node.ending.cause is not None
     cause = node.ending.cause
-    if _from_above(cause):
+    if from_above(node.ending):
         return
     for kid in reversed([each for each in list(node.kids) if each.waiting]):
         theirs = kid.ending.cause if kid.ending is not None else None
@@ -47,12 +48,14 @@ def carried(node: StreamNode, strays: Iterable[Stray]) -> Verdict | None:
     """The verdict of the child whose exception this stream raises, if it is a child's."""
     assert node.ending is not None and node.ending.cause is not None
     cause = node.ending.cause
-    if _from_above(cause):
+    if from_above(node.ending):
         return None
     for theirs_ending, verdict in reversed(node.raised):
         theirs = theirs_ending.cause
         assert theirs is not None
-        if theirs.kind == "cancelled" or not theirs.types:
+        if theirs.kind == "cancelled" and not (theirs_ending.inside and node.ending.inside):
+            continue
+        if not theirs.types:
             continue
         same = theirs.raised in cause.links
         if same or cause.flattened == _simple(theirs.types[0]):
@@ -110,12 +113,17 @@ def fill(node: StreamNode) -> None:
     node.heard = None
 
 
-def _from_above(cause: Cause) -> bool:
-    return cause.kind in ("cancelled", "closed")
+def short(node: StreamNode, rule: Rule) -> Verdict | None:
+    """The verdict of the child that delivered less than was asked for, over which this stream ends or raises."""
+    if node.inherited is None or rule.outcome == sc.COMPLETED:
+        return node.inherited
+    cause = node.ending.cause if node.ending is not None else None
+    return _taken(node, cause, node.inherited, same=False) if cause is not None and cause.kind in UNUSABLE else None
 
 
 def _goes_up(verdict: Verdict) -> bool:
-    return verdict.outcome in (sc.TRUNCATED, sc.LENGTH, sc.FILTERED) or verdict.rule == FAILED_FINISH
+    silent = verdict.outcome in (sc.TRUNCATED, sc.LENGTH, sc.FILTERED)
+    return silent or verdict.rule in REPLIES or verdict.rule == NO_STREAM
 
 
 def _taken(node: StreamNode, cause: Cause, verdict: Verdict, same: bool) -> Verdict:

@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.evidence.finish_reasons import FinishReasons, Meaning
 from autogen_streamtrace.core.stream.state import Ending, StreamState
 from autogen_streamtrace.core.verdict.rules import Evidence, Verdict
 
@@ -12,6 +13,7 @@ class StreamNode:
 
     __slots__ = (
         "attempts",
+        "carries",
         "ending",
         "exchange",
         "expires",
@@ -26,6 +28,7 @@ class StreamNode:
         "over_at",
         "parent",
         "raised",
+        "reasons",
         "refused",
         "stalls",
         "state",
@@ -34,8 +37,10 @@ class StreamNode:
         "waiting_kids",
     )
 
-    def __init__(self, state: StreamState, parent: "StreamNode | None") -> None:
+    def __init__(self, state: StreamState, parent: "StreamNode | None", reasons: FinishReasons) -> None:
         self.state = state
+        self.reasons = reasons
+        """What finish reasons mean."""
         self.parent = parent
         self.outermost = parent is None and state.layer != sc.HTTP
         """No traced stream encloses it. An HTTP exchange is no turn of anybody's."""
@@ -55,6 +60,8 @@ class StreamNode:
         """How children ended that raised, newest last."""
         self.inherited: Verdict | None = None
         """What the last child that was cut in silence suffered."""
+        self.carries = False
+        """Its verdict came up from a child."""
         self.refused: Verdict | None = None
         """The HTTP error status of the last attempt."""
         self.heard: StreamState | None = None
@@ -75,6 +82,11 @@ class StreamNode:
     def finish(self) -> str | None:
         """The finish reason, in the provider's words where they could be read."""
         return (self.heard.finish if self.heard is not None else None) or self.state.finish
+
+    @property
+    def meaning(self) -> Meaning | None:
+        """What a model's finish reason means."""
+        return self.reasons.meaning(self.finish) if self.state.layer == sc.MODEL else None
 
     @property
     def waiting(self) -> bool:
@@ -108,8 +120,10 @@ def evidence(node: StreamNode) -> Evidence:
     """What the rules are asked about one stream."""
     state, ending = node.state, node.ending
     cause = ending.cause if ending is not None else None
-    of_model = state.layer == sc.HTTP and node.parent is not None and node.parent.state.layer == sc.MODEL
-    streamed = of_model and state.parent is not None and state.parent.info.streamed
+    parent, heard = node.parent, node.heard
+    of_model = parent is not None and parent.state.layer == sc.MODEL and state.carries_reply
+    streamed = of_model and parent is not None and parent.state.info.streamed
+    stopped_by = ending is not None and (ending.deadline is not None or ending.by_token)
     return Evidence(
         layer=state.layer,
         how=ending.how if ending is not None else "closed",
@@ -119,10 +133,16 @@ def evidence(node: StreamNode) -> Evidence:
         terminal=state.terminal,
         expects_terminator=(streamed and state.readable) or state.layer == sc.SERVER,
         of_model=of_model,
-        finish=node.finish,
+        finish=node.meaning,
+        error=state.error or (heard is not None and heard.error),
+        document=heard is not None and heard.document and state.info.streamed,
+        empty=state.empty and heard is not None and state.info.streamed,
+        terminated=state.terminated,
         status=state.status,
         gone=ending is not None and ending.gone,
         shutdown=ending is not None and ending.shutdown and not by_token(node),
+        inside=ending is not None and ending.inside,
+        deadline=stopped_by,
     )
 
 

@@ -8,16 +8,10 @@ from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
 from autogen_streamtrace.core import semconv as sc
-from autogen_streamtrace.core.evidence.causes import Kind
-from autogen_streamtrace.core.evidence.wire import ERROR
+from autogen_streamtrace.core.evidence.exception_kinds import Kind
+from autogen_streamtrace.core.evidence.finish_reasons import Meaning
 from autogen_streamtrace.core.stream.state import How
 from autogen_streamtrace.core.verdict.limits import Limit
-
-DONE_REASONS: Final = frozenset(
-    {"stop", "end_turn", "stop_sequence", "tool_calls", "tool_use", "function_call", "function_calls", "pause_turn"}
-)
-LENGTH_REASONS: Final = frozenset({"length", "max_tokens", "model_context_window_exceeded"})
-FILTER_REASONS: Final = frozenset({"content_filter", "refusal", "safety"})
 
 
 class Evidence(NamedTuple):
@@ -37,8 +31,20 @@ class Evidence(NamedTuple):
     """Its body says itself when it is complete: a model's streamed reply, a response to an end user."""
     of_model: bool = False
     """An HTTP exchange under a model stream."""
-    finish: str | None = None
-    """The finish reason, in the provider's words; ``error`` where an error event came instead."""
+    finish: Meaning | None = None
+    """What the finish reason means, where one came."""
+    error: bool = False
+    """The body says that the provider failed."""
+    document: bool = False
+    """The body is no event stream, where one was asked for."""
+    empty: bool = False
+    """The client delivered nothing of a reply whose body could be read."""
+    terminated: bool = False
+    """On ``model``: a finish reason or a terminator was read in the body."""
+    inside: bool = False
+    """A ``CancelledError`` that nobody above caused: neither the reader's task nor a token was being cancelled."""
+    deadline: bool = False
+    """A deadline or a token of the program's stopped it."""
     status: int | None = None
     """The HTTP status."""
     gone: bool = False
@@ -48,6 +54,16 @@ class Evidence(NamedTuple):
 
 
 FAILED_FINISH: Final = "failed finish reason"
+ERROR_IN_REPLY: Final = "error in the reply"
+NO_STREAM: Final = "no event stream"
+CANCELLED_INSIDE: Final = "cancelled inside"
+CLOSED_HERE: Final = "client closed in this process"
+
+REPLIES: Final = frozenset({FAILED_FINISH, ERROR_IN_REPLY})
+"""Rules of endings that a reply tells of itself, in an exchange that went well."""
+
+UNUSABLE: Final[tuple[Kind, ...]] = ("malformed", "unusable")
+"""What is raised over a reply that is not what was asked for."""
 
 Waiting = Literal["self", "innermost", "caller", "none"]
 """self: this layer · innermost: the innermost open operation below · caller · none."""
@@ -77,24 +93,30 @@ def _finisher(e: Evidence) -> sc.EndedBy:
     return e.layer if e.layer in (sc.MODEL, sc.TOOL) else "agent"
 
 
-def _model_said(reasons: frozenset[str]) -> Callable[[Evidence], bool]:
-    return lambda e: e.layer == sc.MODEL and e.how == "returned" and _lower(e) in reasons
+def _model_said(meaning: Meaning) -> Callable[[Evidence], bool]:
+    """The finish reason says so, also where the client could not use what it ended."""
+    return lambda e: e.layer == sc.MODEL and e.finish == meaning and (e.how == "returned" or e.kind in UNUSABLE)
 
 
-def _failed_finish(e: Evidence) -> bool:
-    known = DONE_REASONS | LENGTH_REASONS | FILTER_REASONS
-    return e.layer == sc.MODEL and e.how == "returned" and e.finish is not None and _lower(e) not in known
-
-
-def _lower(e: Evidence) -> str | None:
-    """Gemini's are in capitals."""
-    return e.finish.lower() if e.finish is not None else None
+def _stumbled(e: Evidence) -> bool:
+    """The client raised over what had arrived."""
+    return e.kind == "other" or e.kind in UNUSABLE
 
 
 def _provider_failed(e: Evidence) -> bool:
     """Its error was raised as one, or the client stumbled over it."""
-    stumbled = e.kind in ("malformed", "other") and e.finish == ERROR
-    return e.layer == sc.MODEL and (e.kind == "rejected" or stumbled)
+    return e.layer == sc.MODEL and (e.kind == "rejected" or (e.error and _stumbled(e)))
+
+
+def _had_enough(e: Evidence) -> bool:
+    """Nothing says how long the body should be, and nobody but its reader stopped it."""
+    began = e.status is not None and not e.of_model
+    return e.layer == sc.HTTP and began and e.kind in ("closed", "cancelled") and not (e.deadline or e.inside)
+
+
+def _lost(e: Evidence) -> bool:
+    """A bare error of a socket says so on the HTTP layer alone: elsewhere it may be any code's."""
+    return e.kind == "lost" or (e.kind == "socket" and e.layer in (sc.HTTP, sc.MODEL))
 
 
 def _breaker(e: Evidence) -> sc.EndedBy:
@@ -108,7 +130,7 @@ def _shut_down(e: Evidence) -> bool:
 
 
 def _ended_silently(e: Evidence) -> bool:
-    return e.how == "returned" and e.expects_terminator and not e.terminal and e.finish is None
+    return e.how == "returned" and e.expects_terminator and not e.terminal and not e.error
 
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -123,14 +145,19 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("server shut down", _shut_down, sc.CANCELLED, _by("process"), "innermost"),
     Rule("end user gone, held up", lambda e: e.gone and e.held, sc.CANCELLED, _by(sc.END_USER), "caller"),
     Rule("end user gone", lambda e: e.gone, sc.CANCELLED, _by(sc.END_USER), "innermost"),
+    Rule("reader had enough", _had_enough, sc.COMPLETED, _by("caller"), "none"),
     Rule("left after its end", lambda e: e.how == "closed" and e.terminal, sc.COMPLETED, _finisher, "none"),
     Rule("thrown in by the reader", lambda e: e.thrown_in, sc.FAILED, _by("caller"), "none"),
     Rule("timer of the HTTP client", lambda e: e.kind == "timeout", sc.TIMEOUT, _by("http_client"), "self"),
-    Rule("connection lost", lambda e: e.kind == "lost", sc.DISCONNECTED, _by("upstream"), "self"),
+    Rule(CLOSED_HERE, lambda e: e.kind == "closed here", sc.FAILED, _by("caller"), "self"),
+    Rule("connection lost", _lost, sc.DISCONNECTED, _by("upstream"), "self"),
     Rule("error event", _provider_failed, sc.REJECTED, _by("upstream"), "none"),
+    Rule("token limit", _model_said("length"), sc.LENGTH, _by("model"), "none"),
+    Rule("provider's filter", _model_said("filtered"), sc.FILTERED, _by("model"), "none"),
+    Rule(FAILED_FINISH, _model_said("failed"), sc.REJECTED, _by("upstream"), "none"),
     Rule(
         "unparsable event",
-        lambda e: e.kind == "malformed" and e.layer in (sc.HTTP, sc.MODEL),
+        lambda e: e.kind in UNUSABLE and e.layer in (sc.HTTP, sc.MODEL),
         sc.MALFORMED,
         _by("upstream"),
         "none",
@@ -142,6 +169,8 @@ RULES: Final[tuple[Rule, ...]] = (
         _finisher,
         "none",
     ),
+    Rule("end user gone, inside", lambda e: e.kind == "gone", sc.CANCELLED, _by(sc.END_USER), "none"),
+    Rule(CANCELLED_INSIDE, lambda e: e.kind == "cancelled" and e.inside, sc.CANCELLED, _own_code, "none"),
     Rule("cancelled", lambda e: e.kind == "cancelled", sc.CANCELLED, _by("caller"), "innermost"),
     Rule("reader left", lambda e: e.how == "closed" and e.held, sc.ABANDONED, _by("caller"), "caller"),
     Rule(
@@ -152,9 +181,21 @@ RULES: Final[tuple[Rule, ...]] = (
         "innermost",
     ),
     Rule("own code", lambda e: e.how == "raised", sc.FAILED, _own_code, "none"),
-    Rule("token limit", _model_said(LENGTH_REASONS), sc.LENGTH, _by("model"), "none"),
-    Rule("provider's filter", _model_said(FILTER_REASONS), sc.FILTERED, _by("model"), "none"),
-    Rule(FAILED_FINISH, _failed_finish, sc.REJECTED, _by("upstream"), "none"),
+    Rule(ERROR_IN_REPLY, lambda e: e.layer == sc.MODEL and e.error, sc.REJECTED, _by("upstream"), "none"),
+    Rule(
+        NO_STREAM,
+        lambda e: e.layer == sc.MODEL and e.document and e.empty,
+        sc.MALFORMED,
+        _by("upstream"),
+        "none",
+    ),
+    Rule(
+        "empty reply, nothing finished",
+        lambda e: e.layer == sc.MODEL and e.empty and e.terminated and e.finish is None,
+        sc.TRUNCATED,
+        _by("upstream"),
+        "none",
+    ),
     Rule("clean end, nothing finished", _ended_silently, sc.TRUNCATED, _breaker, "none"),
     Rule("ran to its end", lambda e: True, sc.COMPLETED, _finisher, "none"),
 )
@@ -200,7 +241,8 @@ class Verdict(NamedTuple):
         """Somebody has something to mend: not a normal end, not the reader's or the end user's own choice."""
         if self.outcome in (sc.COMPLETED, sc.LENGTH, sc.FILTERED):
             return False
-        return self.ended_by not in (sc.CALLER, sc.END_USER) or self.cancelled_by == sc.BY_DEADLINE
+        chosen = self.ended_by in (sc.CALLER, sc.END_USER) and self.rule != CLOSED_HERE
+        return not chosen or self.cancelled_by == sc.BY_DEADLINE
 
     @property
     def error_type(self) -> str:

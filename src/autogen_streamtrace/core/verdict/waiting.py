@@ -3,7 +3,7 @@
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.stream.state import Ending
 from autogen_streamtrace.core.verdict.node import StreamNode, evidence
-from autogen_streamtrace.core.verdict.rules import judge
+from autogen_streamtrace.core.verdict.rules import Rule, judge
 
 
 def was_stopped(node: StreamNode) -> bool:
@@ -19,7 +19,17 @@ def was_stopped(node: StreamNode) -> bool:
         return ending.gone or not state.terminal
     if ending.how == "returned":
         return ended_in_silence(node)
-    return ending.cause is not None and (state.terminal or ending.cause.kind in ("cancelled", "closed"))
+    return ending.cause is not None and (state.terminal or from_above(ending))
+
+
+def from_above(ending: Ending) -> bool:
+    """It raised what comes from above: it was cancelled or closed, and not by something inside it."""
+    return ending.cause is not None and ending.cause.kind in ("cancelled", "closed") and not ending.inside
+
+
+def is_gone(ending: Ending) -> bool:
+    """It raised that the end user left, which a server layer around it may know already."""
+    return ending.cause is not None and ending.cause.kind == "gone"
 
 
 def ended_in_silence(node: StreamNode) -> bool:
@@ -28,9 +38,9 @@ def ended_in_silence(node: StreamNode) -> bool:
     return returned and judge(evidence(node)).outcome == sc.TRUNCATED
 
 
-def is_unparsable(ending: Ending) -> bool:
-    """Its reader complained of what it read."""
-    return ending.cause is not None and ending.cause.kind == "malformed"
+def is_unparsable(ending: Ending, rule: Rule) -> bool:
+    """Its reader complained of what it read, not of what was missing in it."""
+    return rule.outcome == sc.MALFORMED and not (ending.cause is not None and ending.cause.kind == "unusable")
 
 
 def shows_by_another(parent: StreamNode, layer: sc.Layer) -> bool:

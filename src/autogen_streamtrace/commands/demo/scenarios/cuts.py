@@ -122,7 +122,4 @@ SCENARIOS = (
     Scenario(
         "abort", "the engine drops the request: finish reason abort", turn("abort"), (done(semconv.HTTP), *NO_FINISH)
     ),
-    Scenario(
-        "unknown_finish", "a finish reason that nobody knows", turn("unknown_finish"), (done(semconv.HTTP), *NO_FINISH)
-    ),
 )

@@ -1,0 +1,185 @@
+"""What one JSON object of a model's reply says, in the words of the provider that sent it.
+
+Only keys in their place count: a tool's arguments are JSON, too. Sources:
+
+- OpenAI https://platform.openai.com/docs/api-reference/chat-streaming
+- Anthropic https://platform.claude.com/docs/en/build-with-claude/streaming
+- Ollama https://docs.ollama.com/api/chat
+- Bedrock https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html
+- Cohere https://docs.cohere.com/v2/docs/streaming
+- Gemini https://ai.google.dev/api/generate-content
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+Said = dict[str, Any]
+
+_WORD: Final = 128
+"""Characters of a finish reason, an id or a model's name."""
+_COUNT: Final = 2**53
+"""Tokens beyond which a count is not believed."""
+
+_REASONS: Final = ("stop_reason", "finish_reason", "finishReason", "stopReason", "completionReason")
+_NO_REASON: Final = frozenset({"null", "none", "FINISH_REASON_UNSPECIFIED"})
+"""Words that some servers send with every piece of the text."""
+_TERMINATORS: Final = frozenset({"message_stop", "message-end", "response.completed", "response.incomplete"})
+
+_INPUT: Final = (
+    ("prompt_tokens",),
+    ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"),
+    ("prompt_eval_count",),
+    ("inputTokens",),
+)
+_OUTPUT: Final = (("completion_tokens",), ("output_tokens",), ("eval_count",), ("outputTokens",))
+"""Token counts by provider; those of one provider add up."""
+
+_CONTENT: Final = ("choices", "candidates", "delta", "content", "output", "usage", "index")
+"""Members of a piece of a reply: beside them a text named ``message`` is no error."""
+_FAILURES: Final = ("error", "errors", "fault", "exception", "errorCode", "error_code", "errorMessage", "__type")
+"""Members that stand in an error alone; without a value they say nothing."""
+_COMPLAINTS: Final = ("detail", "message", "Message", "msg")
+"""Members that say why, in an error without an envelope."""
+_FINE: Final = frozenset({False, 200, "", "0", "200", "ok", "success"})
+"""Codes that say that nothing is wrong."""
+_FAILED: Final = frozenset({"error", "fail", "failed", "failure"})
+
+
+class Wire(NamedTuple):
+    """What a body, or one record of it, says of the reply."""
+
+    terminator: bool = False
+    """A finish reason or a terminator came."""
+    finish: str | None = None
+    """The last finish reason, in the provider's words."""
+    error: bool = False
+    """The provider said that it failed."""
+    over: bool = False
+    """A terminator came: nothing that follows belongs to the reply."""
+    response_id: str | None = None
+    response_model: str | None = None
+    input_tokens: int | None = None
+    """Tokens of the request, cached ones included."""
+    output_tokens: int | None = None
+    """Tokens of the reply so far."""
+    document: bool = False
+    """The body is no stream: JSON, HTML or another text."""
+
+
+def then(before: Wire, after: Wire) -> Wire:
+    """The reply's identity is told first, its end last; an error after a whole reply ends nothing."""
+    whole = before.over and before.finish is not None
+    return Wire(
+        before.terminator or after.terminator,
+        after.finish or before.finish,
+        before.error or (after.error and not whole),
+        before.over or after.over,
+        before.response_id or after.response_id,
+        before.response_model or after.response_model,
+        before.input_tokens if after.input_tokens is None else after.input_tokens,
+        before.output_tokens if after.output_tokens is None else after.output_tokens,
+        before.document or after.document,
+    )
+
+
+def of(said: Said) -> Wire:
+    """What one JSON object says."""
+    kind = said.get("type")
+    start = kind == "message_start"
+    reply = _dict(said.get("message")) if start else _dict(said.get("response")) or said
+    usage = _dict(reply.get("usage")) or _dict(said.get("usage")) or said
+    done = said.get("done") is True
+    finish = next(filter(None, map(_reason, _reasons(said, reply, done=done))), None)
+    over = done or (isinstance(kind, str) and kind in _TERMINATORS)
+    return Wire(
+        terminator=over or finish is not None,
+        finish=finish,
+        error=fails(said),
+        over=over,
+        response_id=_word(reply.get("id")),
+        response_model=_word(reply.get("model")),
+        input_tokens=_tokens(usage, _INPUT),
+        output_tokens=None if start else _tokens(usage, _OUTPUT),  # what is said of them at the start is no count yet
+    )
+
+
+def fails(said: Said) -> bool:
+    """Whether an object is an error, or carries one, with an envelope or without."""
+    if any(said.get(key) for key in _FAILURES) or any(_dict(choice).get("error") for choice in _list(said, "choices")):
+        return True
+    if any(_failure(said.get(key)) for key in ("type", "object")):
+        return True
+    response = _dict(said.get("response"))
+    if response.get("error") or response.get("status") == "failed":
+        return True
+    if any(key in said for key in _CONTENT):
+        return False
+    return _complains(said)
+
+
+def _complains(said: Said) -> bool:
+    """An error without an envelope: a complaint, and no code that says that all is well."""
+    code, status = said.get("code"), next(filter(None, map(said.get, ("status", "statusCode", "status_code"))), None)
+    if _is_status(status) or (isinstance(status, str) and status.lower() in _FAILED):
+        return True
+    if not any(said.get(key) if key == "detail" else _word(said.get(key)) for key in _COMPLAINTS):
+        return _is_status(code)
+    if isinstance(code, str | int):
+        return (code.lower() if isinstance(code, str) else code) not in _FINE
+    return status is None and not isinstance(said.get("type"), str)
+
+
+def _is_status(code: object) -> bool:
+    return type(code) is int and 400 <= code < 600
+
+
+def _failure(kind: object) -> bool:
+    return isinstance(kind, str) and kind.lower().endswith(("error", "exception", ".failed"))
+
+
+def _reasons(said: Said, reply: Said, *, done: bool) -> Iterator[object]:
+    """Where a finish reason may stand, the last one first."""
+    for key in ("choices", "candidates", "results"):
+        for choice in reversed(_list(said, key)):
+            yield from _named(_dict(choice))
+    if done:
+        yield said.get("done_reason")
+    yield from _named(said)
+    yield from _named(_dict(said.get("delta")))
+    yield from _named(_dict(said.get("details")))
+    yield _dict(reply.get("incomplete_details")).get("reason")
+
+
+def _named(holder: Said) -> Iterator[object]:
+    """``finish_reason`` before ``stop_reason``: vLLM names a stop string in the second."""
+    order = reversed(_REASONS) if "finish_reason" in holder else _REASONS
+    yield from (holder.get(key) for key in order)
+
+
+def _dict(value: Any) -> Said:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(said: Said, key: str) -> list[Any]:
+    value = said.get(key)
+    return value if isinstance(value, list) else []
+
+
+def _reason(value: object) -> str | None:
+    word = _word(value)
+    return None if word in _NO_REASON else word
+
+
+def _word(value: Any) -> str | None:
+    """A text that can be exported."""
+    if not isinstance(value, str):
+        return None
+    return value[:_WORD].encode("utf-8", "replace").decode() or None
+
+
+def _tokens(usage: Said, groups: tuple[tuple[str, ...], ...]) -> int | None:
+    for keys in groups:
+        counts = [n for n in map(usage.get, keys) if type(n) is int and 0 <= n <= _COUNT]
+        if counts:
+            return sum(counts)
+    return None
