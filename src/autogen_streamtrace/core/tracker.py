@@ -16,16 +16,7 @@ from autogen_streamtrace.core.judge import Judge, Telemetry
 from autogen_streamtrace.core.open_streams import OpenStream
 from autogen_streamtrace.core.opening import going_on, is_same, postponed
 from autogen_streamtrace.core.semconv import HTTP
-from autogen_streamtrace.core.stream.facts import (
-    ClientGone,
-    Ended,
-    Finished,
-    LoopClosed,
-    NeverStarted,
-    Stall,
-    Stalled,
-    Started,
-)
+from autogen_streamtrace.core.stream import facts
 from autogen_streamtrace.core.stream.scope import current, enclosing, get, parent_context
 from autogen_streamtrace.core.stream.state import Ending, How, StreamInfo, StreamState, clock
 from autogen_streamtrace.core.verdict import limits
@@ -145,7 +136,7 @@ class StreamTracker:
             with self._keying:
                 self._keyed[info.key] = state
         self._open[state] = None
-        self.judge.tell(Started(state))
+        self.judge.tell(facts.Started(state))
         self.watcher.wake()
         return state
 
@@ -156,7 +147,7 @@ class StreamTracker:
     def never_started(self, info: StreamInfo, context: Context) -> None:
         """Notes a stream that was created in ``context`` and dropped unread. Safe in a finaliser."""
         if not self.retired and self.judge.has_room():
-            self.judge.tell(NeverStarted(info, context, going_on(current(context))))
+            self.judge.tell(facts.NeverStarted(info, context, going_on(current(context))))
 
     def end(
         self,
@@ -184,7 +175,7 @@ class StreamTracker:
             self._recorder.ended(state, ending)
         except Exception as defect:
             report("recording an ending", defect)
-        self.judge.tell(Ended(state, ending))
+        self.judge.tell(facts.Ended(state, ending))
 
     def client_gone(self, state: StreamState, *, idle: bool, shutdown: bool = False) -> None:
         """Notes that the end user of a server layer's stream is gone, or was cut off by ``shutdown``.
@@ -193,7 +184,7 @@ class StreamTracker:
         some stream in it is open: a connection that may stay open between two answers is not cut between them.
         """
         ending = read_client_gone(state, clock(), self.loops, shutdown=shutdown)
-        self.judge.tell(ClientGone(state, ending, idle))
+        self.judge.tell(facts.ClientGone(state, ending, idle))
 
     def finished(self, state: StreamState) -> None:
         """Notes that a stream which had ended for its reader really ended."""
@@ -202,7 +193,7 @@ class StreamTracker:
         self._open.pop(state, None)
         with contained("recording an ending"):
             self._recorder.finished(state, at)
-        self.judge.tell(Finished(state, at))
+        self.judge.tell(facts.Finished(state, at))
 
     # -- asked
 
@@ -295,11 +286,11 @@ class StreamTracker:
         self.judge.retire(over)
 
     def _loop_closed(self, loop: int, at: float) -> None:
-        self.judge.tell(LoopClosed(loop, at))
+        self.judge.tell(facts.LoopClosed(loop, at))
 
-    def _stalled(self, state: StreamState, stall: Stall) -> None:
+    def _stalled(self, state: StreamState, stall: facts.Stall) -> None:
         if self.judge.has_room():
-            self.judge.tell(Stalled(state, stall))
+            self.judge.tell(facts.Stalled(state, stall))
 
     def _loop_late(self, loop: int, since: float, until: float) -> float:
         return self.watcher.late(loop, since, until)
