@@ -1,7 +1,7 @@
 """Deadlines of the program's, told from other cancellations."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, cast
 
 import anyio
@@ -21,6 +21,7 @@ from harness import (
     tool,
     watch,
 )
+from harness.program import STALLED
 
 SOON: Final = 0.6
 """Seconds, in which a stream that stalls has begun to."""
@@ -34,30 +35,41 @@ since_3_11 = pytest.mark.skipif(
 )
 
 
+async def stalled(program: Program) -> AsyncIterator[object]:
+    """A turn that has begun and has no more to give: no deadline strikes while it is still being set up."""
+    stream = program.turn("stall")
+    for _ in range(STALLED):
+        await anext(stream)
+    return stream
+
+
 async def around_all(program: Program) -> None:
-    await asyncio.wait_for(read(program.turn("stall")), SOON)
+    await asyncio.wait_for(read(await stalled(program)), SOON)
 
 
 async def around_each_item(program: Program) -> None:
-    stream = cast(Any, program.turn("stall"))
+    stream = cast(Any, await stalled(program))
     while True:
         await asyncio.wait_for(stream.__anext__(), SOON)
 
 
 async def in_a_block(program: Program) -> None:
+    stream = await stalled(program)
     async with timeout(SOON):
-        await read(program.turn("stall"))
+        await read(stream)
 
 
 async def at_a_time(program: Program) -> None:
+    stream = await stalled(program)
     async with cast(Any, asyncio).timeout_at(asyncio.get_running_loop().time() + SOON):
-        await read(program.turn("stall"))
+        await read(stream)
 
 
 async def moved(program: Program) -> None:
+    stream = await stalled(program)
     async with timeout(LATER) as deadline:
         deadline.reschedule(asyncio.get_running_loop().time() + SOON)
-        await read(program.turn("stall"))
+        await read(stream)
 
 
 @pytest.mark.parametrize(
@@ -72,8 +84,9 @@ def test_a_deadline_around_the_reader_is_named_with_its_seconds(body: Callable[[
 @since_3_11
 def test_a_deadline_of_anyios_is_told() -> None:
     async def body(program: Program) -> None:
+        stream = await stalled(program)
         with anyio.fail_after(SOON):
-            await read(program.turn("stall"))
+            await read(stream)
 
     told = watch(body).one("agent").told
     assert (told.outcome, told.cancelled_by, told.fault) == ("cancelled", "deadline", True)
@@ -90,8 +103,9 @@ def test_a_scope_of_anyios_that_is_cancelled_is_no_deadline() -> None:
 @since_3_11
 def test_the_nearest_of_two_deadlines_is_the_one_that_struck() -> None:
     async def body(program: Program) -> None:
+        stream = await stalled(program)
         async with timeout(LATER), timeout(SOON):
-            await read(program.turn("stall"))
+            await read(stream)
 
     assert watch(body).one("agent").told == origin(struck(SOON))
 
