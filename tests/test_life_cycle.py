@@ -22,7 +22,7 @@ from opentelemetry.sdk.metrics.export import (
 )
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from otlp_receiver import OtlpReceiver
-from processes import LATE, PROGRAMS, environment, kill, left_behind, streams, victim
+from processes import LATE, PROGRAMS, environment, kill, left_behind, recover, streams, victim
 from programs.patched import attributes, changed
 from programs.watching import Watching, watching
 
@@ -30,6 +30,7 @@ import autogen_streamtrace
 from autogen_streamtrace import SettingError, trace_stream, watch
 from autogen_streamtrace.core.tracker import StreamTracker
 from autogen_streamtrace.limits import CatalogueError
+from autogen_streamtrace.recorder import orphans
 
 pytestmark = pytest.mark.once
 
@@ -290,3 +291,22 @@ def lived(receiver: OtlpReceiver, variables: dict[str, str]) -> str:
     run = subprocess.run([sys.executable, "-c", NEXT], env=env, capture_output=True, text=True, timeout=50)
     assert run.returncode == 0, run.stderr
     return run.stdout
+
+
+def test_an_event_that_has_arrived_is_not_sent_again_by_recovery(receiver: OtlpReceiver, state: Path) -> None:
+    late = {**LATE, "OTEL_BLRP_SCHEDULE_DELAY": "50", "AUTOGEN_STREAMTRACE_EVENTS": "turns"}
+    with victim(receiver, "holds", "1", **late) as process:
+        receiver.wait_for(lambda r: ended(r) == ["ended"] * 3)
+        (path,) = state.rglob("*.streams")
+        receiver.wait_for(lambda r: sum(row.told for row in orphans.read(path).rows) == 3)
+        kill(process)
+    assert streams(receiver) == []
+    recover(receiver)
+    assert sorted(str(span.attributes["streamtrace.name"]) for span in streams(receiver)) == ["ended"] * 3 + ["open"]
+    assert sorted(ended(receiver)) == ["ended"] * 3 + ["open"]
+
+
+def ended(receiver: OtlpReceiver) -> list[str]:
+    """The names of the streams of which an event says that they ended."""
+    logs = receiver.logs()
+    return [str(each.attributes["streamtrace.name"]) for each in logs if each.data.event_name == "streamtrace.end"]

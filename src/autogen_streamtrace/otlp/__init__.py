@@ -24,7 +24,7 @@ from autogen_streamtrace.otlp import fork
 from autogen_streamtrace.otlp.bounded import Call, Helpers
 from autogen_streamtrace.otlp.delivery import Delivery
 from autogen_streamtrace.otlp.environment import Signal, Target, sdk_disabled
-from autogen_streamtrace.otlp.exporters import arrivals
+from autogen_streamtrace.otlp.exporters import arrivals, event_arrivals
 from autogen_streamtrace.otlp.pipelines import SIGNALS, Pipelines, current
 from autogen_streamtrace.otlp.sdk import TwiceCollectingMeterProvider
 from autogen_streamtrace.settings import SettingError
@@ -37,6 +37,7 @@ __all__ = [
     "check",
     "discard",
     "endpoints",
+    "event_arrivals",
     "export_failures",
     "find_or_make",
     "flush",

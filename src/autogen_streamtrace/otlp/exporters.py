@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 
 from autogen_streamtrace.core.errors import contained
+from autogen_streamtrace.core.semconv import E_END
 from autogen_streamtrace.neighbours.opentelemetry import preferences
 from autogen_streamtrace.otlp.delivery import Delivery
 
@@ -18,6 +19,14 @@ Arrived = Callable[[list[int]], object]
 
 arrivals: Final[list[Arrived]] = []
 """Who is told of them."""
+event_arrivals: Final[list[Arrived]] = []
+"""Who is told of the spans of which the event of the end has arrived."""
+
+
+def _tell(told: list[Arrived], ids: list[int]) -> None:
+    for arrived in list(told) if ids else ():
+        with contained("noting what has arrived"):
+            arrived(ids)
 
 
 class Spans(SpanExporter):
@@ -29,10 +38,7 @@ class Spans(SpanExporter):
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         result = self._delivery.send(lambda exporter: exporter.export(spans))
         if result is SpanExportResult.SUCCESS:
-            ids = [span.context.span_id for span in spans]
-            for arrived in list(arrivals):
-                with contained("noting which spans have arrived"):
-                    arrived(ids)
+            _tell(arrivals, [span.context.span_id for span in spans])
         return result
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
@@ -69,7 +75,11 @@ class LogRecords(LogRecordExporter):
         self._delivery = delivery
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
-        return self._delivery.send(lambda exporter: exporter.export(batch))
+        result = self._delivery.send(lambda exporter: exporter.export(batch))
+        if result is LogRecordExportResult.SUCCESS:
+            records = [each.log_record for each in batch]
+            _tell(event_arrivals, [each.span_id for each in records if each.event_name == E_END and each.span_id])
+        return result
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         return self._delivery.flush(timeout_millis)

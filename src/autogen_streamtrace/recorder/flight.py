@@ -203,6 +203,13 @@ class FlightRecorder:
             if slot is not None:
                 self._leaving.append(slot)
 
+    def event_arrived(self, spans: Iterable[int]) -> None:
+        """The events of these spans' ends have arrived: who recovers their rows must not send them again."""
+        for span in spans:
+            slot = self._waiting.get(span)
+            if slot is not None:
+                self._write(layout.told(self._serials[slot]), layout.told_at(slot), count=False)
+
     def note_shown(self) -> None:
         """Attribute sets are about to be exported for the first time: who recovers them must not begin at 0 again."""
         with contained("noting what was exported"), self._books:

@@ -37,6 +37,7 @@ PROGRESS_SIZE: Final = 64
 ROWS_AT: Final = PROGRESS_AT + ROWS * PROGRESS_SIZE
 ROW_SIZE: Final = 2048
 _END_AT: Final = 768
+_TOLD_AT: Final = ROW_SIZE - 40
 _OVER_AT: Final = ROW_SIZE - 32
 _LEFT_AT: Final = ROW_SIZE - 16
 
@@ -49,6 +50,7 @@ _END: Final = struct.Struct("<HBHQdIQQddddHIId")
 _CHECKSUM: Final = struct.Struct("<I")
 _OVER: Final = struct.Struct("<Qd")
 _LEFT: Final = struct.Struct("<QQ")
+_TOLD: Final = struct.Struct("<Q")
 
 _SAMPLED, _STREAMED = 1, 2
 _HELD, _THROWN_IN, _BY_TOKEN, _OVER_NOW, _TERMINAL, _TERMINATED, _GONE, _SHUTDOWN = (1 << bit for bit in range(2, 10))
@@ -103,6 +105,8 @@ class Row(NamedTuple):
     judged: Judged | None
     left: int
     """The state of the counters' file that counts it already, 0 if none does."""
+    told: bool
+    """The event of its end has arrived."""
 
 
 def header(described: dict[str, Any]) -> bytes:
@@ -171,6 +175,11 @@ def end_at(slot: int) -> int:
 def over_at(slot: int) -> int:
     """Where it stands that a row's stream really ended."""
     return row_at(slot) + _OVER_AT
+
+
+def told_at(slot: int) -> int:
+    """Where it stands that the event of a row's end has arrived."""
+    return row_at(slot) + _TOLD_AT
 
 
 def left_at(slot: int) -> int:
@@ -268,7 +277,7 @@ def ended(serial: int, state: StreamState, ending: Ending) -> bytes:
 
 def judged(serial: int, state: StreamState, verdict: Judged) -> bytes:
     """The second part of a row whose stream has its verdict."""
-    room = _OVER_AT - _END_AT - _CHECKSUM.size - _END.size
+    room = _TOLD_AT - _END_AT - _CHECKSUM.size - _END.size
     attributes = {_short(key): value for key, value in verdict.attributes.items()}
     text = _judged_text(verdict, attributes)
     if len(text) > room:
@@ -303,6 +312,11 @@ def over(serial: int, at: float) -> bytes:
     return _OVER.pack(serial, at)
 
 
+def told(serial: int) -> bytes:
+    """The part of a row that says that the event of its end has arrived."""
+    return _TOLD.pack(serial)
+
+
 def left(serial: int, state: int) -> bytes:
     """The part of a row that says that it is counted by the counters' file from its ``state`` on."""
     return _LEFT.pack(serial, state)
@@ -335,7 +349,7 @@ def _end(stage: int, flags: int, serial: int, at: float, delivered: int, state: 
 
 def _ending_text(state: StreamState, ending: Ending) -> bytes:
     """What is known of an ending beside its flags, each by its name."""
-    room = _OVER_AT - _END_AT - _CHECKSUM.size - _END.size
+    room = _TOLD_AT - _END_AT - _CHECKSUM.size - _END.size
     cause = _by_name(ending.cause) if ending.cause is not None else None
     whole = {"finish": state.finish, "cause": cause, "deadline": ending.deadline, "grace": ending.grace}
     said = {key: value for key, value in whole.items() if value is not None}
@@ -383,6 +397,7 @@ def read_row(data: bytes, slot: int) -> Row | None:
     ending, verdict = _read_end(row, serial, state)
     over_of, over_time = _OVER.unpack_from(row, _OVER_AT)
     left_of, left_state = _LEFT.unpack_from(row, _LEFT_AT)
+    (told_of,) = _TOLD.unpack_from(row, _TOLD_AT)
     return Row(
         serial,
         parent,
@@ -392,6 +407,7 @@ def read_row(data: bytes, slot: int) -> Row | None:
         over_time if over_of == serial else None,
         verdict,
         left_state if left_of == serial else 0,
+        told_of == serial,
     )
 
 

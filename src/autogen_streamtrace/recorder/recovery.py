@@ -106,8 +106,8 @@ def recover(orphan: Orphan) -> Recovered:
         telemetry.counters.start(row.state.labels)
         _place(telemetry, ids, orphan, row)
         if row.judged is not None:
-            judged = row.judged
-            telemetry.recovered(row.state, judged.attributes, judged.end_ns, _counted(row.state.labels, judged))
+            judged, labels = row.judged, _counted(row.state.labels, row.judged)
+            telemetry.recovered(row.state, judged.attributes, judged.end_ns, labels, told=row.told)
     for node in [*replayed.settled, *killed]:
         assert node.over_at is not None
         attributes = telemetry.attributes(node)

@@ -48,6 +48,7 @@ class RecorderService:
         telemetry.observe(sc.M_RECOVERED, "{stream}", "Streams of dead processes, told.", lambda: self._recovered)
         telemetry.observe_state(sc.M_RECORDER, _STATES, lambda: self.recorder.state)
         otlp.arrivals.append(self.recorder.exported)
+        otlp.event_arrivals.append(self.recorder.event_arrived)
 
     @classmethod
     def where_possible(
@@ -88,6 +89,7 @@ class RecorderService:
         self.finish(safe=True)
         if self.recorder.exported in otlp.arrivals:
             otlp.arrivals.remove(self.recorder.exported)
+            otlp.event_arrivals.remove(self.recorder.event_arrived)
 
     def _describe(self) -> dict[str, Any]:
         return {**describe(otlp.resource(self._providers), self._kept), "endpoints": otlp.endpoints()}

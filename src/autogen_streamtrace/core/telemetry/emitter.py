@@ -185,7 +185,13 @@ class Telemetry:
             self._tell(state.info, attributes, report.span, end_ns)
 
     def recovered(
-        self, state: StreamState, attributes: Attributes, end_ns: int, counted: CounterLabels | None = None
+        self,
+        state: StreamState,
+        attributes: Attributes,
+        end_ns: int,
+        counted: CounterLabels | None = None,
+        *,
+        told: bool = False,
     ) -> None:
         """Ends, counts and tells a stream of a process that has died.
 
@@ -196,6 +202,7 @@ class Telemetry:
             attributes: its span's.
             end_ns: when it ended, in nanoseconds since the epoch.
             counted: as what that process counted its end; None where it did not come to that.
+            told: its event has arrived, and is not sent again.
         """
         span = self.span(state)
         if counted is None:
@@ -203,7 +210,8 @@ class Telemetry:
         else:
             self.counters.end_again(state.labels, counted, set_span_in_context(span))
         _end_span(state.info, span, attributes, end_ns)
-        self._tell(state.info, attributes, span, time.time_ns())
+        if not told:
+            self._tell(state.info, attributes, span, time.time_ns())
 
     def attributes(self, node: StreamNode) -> Attributes:
         """What the span of a judged stream says."""
