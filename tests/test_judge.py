@@ -284,4 +284,4 @@ def test_a_limit_that_cannot_be_found_costs_no_verdict(told: Watching, monkeypat
     state = told.tracker.begin(StreamInfo("http", "h", span_name="http exchange"))
     assert state is not None
     told.tracker.end(state, "raised", ConnectionResetError())
-    assert told.outcome("http exchange") == "failed"
+    assert told.outcome("http exchange") == "disconnected"
