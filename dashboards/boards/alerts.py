@@ -11,7 +11,7 @@ from typing import Final, Literal
 from autogen_streamtrace.core import semconv as sc
 
 from .promql import plain, total
-from .recording import CAUSE, LOST, OBJECTIVE_SERIES, added_up, cuts, ended, faults, model_calls, turns
+from .recording import CAUSE, CONNECTIONS, LOST, OBJECTIVE_SERIES, added_up, cuts, ended, faults, model_calls, turns
 from .vocabulary import (
     CAPPED,
     DROPPED,
@@ -28,11 +28,15 @@ from .vocabulary import (
     L_LAYER,
     L_LIMIT,
     L_LOOP_BLOCKED,
+    L_LOOP_LATE,
     L_MODEL,
+    L_NAME,
     L_OUTCOME,
+    L_OUTERMOST,
     L_WAITING_NAME,
     L_WAITING_TYPE,
     OLDEST,
+    OPEN,
     QUEUE,
     RECORDER,
     RECORDER_FAILS,
@@ -53,6 +57,13 @@ NO_CONNECTION: Final = f'{L_CAUSE}=~".*PoolTimeout"'
 BY_DEADLINE: Final = f'{L_CANCELLED_BY}="{sc.BY_DEADLINE}"'
 REFUSED: Final = f'{L_ERROR}=~"429|5.."'
 """What a provider answers when it is over a limit, or fails."""
+AT_ONCE: Final = 0.5
+"""Share of the open streams that has to end for it to be a moment's doing."""
+ABOVE: Final = 5
+"""How many times as many have to end at that moment as before and after it."""
+LATE_SECONDS: Final = 1
+"""Lateness of an event loop that users notice."""
+LATE_TURNS: Final = 5
 OLDEST_SECONDS: Final = 3600
 FIRST_CHUNK_SECONDS: Final = 10
 
@@ -99,7 +110,16 @@ AGE: Final = "{{ $value | humanizeDuration }}"
 
 def alerts() -> list[Alert]:
     """All of them."""
-    return [*burns_of_causes(), *burns_of_turns(), *faults_of_old(), *hanging(), *gone(), *particular(), *ourselves()]
+    return [
+        *burns_of_causes(),
+        *burns_of_turns(),
+        *faults_of_old(),
+        *hanging(),
+        *gone(),
+        *at_one_moment(),
+        *particular(),
+        *ourselves(),
+    ]
 
 
 def budget() -> str:
@@ -214,6 +234,10 @@ def hanging() -> list[Alert]:
         f'sum by ({SERVICE}, {ENVIRONMENT}) (count_over_time({{{selector}}} | {EVENT}="{sc.E_STALL}" '
         f'| {L_LOOP_BLOCKED}="true" [5m])) > 0'
     )
+    late = (
+        f'sum by ({SERVICE}, {ENVIRONMENT}) (count_over_time({{{selector}}} | {EVENT}="{sc.E_END}" '
+        f'| {L_OUTERMOST}="true" | {L_LOOP_LATE} > {LATE_SECONDS} [5m])) >= {LATE_TURNS}'
+    )
     return [
         Alert(
             name="StreamsStalled",
@@ -248,6 +272,19 @@ def hanging() -> list[Alert]:
             does="The watcher saw streams stall while the event loop itself did not run. The log event has the stack.",
             runbook="blocked-loop",
             scope="origin",
+            language="logql",
+        ),
+        Alert(
+            name="EventLoopLate",
+            expr=late,
+            severity=TICKET,
+            wait="10m",
+            keep="15m",
+            summary=f"{at(SERVICE)}: the event loop was over {LATE_SECONDS} s late during {COUNT} turns within 5m, and "
+            "so for ten minutes; whatever their layer, words arrived that nobody read and times are blurred; the cause "
+            "is in this process, no limit ends them",
+            does="Code holds the event loop for a second or more, again and again for ten minutes.",
+            runbook="late-loop",
             language="logql",
         ),
     ]
@@ -292,6 +329,33 @@ def gone() -> list[Alert]:
             does="The job reported within the last day, and does no longer.",
             runbook="no-telemetry",
         ),
+    ]
+
+
+def at_one_moment() -> list[Alert]:
+    """Many connections that end at once: looked for two minutes later, when it is known that no more of them follow."""
+    by = (*JOB, L_LAYER, L_NAME)
+    lost = total(f"{CONNECTIONS} offset 2m", *by)
+    after = total(CONNECTIONS, *by)
+    before = total(f"avg_over_time({CONNECTIONS}[1h] offset 4m)", *by)
+    were_open = total(f"{OPEN} offset 4m", *by)
+    return [
+        Alert(
+            name="StreamsEndedAtOneMoment",
+            expr=f"({lost} >= {LEAST})\n"
+            f"and ({lost} >= {AT_ONCE:g} * {were_open})\n"
+            f"unless ({lost} < {ABOVE} * {after})\n"
+            f"unless ({lost} < {ABOVE} * {before})",
+            severity=TICKET,
+            wait="0m",
+            keep="15m",
+            summary=f"{WHO}: {COUNT} {at(L_LAYER)} streams of {at(L_NAME)} ended at one moment, half of all that were "
+            "open or more, and hardly any before and after it; cause: a restart, a reload or a crash on the way; no "
+            "limit, unless they all began together",
+            does="Connections that the other side ended together. No timer does that, unless they began together too.",
+            runbook="one-moment",
+            scope="origin",
+        )
     ]
 
 

@@ -7,6 +7,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from autogen_streamtrace.core import semconv as sc
 
 from . import limits
+from .causes import without_a_timer
 from .common import LOGS, Panels, board, logs_of_cause
 from .panels import (
     COUNT,
@@ -74,7 +75,7 @@ STEP: Final = "$__interval"
 
 
 def dashboard() -> Dashboard:
-    """Row by row: now, since when, after what silence, why, where, what hangs, how it went until then."""
+    """Row by row: now, since when, after what silence, why, by no timer, where, what hangs, how it went until then."""
     return board(
         TITLE,
         UID,
@@ -84,6 +85,7 @@ def dashboard() -> Dashboard:
             "Since when": since_when(),
             "After what silence": silence(),
             "Why": why(),
+            "Causes without a timer": without_a_timer(),
             "Where": where(),
             "What hangs": hanging(),
             "How it went until then": until_then(),

@@ -132,6 +132,13 @@ def counted_events(title: str, says: str, logql: str, legend: str, *, width: int
     return bars(title, says, COUNT, width=width).datasource(LOKI).targets([query])
 
 
+def measured_events(title: str, says: str, logql: str, legend: str, *, width: int = HALF) -> timeseries.Panel:
+    """A metric query of LogQL whose values are seconds."""
+    query = loki.Dataquery().datasource(LOKI).expr(logql).query_type("range").legend_format(legend).ref_id("A")
+    panel = lines(title, says, SECONDS, width=width).datasource(LOKI).show_points(c.VisibilityMode.ALWAYS)
+    return panel.targets([query])
+
+
 def traces(title: str, says: str, traceql: str, *, width: int = WIDE) -> table.Panel:
     """Spans that TraceQL finds; each row leads to its trace."""
     query = tempo.TempoQuery().datasource(TEMPO).query_type("traceql").query(traceql).limit(50).spss(3).ref_id("A")

@@ -39,12 +39,25 @@ WINDOWS: Final = (*DIRECT, *SUMMED)
 CAUSE: Final = (L_LAYER, L_OUTCOME, L_ENDED_BY, L_CAUSE, L_LIMIT)
 """What tells one cause of early endings from another."""
 
-NOT_A_FAULT: Final = f'{L_OUTCOME}=~"length|filtered"'
-OF_THE_CALLER: Final = f'{L_ENDED_BY}=~"caller|end_user",{L_CANCELLED_BY}!="deadline"'
+LEFT: Final = f'{L_ENDED_BY}=~"caller|end_user",{L_CANCELLED_BY}!="deadline"'
+NO_FAULTS: Final = (
+    f'{L_OUTCOME}=~"length|filtered"',
+    f'{LEFT},{L_LAYER}!="http"',
+    f'{LEFT},{L_OUTCOME}!="failed"',
+)
+"""Early endings that are no faults. An HTTP exchange that its caller failed is one: its client was closed under it."""
+
+CONNECTION_LOST: Final = (
+    f'{L_LAYER}=~"http|server"',
+    f'{L_ENDED_BY}=~"upstream|end_user"',
+    f'{L_OUTCOME}=~"disconnected|truncated|cancelled|abandoned"',
+    f'{L_CAUSE}!~".*Connect(Error|Timeout)"',
+)
+"""Streams whose connection the other side ended; not those that never had one."""
 
 
 @dataclass(frozen=True)
-class RecorderService:
+class RecordingRule:
     """One recording rule: the series' name, and what it is."""
 
     record: str
@@ -76,40 +89,44 @@ def model_calls(window: str) -> str:
     return f"streamtrace:model_calls:increase{window}"
 
 
+CONNECTIONS: Final = "streamtrace:connections_lost:increase2m"
+"""Streams whose connection the other side ended within two minutes, of each layer and host or route."""
 LOST: Final = "streamtrace:streams_lost:6h"
 """Streams of processes that are gone, of which nothing said how they ended."""
 OBJECTIVE_SERIES: Final = "streamtrace:turns:objective"
 
 
-def recordings() -> list[RecorderService]:
+def recordings() -> list[RecordingRule]:
     """All of them; each comes after those that it reads."""
     return [
         *(rule for window in DIRECT for rule in direct(window)),
         *(rule for window in SUMMED for rule in summed(window)),
-        *(RecorderService(model_calls(window), calls(window)) for window in ("5m", "1h")),
-        RecorderService(LOST, lost()),
-        RecorderService(OBJECTIVE_SERIES, f"vector({OBJECTIVE})"),
+        *(RecordingRule(model_calls(window), calls(window)) for window in ("5m", "1h")),
+        RecordingRule(CONNECTIONS, total(exact(plain(CUT, *CONNECTION_LOST), "2m"), *WHOSE, L_LAYER, L_NAME)),
+        RecordingRule(LOST, lost()),
+        RecordingRule(OBJECTIVE_SERIES, f"vector({OBJECTIVE})"),
     ]
 
 
-def direct(window: str) -> list[RecorderService]:
+def direct(window: str) -> list[RecordingRule]:
     by_cut = (*WHOSE, *CAUSE, L_NAME, L_CANCELLED_BY)
     by_end = (*WHOSE, L_LAYER, L_OUTCOME, L_FAULT, L_OUTERMOST)
     found = cuts(window)
     whole = total(plain(ended(window), f'{L_OUTERMOST}="true"'), *WHOSE, L_FAULT)
+    none = " or ".join(plain(found, each) for each in NO_FAULTS)
     return [
-        RecorderService(found, total(exact(CUT, window), *by_cut)),
-        RecorderService(faults(window), f"{found} unless ({found}{{{NOT_A_FAULT}}} or {found}{{{OF_THE_CALLER}}})"),
-        RecorderService(ended(window), total(exact(ENDED, window), *by_end)),
-        RecorderService(turns(window), whole),
+        RecordingRule(found, total(exact(CUT, window), *by_cut)),
+        RecordingRule(faults(window), f"{found} unless ({none})"),
+        RecordingRule(ended(window), total(exact(ENDED, window), *by_end)),
+        RecordingRule(turns(window), whole),
     ]
 
 
-def summed(window: str) -> list[RecorderService]:
+def summed(window: str) -> list[RecordingRule]:
     whose = tuple(each for each in WHOSE if each != "instance")
     return [
-        RecorderService(faults(window), total(added_up(faults("5m"), window), *whose, *CAUSE)),
-        RecorderService(turns(window), total(added_up(turns("5m"), window), *WHOSE, L_FAULT)),
+        RecordingRule(faults(window), total(added_up(faults("5m"), window), *whose, *CAUSE)),
+        RecordingRule(turns(window), total(added_up(turns("5m"), window), *WHOSE, L_FAULT)),
     ]
 
 

@@ -12,6 +12,7 @@ import yaml
 ROOT: Final = Path(__file__).resolve().parents[2]
 FOLDER: Final = ROOT / "dashboards"
 ALERTS: Final = FOLDER / "alerts"
+RUNBOOKS: Final = ROOT / "docs" / "runbooks"
 BOARDS: Final[dict[str, dict[str, Any]]] = {
     file.name: json.loads(file.read_text()) for file in sorted(FOLDER.glob("*.json"))
 }
@@ -75,6 +76,12 @@ def words(query: str) -> set[str]:
 def rules(file: str) -> list[dict[str, Any]]:
     """The rules of one file of ``dashboards/alerts``."""
     return [rule for group in yaml.safe_load((ALERTS / file).read_text())["groups"] for rule in group["rules"]]
+
+
+def runbook_queries(language: str) -> list[str]:
+    """The queries to copy of the runbooks, in ``promql``, ``logql`` or ``traceql``."""
+    texts = [file.read_text() for file in sorted(RUNBOOKS.glob("*.md"))]
+    return [query.strip() for text in texts for query in re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)]
 
 
 def alert_rules() -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Which log events the LogQL of the dashboards chooses, told without a Loki.
 
-Read are its matchers of labels, which is all that the dashboards choose by; whether the rest of a query is LogQL is for
-Grafana's grammar to say.
+Read are its matchers of labels, and those that are above a number, which is all that the dashboards choose by; whether
+the rest of a query is LogQL is for Grafana's grammar to say.
 """
 
 import json
@@ -12,6 +12,8 @@ from typing import Final
 
 MATCHER: Final = re.compile(r'(\w+)\s*(=~|!~|!=|=)\s*("(?:[^"\\]|\\.)*"|`[^`]*`)(\s+or\b)?')
 """Label, operator, value in either kind of quotes, and whether the next one is an alternative."""
+ABOVE: Final = re.compile(r"\| (\w+) > ([0-9.]+)")
+"""Label, and the number above which it has to be."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,8 @@ def stages(query: str) -> list[list[Matcher]]:
 
 
 def chooses(query: str, labels: Mapping[str, str]) -> bool:
-    return all(any(each.fits(labels) for each in alternatives) for alternatives in stages(query))
+    above = all(float(labels.get(label) or "-inf") > float(least) for label, least in ABOVE.findall(query))
+    return above and all(any(each.fits(labels) for each in alternatives) for alternatives in stages(query))
 
 
 def named(query: str) -> set[str]:

@@ -11,7 +11,7 @@ from urllib.parse import unquote
 import pytest
 import yaml
 
-from .board import BOARDS, FOLDER, ROOT, filled, rules, targets
+from .board import BOARDS, FOLDER, ROOT, filled, rules, runbook_queries, targets
 from .grammar import NEEDS_NODE, misspelt, node
 
 pytestmark = pytest.mark.once
@@ -36,12 +36,14 @@ def test_a_field_that_grafana_does_not_know_is_found(tmp_path: Path) -> None:
 @NEEDS_NODE
 def test_traceql_parses_with_grafanas_grammar() -> None:
     assert not misspelt("traceql", (filled(target.query) for target in targets("tempo")))
+    assert not misspelt("traceql", runbook_queries("traceql"))
 
 
 @NEEDS_NODE
 def test_logql_parses_with_grafanas_grammar() -> None:
     assert not misspelt("logql", (filled(target.query) for target in targets("loki")))
     assert not misspelt("logql", (rule["expr"] for rule in rules("loki-alert-rules.yaml")))
+    assert not misspelt("logql", runbook_queries("logql"))
 
 
 @NEEDS_NODE

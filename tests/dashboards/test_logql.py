@@ -6,7 +6,7 @@ from . import logql
 
 pytestmark = pytest.mark.once
 
-LINE = logql.labels({"service.name": "shop", "streamtrace.layer": "model", "early": "true"})
+LINE = logql.labels({"service.name": "shop", "streamtrace.layer": "model", "early": "true", "late": "1.5"})
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,9 @@ LINE = logql.labels({"service.name": "shop", "streamtrace.layer": "model", "earl
         ('{service_name=~".+"} | streamtrace_layer="model" | early="false"', False),
         ('{service_name=~".+"} | streamtrace_layer!="model" or early="true"', True),
         ('{service_name=~".+"} | streamtrace_layer!="model" or early="false"', False),
+        ('{service_name="shop"} | late > 1', True),
+        ('{service_name="shop"} | late > 1.5', False),
+        ('{service_name="shop"} | nowhere > 0', False),
         ('sum by (early) (count_over_time({service_name="shop"} | early="true" [5m])) > 0', True),
     ],
 )

@@ -1,18 +1,18 @@
 """What each alert must have, and that its runbook is there."""
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import yaml
 
+from autogen_streamtrace.commands.diagnose.scene import Kind
 from autogen_streamtrace.core import semconv
 
-from .board import ALERTS, ROOT, alert_rules, rules
+from .board import ALERTS, ROOT, RUNBOOKS, alert_rules, rules
 
 pytestmark = pytest.mark.once
 
-RUNBOOKS = ROOT / "docs" / "runbooks"
 EACH_ALERT = pytest.mark.parametrize("rule", alert_rules(), ids=lambda rule: str(rule["alert"]))
 EACH_INHIBITION = yaml.safe_load((ALERTS / "alertmanager.yaml").read_text())["inhibit_rules"]
 
@@ -40,6 +40,17 @@ def test_its_runbook_is_there(rule: dict[str, Any]) -> None:
 
 def test_there_is_a_runbook_for_every_verdict() -> None:
     assert {file.stem for file in RUNBOOKS.glob("*.md")} >= set(semconv.OUTCOMES) - {semconv.COMPLETED}
+
+
+def test_every_runbook_is_in_the_list() -> None:
+    listed = set(re.findall(r"\]\(([\w-]+)\.md\)", (RUNBOOKS / "README.md").read_text()))
+    assert listed == {file.stem for file in RUNBOOKS.glob("*.md")} - {"README"}
+
+
+@pytest.mark.parametrize("kind", get_args(Kind))
+def test_every_kind_of_finding_leads_to_a_runbook(kind: str) -> None:
+    rows = [line for line in (RUNBOOKS / "README.md").read_text().splitlines() if line.startswith("| `")]
+    assert any(f"`{kind}`" in row.split("|")[1] for row in rows)
 
 
 def test_no_link_in_a_runbook_is_dead() -> None:

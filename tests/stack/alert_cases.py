@@ -32,6 +32,14 @@ KILLED: Final = stream(layer="agent", outcome="killed", ended_by="process")
 POOL: Final = TIMEOUT | stream(cause_type="httpx2.PoolTimeout", limit_id="http_client.pool_timeout")
 DEADLINE: Final = stream(layer="agent", outcome="cancelled", ended_by="caller", limit_id="asyncio.timeout")
 BREAK: Final = stream(layer="agent", outcome="abandoned", ended_by="caller", cause_type="GeneratorExit")
+LOST: Final = stream(
+    layer="http",
+    name="api.example",
+    outcome="disconnected",
+    ended_by="upstream",
+    cause_type="httpx2.RemoteProtocolError",
+)
+UNREACHED: Final = LOST | stream(cause_type="httpx2.ConnectError")
 TURN: Final = stream(layer="agent", name="helper", outermost="true", origin="false")
 CALL: Final = {"gen_ai_request_model": "gpt-4o", "gen_ai_provider_name": "openai"}
 
@@ -53,6 +61,11 @@ def ended(values: str, *labels: Labels, fault: str = "false") -> Series:
 def turns(good: str, bad: str) -> Series:
     """Turns of agents; the bad ones ended with a timeout."""
     return {**ended(good, stream(outcome="completed")), **ended(bad, stream(outcome="timeout"), fault="true")}
+
+
+def open_streams(values: str) -> Series:
+    """Streams from the host of whose connections are lost."""
+    return one("streamtrace_open", values, stream(layer="http", name="api.example"))
 
 
 def recorded(long: str, short: str, good: int, bad: int) -> Series:
@@ -191,6 +204,15 @@ FIRES: Final = (
         "Collector; no limit is known",
     ),
     Fires(
+        "StreamsEndedAtOneMoment",
+        {**open_streams("40x30 2x90"), **cut("0x30 25x90", LOST)},
+        "34m",
+        stream(layer="http", name="api.example"),
+        f"{WHO}: 25 http streams of api.example ended at one moment, half of all that were open or more, and hardly "
+        "any before and after it; cause: a restart, a reload or a crash on the way; no limit, unless they all began "
+        "together",
+    ),
+    Fires(
         "OneLimitCutsMost",
         {**cut("0x29 8x90", TIMEOUT), **cut("0x29 2x90", BREAK)},
         "40m",
@@ -267,6 +289,23 @@ FIRES: Final = (
         "causes read _OTHER, no limit cut a stream",
     ),
 )
+
+NO_MOMENT: Final[dict[str, Series]] = {
+    "cuts that go on": {**open_streams("20x120"), **cut("0+12x120", LOST)},
+    "cuts that begin and go on": {**open_streams("20x120"), **cut("0x30 0+12x90", LOST)},
+    "cuts that go on and stop": {**open_streams("20x120"), **cut("0+12x30 360x90", LOST)},
+    "a few of many": {**open_streams("400x120"), **cut("0x30 25x90", LOST)},
+    "less than ten": {**open_streams("9x120"), **cut("0x30 9x90", LOST)},
+    "a host that is not there": {**open_streams("20x120"), **cut("0x30 25x90", UNREACHED)},
+    "users who leave one by one": {
+        **open_streams("20x120"),
+        **cut("0+3x120", LOST | stream(ended_by="end_user", outcome="cancelled", cancelled_by="disconnect")),
+    },
+    "the process's own end": {
+        **open_streams("40x30 0x90"),
+        **cut("0x30 25x90", LOST | stream(ended_by="process", outcome="cancelled", cancelled_by="shutdown")),
+    },
+}
 
 DAY: Final = 26 * 60
 

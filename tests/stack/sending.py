@@ -151,12 +151,49 @@ def any_value(value: Any) -> AnyValue:
     return AnyValue(array_value=ArrayValue(values=[any_value(each) for each in value]))
 
 
+ALERTED: Final = {"EventLoopBlocked": ("blocked", 1), "EventLoopLate": ("late", 5)}
+"""For each alert on log events the service whose events ``beyond_the_demo`` sends for it, and how many."""
+
+
+def beyond_the_demo(http_port: int) -> None:
+    """Send the events that no scenario of the demo brings."""
+    blocked_loop(http_port)
+    late_loop(http_port)
+    lost_and_refused(http_port)
+
+
 def blocked_loop(http_port: int) -> None:
-    """Send the event of a blocked loop, which no scenario of the demo brings."""
+    """Send the event of a blocked loop."""
     told = {semconv.A_LOOP_BLOCKED: True, semconv.A_WAITING_ON_TYPE: semconv.TOOL}
     resource = {"service_instance_id": "worker-1", "deployment_environment_name": "production"}
     with contextlib.closing(Sender(http_port, service_name="blocked", **resource)) as sender:
         assert sender.events(event(semconv.E_STALL, "tool lookup stalls", told))
+
+
+def late_loop(http_port: int) -> None:
+    """Send the ends of turns while the event loop was late, as often as the alert asks for."""
+    told = {semconv.A_LAYER: semconv.AGENT, semconv.A_OUTERMOST: True, semconv.A_LOOP_LATE: 1.5, **COMPLETED}
+    resource = {"service_instance_id": "worker-1", "deployment_environment_name": "production"}
+    with contextlib.closing(Sender(http_port, service_name="late", **resource)) as sender:
+        assert sender.events(*(event(semconv.E_END, f"agent helper completed {turn}", told) for turn in range(5)))
+
+
+def lost_and_refused(http_port: int) -> None:
+    """Send the ends of a request that was lost on a kept connection, and of one that nginx refused itself."""
+    of_http = {semconv.A_LAYER: semconv.HTTP, semconv.A_ORIGIN: True, semconv.A_EARLY: True, semconv.A_FAULT: True}
+    lost = {**of_http, semconv.A_OUTCOME: semconv.DISCONNECTED, semconv.A_CONNECTION_REUSED: True}
+    refused = {
+        **of_http,
+        semconv.A_OUTCOME: semconv.REJECTED,
+        semconv.A_REFUSAL_PAGE: "nginx",
+        semconv.A_INTERMEDIARY: "nginx",
+        semconv.A_TIME_TO_HEADERS: 0.002,
+        semconv.HTTP_STATUS: 502,
+    }
+    resource = {"service_instance_id": "worker-1", "deployment_environment_name": "production"}
+    with contextlib.closing(Sender(http_port, service_name="refused", **resource)) as sender:
+        ends = (event(semconv.E_END, "http api.example ended", each) for each in (lost, refused))
+        assert sender.events(*ends)
 
 
 def hex_ids(spans: Iterable[Span]) -> set[str]:

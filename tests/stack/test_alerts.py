@@ -16,6 +16,8 @@ from .alert_cases import (
     HEALED,
     HEALTHY,
     JOB,
+    LOST,
+    NO_MOMENT,
     TIMEOUT,
     Fires,
     Series,
@@ -96,6 +98,25 @@ def test_attempts_that_a_retry_heals_wake_nobody(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.parametrize("series", NO_MOMENT.values(), ids=NO_MOMENT)
+def test_what_does_not_end_at_one_moment_is_not_told_so(series: Series, tmp_path: Path) -> None:
+    times = [f"{minute}m" for minute in range(28, 45)]
+    done = promtool(tmp_path, silent(series, *times, alerts=("StreamsEndedAtOneMoment",)), RECORDINGS, ALERT_RULES)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_moment_that_some_workers_report_a_minute_later_than_others_is_one(tmp_path: Path) -> None:
+    series: Series = {}
+    for worker in range(20):
+        its_own = {"instance": f"worker-{worker}"}
+        late = worker % 2
+        series |= one("streamtrace_open", f"2x{30 + late} 0x90", stream(layer="http", name="api.example"), its_own)
+        series |= cut(f"0x{30 + late} 2x90", LOST, its_own)
+    test = silent(series, "34m", alerts=("StreamsEndedAtOneMoment",))
+    done = promtool(tmp_path, test, RECORDINGS, ALERT_RULES)
+    assert done.returncode == 1 and "40 http streams of api.example" in done.stdout + done.stderr
+
+
 def test_what_fires_goes_on_firing_through_a_short_pause(tmp_path: Path) -> None:
     """`keep_firing_for` bridges five minutes without a fault."""
     paused = f"{HALF_AN_HOUR_IN} 90x10"
@@ -147,6 +168,9 @@ def test_longer_windows_count_them_too(window: str, tmp_path: Path) -> None:
         (3, stream(outcome="cancelled", ended_by="caller", cancelled_by="deadline")),
         (3, stream(outcome="truncated", ended_by="upstream")),
         (3, stream(outcome="killed", ended_by="process")),
+        (3, stream(layer="http", outcome="failed", ended_by="caller")),
+        (0, stream(layer="agent", outcome="failed", ended_by="caller")),
+        (0, stream(layer="http", outcome="cancelled", ended_by="caller", cancelled_by="task")),
     ],
     ids=str,
 )

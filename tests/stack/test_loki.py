@@ -14,7 +14,7 @@ from autogen_streamtrace.core import semconv
 from .collector import CONFIG, FILES, Collector
 from .loki import COMMAND, INSTALLED, Loki
 from .runs import demo
-from .sending import COMPLETED, KILLED, Sender, blocked_loop, event
+from .sending import ALERTED, COMPLETED, KILLED, Sender, beyond_the_demo, event
 from .server import eventually
 
 pytestmark = [
@@ -40,9 +40,9 @@ def collector(tmp_path_factory: pytest.TempPathFactory, loki: Loki) -> Iterator[
 
 @pytest.fixture(scope="module")
 def played(collector: Collector, loki: Loki) -> Loki:
-    """With the events of the demo and of a blocked loop, or still receiving them."""
+    """With the events of the demo and those that it does not bring, or still receiving them."""
     demo({**collector.sdk(), "OTEL_RESOURCE_ATTRIBUTES": "deployment.environment.name=production"})
-    blocked_loop(collector.http_port)
+    beyond_the_demo(collector.http_port)
     return loki
 
 
@@ -64,7 +64,7 @@ def test_a_panels_query_returns_data(target: Target, played: Loki) -> None:
 @pytest.mark.parametrize("rule", rules("loki-alert-rules.yaml"), ids=lambda rule: str(rule["alert"]))
 def test_an_alerts_query_returns_the_event_that_it_is_for(rule: dict[str, str], played: Loki) -> None:
     ((labels, value),) = eventually(lambda: played.query(rule["expr"]), limit=30, what=rule["alert"])
-    assert labels["service_name"] == "blocked" and value == 1
+    assert (labels["service_name"], value) == ALERTED[rule["alert"]]
 
 
 def test_the_instance_is_no_label_of_a_stream(played: Loki) -> None:

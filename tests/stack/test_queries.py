@@ -21,7 +21,7 @@ from .collector import CONFIG, FILES, Collector
 from .prometheus import Prometheus
 from .rules_now import sped_up
 from .runs import demo
-from .sending import blocked_loop
+from .sending import ALERTED, beyond_the_demo
 from .server import eventually
 from .victorialogs import VictoriaLogs
 
@@ -72,7 +72,7 @@ def played(tmp_path_factory: pytest.TempPathFactory, victorialogs: VictoriaLogs)
         with Collector(folder / "collector", CONFIG, FILES, **to) as collector:
             settings = {"OTEL_METRIC_EXPORT_INTERVAL": "1000", "OTEL_RESOURCE_ATTRIBUTES": RESOURCE}
             demo({**collector.sdk(), **settings})
-            blocked_loop(collector.http_port)
+            beyond_the_demo(collector.http_port)
             eventually(lambda: prometheus.query(LONGEST), limit=100, what=LONGEST)
             yield Played(start, prometheus, victorialogs, collector)
 
@@ -121,8 +121,10 @@ def test_an_alerts_promql_runs_on_series_that_are_there(rule: dict[str, str], pl
 
 @pytest.mark.parametrize("rule", rules("loki-alert-rules.yaml"), ids=lambda rule: str(rule["alert"]))
 def test_an_alerts_logql_chooses_the_event_that_it_is_for(rule: dict[str, str], played: Played) -> None:
-    (labels,) = eventually(lambda: played.chosen(rule["expr"]), limit=30, what=rule["alert"])
-    assert labels["service_name"] == "blocked" and logql.named(rule["expr"]) <= labels.keys()
+    service, count = ALERTED[rule["alert"]]
+    chosen = eventually(lambda: played.chosen(rule["expr"]), limit=30, what=rule["alert"])
+    assert [labels["service_name"] for labels in chosen] == [service] * count
+    assert all(logql.named(rule["expr"]) <= labels.keys() for labels in chosen)
 
 
 def test_no_rule_fails_in_a_running_prometheus(played: Played) -> None:
