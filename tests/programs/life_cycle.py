@@ -368,6 +368,7 @@ if __name__ == "__main__":
             max_examples=int(sys.argv[1]) if len(sys.argv) > 1 else 6,
             stateful_step_count=12,
             database=None,
+            phases=[hypothesis.Phase.generate],  # a failure takes long: it is not made smaller
             suppress_health_check=list(hypothesis.HealthCheck),
         ),
     )
