@@ -33,9 +33,9 @@ _HOMES: Final = {
     "settings": ("SettingError",),
     "streams": ("ASGIMiddleware", "open_streams", "trace_stream"),
 }
-"""Public names by the module that has them. Each is imported when it is first asked for (PEP 562)."""
+"""The module of each public name. A module is imported when one of its names is first used (PEP 562)."""
 
-if not TYPE_CHECKING:  # a type checker would take any name for a public one
+if not TYPE_CHECKING:  # a type checker would otherwise accept any name
 
     def __getattr__(name: str) -> Any:
         for home, names in _HOMES.items():

@@ -1,6 +1,6 @@
 """What watches this process now.
 
-It stands alone, so that a program that never calls ``instrument()`` imports nothing else.
+It has a module of its own, so that a program that never calls ``instrument()`` imports nothing else.
 """
 
 from typing import TYPE_CHECKING

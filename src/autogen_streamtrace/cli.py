@@ -1,4 +1,4 @@
-"""The command line. Each command is a module of its own, and imported when it is asked for."""
+"""The command line. Each command is a module of its own, which is imported when the command runs."""
 
 import importlib
 from typing import Final
@@ -14,7 +14,7 @@ _HOMES: Final = {
     "echo": "probe.command",
     "audit": "audit.command",
 }
-"""Each command by the module below ``commands`` that has it."""
+"""The module below ``commands`` of each command."""
 
 
 class _Commands(click.Group):

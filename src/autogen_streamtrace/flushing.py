@@ -1,7 +1,7 @@
-"""Lets ``force_flush()`` and ``shutdown()`` of a provider bring out what has not yet been handed to it.
+"""Makes a provider's ``force_flush()`` and ``shutdown()`` include the streams that are not judged yet.
 
-Both are public, and are replaced on the provider itself: what its class or its processors are is not asked. What the
-program took from a provider before, as a bound method, is as it was.
+Both methods are public. They are replaced on the provider itself, whatever its class and its processors are. A bound
+method that the program took from a provider before stays as it was.
 """
 
 import functools
@@ -12,10 +12,10 @@ from weakref import WeakKeyDictionary
 
 from opentelemetry.metrics import MeterProvider
 
-logger = logging.getLogger("autogen_streamtrace")
+logger = logging.getLogger(__name__)
 
 Settle = Callable[[float], object]
-"""Hands all that was told so far to the providers, in so many seconds at most."""
+"""Passes all streams that have ended to the providers, within so many seconds."""
 
 _TIMEOUT: Final = 5.0
 """Seconds that it may take."""
@@ -23,7 +23,7 @@ _METHODS: Final = ("force_flush", "shutdown")
 
 
 class _Flushes:
-    """The two methods of one provider, replaced as long as somebody wants to settle before them."""
+    """The two methods of one provider, replaced as long as something has to settle before them."""
 
     def __init__(self, provider: Any) -> None:
         self.settles: list[Settle] = []
@@ -52,7 +52,7 @@ class _Flushes:
         return settled_first
 
     def give_back(self) -> None:
-        """Puts the originals back, where nobody has replaced ours."""
+        """Restores the originals, unless something else has replaced ours."""
         for name, ours in self._replaced.items():
             if vars(self._provider).get(name) is ours:
                 delattr(self._provider, name)
@@ -64,10 +64,10 @@ _flushes: Final[WeakKeyDictionary[Any, _Flushes]] = WeakKeyDictionary()
 
 
 def settle_before_flush(providers: Iterable[Any], settle: Settle) -> Callable[[], None]:
-    """Calls ``settle`` before any of ``providers`` flushes or shuts down; returns how to stop it.
+    """Calls ``settle`` before any of ``providers`` flushes or shuts down; returns a function that stops this.
 
-    A provider of metrics collects once more before: a new attribute set is exported as 0 at first. A provider that
-    takes no attributes is left alone.
+    A meter provider collects once more before, since a new attribute set is exported as 0 at first. A provider whose
+    methods cannot be replaced stays as it is.
     """
     watched = [flushes for provider in providers if (flushes := _of(provider)) is not None]
     for flushes in watched:
@@ -90,6 +90,6 @@ def _of(provider: Any) -> _Flushes | None:
         if found is None:
             found = _flushes[provider] = _Flushes(provider)
     except (AttributeError, TypeError) as error:
-        logger.debug("%r is flushed without what still waits: %s", provider, error)
+        logger.debug("%r is flushed without the streams that are not judged yet: %s", provider, error)
         return None
     return found

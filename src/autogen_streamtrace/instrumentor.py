@@ -1,4 +1,4 @@
-"""``instrument()`` and what stands beside it: an OpenTelemetry ``BaseInstrumentor``."""
+"""``instrument()``, ``uninstrument()`` and ``flush()``, and the OpenTelemetry ``BaseInstrumentor`` behind them."""
 
 import logging
 from collections.abc import Collection
@@ -9,7 +9,7 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from autogen_streamtrace import applied, otlp
 from autogen_streamtrace.watch import FLUSH_TIMEOUT, PROVIDERS, Plan, Watch
 
-logger = logging.getLogger("autogen_streamtrace")
+logger = logging.getLogger(__name__)
 
 
 class Instrumentor(BaseInstrumentor):  # type: ignore[misc]
@@ -18,12 +18,12 @@ class Instrumentor(BaseInstrumentor):  # type: ignore[misc]
     _watch: Watch | None = None
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """None that must be there: what is absent is skipped."""
+        """No package is required: an absent one is skipped."""
         return ()
 
     @property
     def watch(self) -> Watch | None:
-        """What is applied now."""
+        """What watches this process now."""
         return self._watch
 
     def _instrument(self, **keywords: Any) -> None:
@@ -44,7 +44,7 @@ class AutoInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     """
 
     def instrumentation_dependencies(self) -> Collection[str]:
-        """None that must be there: what is absent is skipped."""
+        """No package is required: an absent one is skipped."""
         return ()
 
     def _instrument(self, **keywords: Any) -> None:
@@ -67,20 +67,20 @@ def instrument(**keywords: Any) -> None:
         events: which log events are emitted: ``turns`` (start and end of outermost streams, every early
             ending), ``all`` or ``none``.
         caller_endings: ``error`` gives endings that the reader chose the span status ERROR too.
-        recorder: keeps what is known of open streams in a file, so that it survives the process.
-        recorder_dir: where; by default in the user's state directory.
-        stall_after: seconds without an item after which an open stream is told as stalled.
-        max_names: how many distinct values a metric label may take; the rest reads ``_OTHER``.
-        limits_file: a TOML file of limits, in the form of the catalogue that ships, to suspect beside those of it.
-        finish_reasons_file: a TOML file that says what finish reasons of your servers mean, in the form of the table
-            that ships: ``done``, ``length``, ``filtered`` and ``failed``, each a list of words.
-        baggage: keys of baggage entries that go on spans and events; as a mapping, each with the values that it
-            may have on metrics, where every other value reads ``_OTHER``.
+        recorder: records open streams in a file, so that they survive the process.
+        recorder_dir: the directory of that file; by default in the user's state directory.
+        stall_after: seconds without an item after which an open stream is reported as stalled.
+        max_names: how many distinct values a metric label may have; the rest reads ``_OTHER``.
+        limits_file: a TOML file of limits in the form of the catalogue, which may explain endings beside its limits.
+        finish_reasons_file: a TOML file with the meaning of your servers' finish reasons, in the form of the built-in
+            table: ``done``, ``length``, ``filtered`` and ``failed``, each a list of words.
+        baggage: keys of baggage entries that go on spans and events. In a mapping, each key has the values that it
+            may have on metrics; every other value reads ``_OTHER``.
 
     Raises:
         SettingError: a setting is unknown, or its value is not allowed.
-        CatalogueError: the file of limits cannot be used.
-        FinishReasonsError: the file of finish reasons cannot be used.
+        CatalogueError: the limits file cannot be used.
+        FinishReasonsError: the finish reasons file cannot be used.
 
     Source: every standard variable of https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
     """
@@ -92,9 +92,10 @@ def instrument(**keywords: Any) -> None:
 
 
 def uninstrument() -> None:
-    """Puts every original back. Streams that are open now end under the watch they began with.
+    """Restores every original. Streams that are open now are still watched to their end.
 
-    Waits up to 5 seconds until all that was seen is out, but not where an event loop runs. Nothing is left behind then.
+    Waits up to 5 seconds until everything recorded is exported, and then leaves nothing behind. Where an event loop
+    runs, it does not wait.
     """
     instrumentor = Instrumentor()
     if instrumentor.is_instrumented_by_opentelemetry:
@@ -102,15 +103,15 @@ def uninstrument() -> None:
 
 
 def flush(timeout: float = FLUSH_TIMEOUT) -> bool:
-    """Brings out all that was seen so far, through a program's own providers too. Metrics are collected twice.
+    """Exports everything recorded so far, also through a program's own providers. Collects metrics twice.
 
-    In a coroutine, call it through ``asyncio.to_thread``: it blocks whoever calls it.
+    It blocks; in a coroutine, call it through ``asyncio.to_thread``.
 
     Args:
-        timeout: seconds for all of it, at most. Where nobody listens it takes less.
+        timeout: seconds, at most, for all of it. It takes less where nothing listens at the endpoint.
 
     Returns:
-        Whether all of it is out. True where ``instrument()`` was not called.
+        Whether everything is exported. True where ``instrument()`` was not called.
     """
     watch = Instrumentor().watch
     return True if watch is None else watch.flush(timeout)

@@ -1,6 +1,6 @@
 """The official instrumentations of ``httpx`` and ``httpx2``, applied beside our own patches.
 
-Their package imports both clients, and costs more time than all of ours. So it is imported once a client is.
+Importing their package imports both clients, and takes more time than this package. So it waits for a client's import.
 """
 
 import importlib
@@ -18,13 +18,13 @@ from autogen_streamtrace.core.imports import when_imported
 
 _PACKAGE: Final = "opentelemetry.instrumentation.httpx"
 _INSTRUMENTORS: Final = {"httpx": "HTTPXClientInstrumentor", "httpx2": "HTTPX2ClientInstrumentor"}
-"""The class in that package, by the client's module."""
+"""The class in their package, by the client's module."""
 
 
 class Official:
-    """Applied where they are not applied yet, as soon as their client is imported.
+    """Applies each of them as soon as its client is imported, unless it is applied already.
 
-    Their patches go around ours: make it after those.
+    Their patches go around ours, so make this after ours.
     """
 
     def __init__(self, tracer_provider: TracerProvider, meter_provider: MeterProvider) -> None:
@@ -37,7 +37,7 @@ class Official:
         self._waits.append(when_imported(_PACKAGE, self._apply))
 
     def undo(self) -> None:
-        """Takes back what was applied here, and only that."""
+        """Removes what was applied here, and only that."""
         for each in (self._waits, self._undo):
             while each:
                 each.pop()()

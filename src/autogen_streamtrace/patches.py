@@ -1,4 +1,4 @@
-"""The table of patches: which module, once it is imported, is given to whom."""
+"""The table of patches: which function patches which module, once that is imported."""
 
 import functools
 import importlib.util
@@ -25,7 +25,7 @@ from autogen_streamtrace.flow import (
 )
 from autogen_streamtrace.neighbours import Private, autogen, python, servers
 
-logger = logging.getLogger("autogen_streamtrace")
+logger = logging.getLogger(__name__)
 
 Apply = Callable[[ModuleType, Patcher, StreamTracker], None]
 
@@ -34,8 +34,8 @@ Apply = Callable[[ModuleType, Patcher, StreamTracker], None]
 class Patch:
     """``apply`` is called with ``module`` as soon as that is imported.
 
-    A row with a ``private`` name costs what that says where it cannot be applied. Where the module is private too,
-    ``importer`` is the public one that imports it.
+    ``private`` is the private name that a row needs; it says what is lost without it. Where the module is private too,
+    ``importer`` is the public module that imports it.
     """
 
     module: str
@@ -74,7 +74,7 @@ TABLE: Final = (
 
 
 class Patches:
-    """The table, applied as its modules come; undone as a whole."""
+    """Applies the table as its modules are imported; undone as a whole."""
 
     def __init__(self, tracker: StreamTracker) -> None:
         self._tracker = tracker
@@ -83,20 +83,20 @@ class Patches:
         for patch in TABLE:
             package = patch.module.partition(".")[0]
             if package not in sys.modules and importlib.util.find_spec(package) is None:
-                logger.debug("%s is not installed; nothing to watch there", package)
+                logger.debug("%s is not installed, so its patches are skipped", package)
             else:
                 self._waits.append(when_imported(patch.module, functools.partial(self._apply, patch)))
                 if patch.private is not None and patch.importer:
                     self._waits.append(when_imported(patch.importer, functools.partial(_look, patch, patch.private)))
 
     def undo(self) -> None:
-        """Puts every original back; modules that are imported later stay as they are."""
+        """Restores every original; modules that are imported later stay as they are."""
         while self._waits:
             self._waits.pop()()
         self._patcher.undo()
 
     def _apply(self, patch: Patch, module: ModuleType) -> None:
-        """One row of the table, as a whole or not at all."""
+        """Applies one row of the table, as a whole or not at all."""
         mark = self._patcher.mark
         try:
             patch.apply(module, self._patcher, self._tracker)
@@ -109,6 +109,6 @@ class Patches:
 
 
 def _look(patch: Patch, private: Private, importer: ModuleType) -> None:
-    """A private module that its public one has not imported is gone."""
+    """Warns of a private module that its importer has not imported: it no longer exists."""
     if patch.module not in sys.modules:
         private.lost()

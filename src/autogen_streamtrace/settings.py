@@ -1,7 +1,7 @@
 """The product's settings: a keyword of ``instrument()``, else ``AUTOGEN_STREAMTRACE_<NAME>`` in the environment.
 
 A setting is one line in ``Settings`` and one in ``_READERS``, which says what is allowed. They are read without
-pydantic: importing it would take more time than all else that ``instrument()`` does.
+pydantic, whose import would take more time than everything else in ``instrument()``.
 """
 
 import json
@@ -16,7 +16,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 PREFIX: Final = "AUTOGEN_STREAMTRACE_"
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class SettingError(ValueError):
@@ -28,28 +28,28 @@ class Settings:
     """What an operator may choose. An empty variable counts as unset."""
 
     events: Literal["turns", "all", "none"] = "turns"
-    """Whose start and end are told as log events."""
+    """Which streams have a log event at their start and end."""
     caller_endings: Literal["unset", "error"] = "unset"
     """Span status of endings that the caller chose."""
     stall_after: float = 10.0
     """Seconds of silence that count as a stall."""
     recorder: bool = True
-    """Keep what is known of open streams where it survives the process."""
+    """Whether open streams are recorded where they survive the process."""
     recorder_dir: Path | None = None
     """Directory of the flight recorders; by default the user's own."""
     max_names: int = 100
     """Values of one metric label before the rest reads ``_OTHER``."""
     limits_file: Path | None = None
-    """A file of limits of one's own, beside the catalogue that ships."""
+    """A file of the user's own limits, beside the catalogue."""
     finish_reasons_file: Path | None = None
-    """A file of finish reasons of one's own, beside the table that ships."""
+    """A file of the user's own finish reasons, beside the built-in table."""
     baggage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """Baggage entries on spans and events, each with the values that it may have on metrics."""
+    """Baggage entries for spans and events, each with the values that it may have on metrics."""
 
 
 class _Reader(NamedTuple):
     read: Callable[[Any], object]
-    """Makes a value of what was given; raises ``ValueError`` or ``TypeError`` where that is not allowed."""
+    """Converts what was given to a value; raises ``ValueError`` or ``TypeError`` where that is not allowed."""
     allowed: str
 
 
@@ -170,4 +170,4 @@ def _warn_of_unknown(variables: Mapping[str, str]) -> None:
     known = set(map(variable, _NAMES))
     unknown = sorted(set(variables) - known)
     if unknown:
-        _logger.warning("Ignored, no such setting: %s. Known: %s", ", ".join(unknown), ", ".join(sorted(known)))
+        logger.warning("Ignored, no such setting: %s. Known: %s", ", ".join(unknown), ", ".join(sorted(known)))

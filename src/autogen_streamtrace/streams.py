@@ -1,4 +1,4 @@
-"""What a program puts around its own streams, and how it asks which are open."""
+"""The public functions for a program's own streams and applications, and the list of open streams."""
 
 from collections.abc import AsyncIterable
 from typing import TYPE_CHECKING, TypeVar
@@ -13,14 +13,14 @@ Item = TypeVar("Item")
 
 
 def trace_stream(source: AsyncIterable[Item], name: str) -> AsyncIterable[Item]:
-    """Watches a stream of your own as one of the layer ``stream``.
+    """Watches a stream of your own, on the layer ``stream``.
 
     Args:
-        source: any asynchronous iterable; it is read as it would be without this.
-        name: what its spans and metrics call it. Few different ones.
+        source: any asynchronous iterable.
+        name: its name on spans and metrics. Use few different names.
 
     Returns:
-        The same items. Where ``instrument()`` was not called, ``source`` itself.
+        An iterable of the same items. Where ``instrument()`` was not called, ``source`` itself.
     """
     tracker = applied.tracker
     if tracker is None:
@@ -37,12 +37,12 @@ def open_streams() -> "list[OpenStream]":
 
 
 class ASGIMiddleware:
-    """Watches what leaves through an ASGI application that is no Starlette or FastAPI one; those need none.
+    """Watches the responses of an ASGI application. Starlette and FastAPI applications are watched without it.
 
-    It learns that the end user's connection went away where the application asks ``receive`` for messages.
+    It notices that the end user's connection went away when the application calls ``receive``.
 
     Args:
-        app: any ASGI 3 application. Where ``instrument()`` was not called, it is called as it would be without this.
+        app: any ASGI 3 application. Where ``instrument()`` was not called, calls go straight to it.
     """
 
     def __init__(self, app: "App") -> None:

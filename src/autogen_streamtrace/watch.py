@@ -1,9 +1,9 @@
-"""One application of the instrument, from ``instrument()`` to the end of the last stream that it watched.
+"""One watch: from ``instrument()`` to the end of the last stream that it watched.
 
-It is built whole or not at all. What may be refused is checked first (``Plan``); then each part is made, and says how
-it is unmade. ``uninstrument()`` unmakes what reaches into other packages at once, and the rest as soon as no stream is
-open any more. A forked child has it too, without threads and without a file until its first stream: it may be about to
-execute another program.
+A watch is built whole or not at all. ``Plan`` first checks everything that may be refused. Then each part is made and
+registers how it is removed. ``uninstrument()`` removes the patches of other packages at once, and the rest as soon as
+no stream is open any more. A forked child inherits the watch, but has no threads and no file until its first stream:
+it may be about to execute another program.
 """
 
 import asyncio
@@ -28,26 +28,26 @@ from autogen_streamtrace.patches import Patches
 from autogen_streamtrace.recorder.service import RecorderService
 
 FLUSH_TIMEOUT: Final = 5.0
-"""Seconds that the end of a process, or of a watch, waits for its telemetry, at most."""
+"""Seconds, at most, that the end of a process or of a watch waits for its telemetry."""
 
 PROVIDERS: Final = ("tracer_provider", "meter_provider", "logger_provider")
 
 _live: Final[list["Watch"]] = []
-"""Those that watch something in this process."""
+"""The watches that still watch something in this process."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be built, checked."""
+    """What to build, already checked."""
 
     settings: settings.Settings
     limits: tuple[limits.KnownLimit, ...]
     reasons: finish_reasons.FinishReasons
     capture: content.Capture
     providers: dict[str, Any]
-    """Those that were given, by keyword."""
+    """The providers that were given, by keyword."""
     official: bool
-    """The official instrumentations of the HTTP clients are applied too."""
+    """Whether the official instrumentations of the HTTP clients are applied too."""
 
     @classmethod
     def of(cls, keywords: dict[str, Any]) -> "Plan":
@@ -55,8 +55,8 @@ class Plan:
 
         Raises:
             SettingError: a setting is unknown, or its value is not allowed.
-            CatalogueError: the file of limits cannot be used.
-            FinishReasonsError: the file of finish reasons cannot be used.
+            CatalogueError: the limits file cannot be used.
+            FinishReasonsError: the finish reasons file cannot be used.
         """
         given = {name: value for name, value in keywords.items() if name in PROVIDERS}
         chosen = {name: value for name, value in keywords.items() if name not in (*PROVIDERS, "_official")}
@@ -72,7 +72,7 @@ class Watch:
 
     Raises:
         SettingError: an ``OTEL_*`` variable has a value that cannot be used.
-        Exception: what a provider of the program's raises. Nothing is left then.
+        Exception: what a provider of the program's raises. Nothing has changed then.
     """
 
     def __init__(self, plan: Plan) -> None:
@@ -86,7 +86,7 @@ class Watch:
         self._install()
 
     def _build(self, plan: Plan, applied: ExitStack, kept: ExitStack) -> None:
-        """Makes every part; ``applied`` unmakes what reaches into other packages, ``kept`` all else."""
+        """Makes every part. ``applied`` removes the patches of other packages, ``kept`` everything else."""
         self._providers = providers = otlp.find_or_make(**plan.providers)
         discard = kept.enter_context(ExitStack())
         discard.callback(otlp.discard, providers)
@@ -130,7 +130,7 @@ class Watch:
         discard.pop_all()
 
     def _install(self) -> None:
-        """What cannot fail, and cannot all be taken back."""
+        """The steps that cannot fail, some of which cannot be undone."""
         otlp.install(self._providers)
         _begin_anew_after_forks()
         self._process_end = ProcessEnd(self._exit)
@@ -143,16 +143,16 @@ class Watch:
         return self.tracker.dropped + (self._recording.recorder.dropped if self._recording is not None else 0)
 
     def flush(self, timeout: float) -> bool:
-        """Brings out all that was seen so far, in ``timeout`` seconds at most; whether all of it is out."""
+        """Exports everything recorded so far within ``timeout`` seconds; returns whether everything is exported."""
         deadline = time.monotonic() + timeout
         settled = self.tracker.settle(timeout)
         flushed = otlp.flush(self._providers, max(0.0, deadline - time.monotonic()))
         return settled and flushed
 
     def end(self) -> None:
-        """Puts everything back. Streams that are open end under this watch; where none is, it has ended by then.
+        """Restores everything. Streams that are open are still watched; where none is, the watch ends now.
 
-        That takes up to ``FLUSH_TIMEOUT`` seconds; where an event loop runs, it is not waited for.
+        That takes up to ``FLUSH_TIMEOUT`` seconds. Where an event loop runs, this method does not wait for it.
         """
         self._applied.close()
         self.tracker.settle(0 if _in_event_loop() else FLUSH_TIMEOUT)
@@ -162,18 +162,18 @@ class Watch:
             self._ended.wait(FLUSH_TIMEOUT)
 
     def _end(self) -> None:
-        """Its last stream is over."""
+        """Ends the watch after its last stream."""
         with self._ending:
             if self not in _live:
                 return
             _live.remove(self)
         with contained("ending the watch"), self._kept:
             if self._recording is not None and self._providers.ours:
-                otlp.flush(self._providers, FLUSH_TIMEOUT)  # the process lives on, and its counters with it
+                otlp.flush(self._providers, FLUSH_TIMEOUT)  # the process goes on, and so do its counters
         self._ended.set()
 
     def forked(self) -> None:
-        """In a forked child: the parent's streams are the parent's."""
+        """In a forked child: drops the parent's streams."""
         self._beginning = threading.Lock()
         self.tracker.reset_after_fork()
         if self.tracker.retired:
@@ -181,7 +181,7 @@ class Watch:
             self._kept.close()
 
     def _begin(self) -> None:
-        """The first stream of a forked child."""
+        """Called at the first stream of a forked child."""
         with self._beginning:
             otlp.start_threads()
             self.tracker.start()
@@ -189,13 +189,13 @@ class Watch:
                 self._recording.start()
 
     def _leave(self, timeout: float) -> None:
-        """The process may end without another word: what is delivered stands nowhere else by then."""
+        """The process may end without ``atexit``: exports everything and removes the recorder's file."""
         flushed = self.flush(timeout)
         if self._recording is not None:
             self._recording.rest(safe=flushed)
 
     def _exit(self) -> None:
-        """The process ends."""
+        """Called when the process ends."""
         deadline = time.monotonic() + FLUSH_TIMEOUT
         with contained("ending open streams"):
             self.tracker.finish(FLUSH_TIMEOUT)
@@ -228,7 +228,7 @@ _hooks: Final[list[bool]] = []
 
 
 def _begin_anew_after_forks() -> None:
-    """Called once there are providers: what is registered first runs first, and theirs gives the child its resource."""
+    """Call it once there are providers: fork hooks run in order, and the providers' hook sets the child's resource."""
     if not _hooks and hasattr(os, "register_at_fork"):
         _hooks.append(True)
         os.register_at_fork(after_in_child=_forked)

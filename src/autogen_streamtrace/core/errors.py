@@ -2,7 +2,7 @@
 
 import logging
 
-logger = logging.getLogger("autogen_streamtrace")
+logger = logging.getLogger(__name__)
 
 _seen: set[tuple[str, type]] = set()
 _raising = False

@@ -145,7 +145,7 @@ class Judge:
             logger.warning(
                 "%d facts about streams wait to be told, as many as there is room for: new streams are not watched"
                 " until there is room again. Something that exports spans or logs is too slow, such as a"
-                " SimpleSpanProcessor; a BatchSpanProcessor is not. This is said once.",
+                " SimpleSpanProcessor; a BatchSpanProcessor is not. This warning appears once.",
                 MOST,
             )
         self.dropped += 1

@@ -7,7 +7,7 @@ from types import FunctionType
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
-logger = logging.getLogger("autogen_streamtrace")
+logger = logging.getLogger(__name__)
 
 Make = Callable[[Any], Any]
 """Makes the replacement of an original."""

@@ -1,4 +1,4 @@
-"""Layer ``agent``: one turn of an agent, whichever of its four methods began it."""
+"""Layer ``agent``: one turn of an agent, whichever of its four methods starts it."""
 
 import functools
 from collections.abc import Callable
@@ -57,14 +57,14 @@ def _awaited(tracker: StreamTracker, original: Callable[..., Any]) -> Callable[.
 
 
 def _inside(agent: Any) -> bool:
-    """The agent calls its own methods: it is the same turn."""
+    """Whether the agent calls its own method, which is the same turn."""
     state = current()
     return state is not None and state.info.subject == id(agent) and not state.closed
 
 
 def _info(tracker: StreamTracker, agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> StreamInfo:
     name = str(getattr(agent, "name", type(agent).__name__))
-    span_name, attributes = _said(
+    span_name, attributes = _span_of(
         name,
         _text(getattr(agent, "description", None)),
         _text(getattr(autogen.THREAD.of(agent), "id", None)),
@@ -82,8 +82,8 @@ def _info(tracker: StreamTracker, agent: Any, args: tuple[Any, ...], kwargs: dic
 
 
 @functools.lru_cache(maxsize=256)
-def _said(name: str, description: str, conversation: str) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """The span's name and attributes: the same objects for every turn of an agent."""
+def _span_of(name: str, description: str, conversation: str) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """The span's name and attributes. They are the same objects for every turn of an agent."""
     attributes = [(sc.GEN_AI_OPERATION, "invoke_agent"), (sc.GEN_AI_AGENT_NAME, name)]
     for key, value in ((sc.GEN_AI_AGENT_DESCRIPTION, description), (sc.GEN_AI_CONVERSATION_ID, conversation)):
         if value:

@@ -1,4 +1,4 @@
-"""Deadlines of asyncio's, which note themselves where they strike: ``asyncio.timeout`` and ``asyncio.wait_for``."""
+"""Notes the deadlines of asyncio when they strike: ``asyncio.timeout`` and ``asyncio.wait_for``."""
 
 import asyncio
 import functools
@@ -25,7 +25,7 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
             original(self, when)
             if when is not None:
                 with contained("noting a deadline"):
-                    delays[self] = round(when - asyncio.get_running_loop().time(), 3)  # some of it has passed since
+                    delays[self] = round(when - asyncio.get_running_loop().time(), 3)  # some time has passed already
 
         return reschedule
 
@@ -52,7 +52,7 @@ def apply_wait_for(module: ModuleType, patcher: Patcher, tracker: StreamTracker)
     def struck(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def _cancel_and_wait(fut: Any, loop: Any) -> Any:
-            if sys.exc_info()[1] is None:  # else wait_for itself is being cancelled
+            if sys.exc_info()[1] is None:  # otherwise wait_for itself is being cancelled
                 with contained("noting that a deadline struck"):
                     deadlines.note(fut, sys._getframe(1).f_locals.get("timeout"), lambda: True)
             return original(fut, loop)
@@ -63,7 +63,7 @@ def apply_wait_for(module: ModuleType, patcher: Patcher, tracker: StreamTracker)
 
 
 def _striking(timeout: Any) -> Callable[[], bool]:
-    """Whether a timeout has struck and is not left yet."""
+    """Whether a timeout has struck and its block has not ended yet."""
     held = weakref.ref(timeout)
 
     def striking() -> bool:

@@ -22,7 +22,7 @@ _PROVIDERS: Final = {
     "BaseOllamaChatCompletionClient": "ollama",
     "AzureAIChatCompletionClient": "azure.ai.inference",
 }
-"""``gen_ai.provider.name`` by the client's nearest named base."""
+"""``gen_ai.provider.name`` by the nearest base class of the client that is listed here."""
 
 
 def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
@@ -66,7 +66,7 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
 
 
 def _outer() -> StreamState | None:
-    """The record of the client that wraps this one."""
+    """The stream of the client that wraps this one."""
     state = current()
     return state if state is not None and state.layer == sc.MODEL and not state.closed else None
 
@@ -88,7 +88,7 @@ def _info(client: Any, kwargs: dict[str, Any], *, streamed: bool) -> StreamInfo:
 
 
 def _parameters(client: Any, kwargs: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """The parameters of the request that the conventions name, the call's own over the client's."""
+    """The request's parameters that the conventions name. Those of the call win over those of the client."""
     asked: dict[str, Any] = {}
     for arguments in (autogen.CREATE_ARGUMENTS.of(client), kwargs.get("extra_create_args")):
         if isinstance(arguments, Mapping):
@@ -101,13 +101,13 @@ def _parameters(client: Any, kwargs: dict[str, Any]) -> tuple[tuple[str, Any], .
 
 
 def _plain(value: Any) -> Any:
-    """A sequence, as of stop sequences, as a tuple."""
+    """A value for an attribute: a sequence, such as the stop sequences, becomes a tuple."""
     return tuple(map(str, value)) if isinstance(value, list | tuple) else value
 
 
 @functools.lru_cache(maxsize=256)
 def _said(model: str, provider: str | None, streamed: bool) -> tuple[str, tuple[tuple[str, Any], ...]]:
-    """The span's name and attributes: the same objects for every stream of a model."""
+    """The span's name and attributes. They are the same objects for every stream of a model."""
     attributes: tuple[tuple[str, Any], ...] = ((sc.GEN_AI_OPERATION, "chat"), (sc.GEN_AI_REQUEST_MODEL, model))
     if provider is not None:
         attributes += ((sc.GEN_AI_PROVIDER, provider),)
@@ -117,14 +117,14 @@ def _said(model: str, provider: str | None, streamed: bool) -> tuple[str, tuple[
 
 
 def _model(client: Any) -> str:
-    """The model that the client asks for, as AutoGen's own clients keep it; else the client's class."""
+    """The model's name, where AutoGen's own clients store it; else the name of the client's class."""
     arguments = autogen.CREATE_ARGUMENTS.of(client)
     model = arguments.get("model") if isinstance(arguments, dict) else autogen.MODEL_NAME.of(client)
     return model if isinstance(model, str) and model else type(client).__name__
 
 
 def _note(state: StreamState, result: Any) -> None:
-    """A client of the user's own may answer with anything."""
+    """A number, or None: a client of the user's own may return anything."""
     finish = getattr(result, "finish_reason", "unknown")
     if isinstance(finish, str) and finish != "unknown":
         state.finish = finish

@@ -1,9 +1,9 @@
-"""A server that shuts down: who stopped its streams, and that what was told leaves before the process does.
+"""A server that shuts down: it stops streams, and it may end the process before the telemetry is out.
 
-And what else it ends streams for: gunicorn kills a worker that shows no sign of life, or does not end in time.
+Also the server's timers: gunicorn kills a worker that shows no sign of life, or that does not end in time.
 
 uvicorn imports the application when it already runs, so only what it calls later can be watched: ``Server.startup``
-and ``Server.shutdown``. It ends by raising its signal again, so that ``atexit`` never runs.
+and ``Server.shutdown``. It ends by raising its signal again, so ``atexit`` never runs.
 """
 
 import asyncio
@@ -26,11 +26,11 @@ from autogen_streamtrace.neighbours import servers
 _UVICORN_GRACE: Final = "uvicorn.timeout_graceful_shutdown"
 _GUNICORN_GRACE: Final = "gunicorn.graceful_timeout"
 _UNWINDING: Final = 1.0
-"""Seconds that cancelled streams have to end."""
+"""Seconds that cancelled streams have to finish."""
 _LEAVING: Final = 5.0
-"""Seconds that what was told has to leave."""
+"""Seconds that the telemetry has to leave."""
 _CANCELLING: Final = 0.1
-"""Seconds of it before the garbage is collected."""
+"""Seconds before garbage is collected."""
 
 
 def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
@@ -58,7 +58,7 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
             finally:
                 await _leave(tracker)
                 if not servers.CAPTURED_SIGNALS.of(self, True):
-                    tracker.loops.server_stopped(loop)  # no signal: the program goes on
+                    tracker.loops.server_stopped(loop)  # without a signal the program goes on
 
         return shutdown
 
@@ -82,7 +82,7 @@ def apply_gunicorn(module: ModuleType, patcher: Patcher, tracker: StreamTracker)
 
 
 def apply_worker(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
-    """Watches the signs of life of a worker of gunicorn's, of whatever class: without them it is killed."""
+    """Watches the signs of life of gunicorn's workers, of whatever class: gunicorn kills a worker without them."""
 
     def beating(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
@@ -98,7 +98,7 @@ def apply_worker(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -
 
 
 def _shuts_down(tracker: StreamTracker, grace: Timer | None) -> None:
-    """The server on this event loop shuts down; gunicorn counts from the same moment."""
+    """Notes that the server on this event loop shuts down; gunicorn's timer starts at the same moment."""
     tracker.loops.server_started(id(asyncio.get_running_loop()), _stopping, grace)
     for configuration in supervision.servers:
         seconds = getattr(configuration, "graceful_timeout", None)
@@ -111,7 +111,7 @@ def _stopping() -> bool:
 
 
 async def _leave(tracker: StreamTracker) -> None:
-    """Lets all go that was told, on a thread of its own: the program's may all be held up by its tools."""
+    """Exports everything, on a thread of its own: all threads of the program's may be busy with tools."""
     with contained("leaving a server that has shut down"):
         await _unwound(tracker)
         loop = asyncio.get_running_loop()
@@ -119,7 +119,7 @@ async def _leave(tracker: StreamTracker) -> None:
 
         def leave() -> None:
             tracker.leave(_LEAVING)
-            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            with contextlib.suppress(RuntimeError):  # the loop is closed, so nobody waits any more
                 loop.call_soon_threadsafe(_done, left)
 
         threading.Thread(target=leave, name="autogen-streamtrace-leaving", daemon=True).start()
@@ -134,8 +134,7 @@ def _done(future: "asyncio.Future[None]") -> None:
 async def _unwound(tracker: StreamTracker) -> None:
     """Waits for the streams of this loop that are being cancelled.
 
-    A stream whose reader was cancelled while it held an item ends in the garbage collection, for which nobody waits
-    any more.
+    A stream whose reader was cancelled while it held an item ends only in the garbage collection.
     """
     loop = asyncio.get_running_loop()
     deadline = loop.time() + _UNWINDING

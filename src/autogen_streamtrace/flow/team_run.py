@@ -1,4 +1,4 @@
-"""Layer ``team``: a team's ``run_stream``, and the way from it to its agents across AutoGen's runtime."""
+"""Layer ``team``: a team's ``run_stream``, and how its agents find it across AutoGen's runtime."""
 
 import functools
 from collections.abc import Callable
@@ -33,10 +33,10 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
 
 
 def carry(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
-    """Makes a team's record current where its agents, each a ``RoutedAgent`` of ``autogen_core``, handle a message.
+    """Makes a team's stream current where its agents, each a ``RoutedAgent`` of ``autogen_core``, handle a message.
 
-    They do so in tasks of AutoGen's runtime, which may be older than the team's run. What leads back to the team
-    is the key of its agents' ids.
+    They do so in tasks of AutoGen's runtime, which may be older than the team's run. The key in the agents' ids leads
+    back to the team.
     """
 
     def carried(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,7 +1,7 @@
 """Layer ``tool``: a tool call, streaming or not.
 
-A call goes through a workbench and the tool's ``run_json``, and either may be the first to hear of it. Whoever is,
-has the record; the others belong to the same call, and tell it what the workbench turns into a text.
+A call goes through a workbench and the tool's ``run_json``. Whichever of them is called first opens the stream. The
+others belong to the same call, and note in it the exceptions that the workbench turns into text.
 """
 
 import functools
@@ -25,7 +25,7 @@ from autogen_streamtrace.neighbours import autogen
 Describe = Callable[[Any, tuple[Any, ...], dict[str, Any]], StreamInfo]
 
 _begun: Final[ContextVar[list[str] | None]] = ContextVar("autogen_streamtrace_begun", default=None)
-"""Names of the tool calls that began under an ``AssistantAgent``'s call of one."""
+"""Names of the tools called so far while an ``AssistantAgent`` calls one."""
 
 
 def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
@@ -54,12 +54,12 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
 
 
 def overhear(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
-    """Hears of the exceptions that ``StaticWorkbench`` of ``autogen_core.tools`` turns into a text."""
+    """Notes the exceptions that ``StaticWorkbench`` of ``autogen_core.tools`` turns into text."""
     patcher.attribute(module.StaticWorkbench, autogen.STATIC_ERRORS.attribute, _overheard)
 
 
 def overhear_mcp(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
-    """The same of ``McpWorkbench`` of ``autogen_ext.tools.mcp``."""
+    """The same for ``McpWorkbench`` of ``autogen_ext.tools.mcp``."""
     patcher.attribute(module.McpWorkbench, autogen.MCP_ERRORS.attribute, _overheard)
 
 
@@ -74,7 +74,7 @@ def replace_mcp_span(module: ModuleType, patcher: Patcher, tracker: StreamTracke
 
 
 def refused(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
-    """Watches the calls of an ``AssistantAgent`` that reach no tool: an unknown name, arguments that are no JSON."""
+    """Watches the calls of an ``AssistantAgent`` that reach no tool: an unknown name, or arguments that are no JSON."""
 
     def watched(original: Any) -> Any:
         function = original.__func__
@@ -84,7 +84,7 @@ def refused(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> Non
             begun, before = list[str](), _begun.get()
             _begun.set(begun)
             answer = await function(*args, **kwargs)
-            _begun.set(before)  # else nobody looks, and a dropped task is closed in a context that is not its own
+            _begun.set(before)  # not in a ``finally``: a dropped task is closed in a foreign context
             if not begun:
                 with contained("reading a refused tool call"):
                     _refused(tracker, *answer)
@@ -134,7 +134,7 @@ def _streamed(
 
 
 def _outer(info: StreamInfo | None) -> StreamState | None:
-    """The record of this same call, where it began further out: a workbench's, or that of a tool of the same name."""
+    """The stream of this same call, where a workbench or a tool of the same name has opened it."""
     state = current()
     if info is None or state is None or state.closed:
         return None
@@ -166,7 +166,7 @@ def _overhear(state: StreamState, error: Exception) -> None:
 
 
 def _note(state: StreamState, result: Any) -> None:
-    """A result says itself whether it is an error, whatever was raised on the way to it."""
+    """Notes whether a result says that it is an error, whatever was raised before."""
     if result.is_error:
         state.terminal = False
         state.failure = state.failure or causes.UNNAMED
@@ -191,7 +191,7 @@ def _not_json(arguments: str) -> causes.Cause | None:
 
 
 class _Call(Content):
-    """What a tool is given; its last item, or what it returns, is its result."""
+    """A call's arguments, as contents. The last item, or the returned value, is its result."""
 
     __slots__ = ()
 
@@ -210,7 +210,7 @@ def _of_tool(tool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Stream
 
 
 def _of_workbench(workbench: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> StreamInfo:
-    """Named after the tool itself, whatever the workbench calls it."""
+    """A call's ``info``, named after the tool itself, whatever the workbench calls it."""
     called = kwargs.get("name", args[0] if args else "")
     name = autogen.ORIGINAL_NAMES.of(workbench, {}).get(called, called)
     call_id = kwargs.get("call_id", args[3] if len(args) > 3 else None)
@@ -219,7 +219,7 @@ def _of_workbench(workbench: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
 
 
 def _description(tools: Any, name: str) -> str | None:
-    """Of the tool of that name among a ``StaticWorkbench``'s; another workbench may keep anything in ``tools``."""
+    """The description of the tool of that name. Only a ``StaticWorkbench`` is known to have tools in ``tools``."""
     known = tools if isinstance(tools, list) else ()
     return next((getattr(tool, "description", None) for tool in known if getattr(tool, "name", None) == name), None)
 

@@ -12,6 +12,6 @@ Item = TypeVar("Item")
 
 
 def trace(tracker: StreamTracker, source: AsyncIterable[Item], name: str) -> AsyncIterable[Item]:
-    """Watches ``source`` as a stream of the layer ``stream``."""
+    """Watches ``source`` on the layer ``stream``."""
     info = StreamInfo(sc.STREAM, name, span_name=f"stream {name}")
     return cast(AsyncIterable[Item], tap.watched(tracker, source, lambda: info))

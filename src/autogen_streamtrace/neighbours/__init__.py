@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-logger = logging.getLogger("autogen_streamtrace")
+logger = logging.getLogger(__name__)
 
 PYTHON: Final = "Python"
 """In place of a package's name: the standard library."""
@@ -90,7 +90,7 @@ class Private:
             _said.add(kind)
             logger.warning(
                 "%s %s has no %s%s: %s. All else is watched as before. A newer autogen-streamtrace may know what took"
-                " its place. This is said once.",
+                " its place. This warning appears once.",
                 package,
                 version(package),
                 name,

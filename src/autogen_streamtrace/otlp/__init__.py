@@ -1,7 +1,7 @@
 """The OpenTelemetry SDK where the program has set none up: traces, metrics and logs over OTLP.
 
-``providers`` finds or makes the three providers; ``flush`` and ``shutdown`` bring out what they hold, in bounded time.
-No provider of ours is shut down by its own ``atexit``: they all end together, after whoever still tells them something.
+``providers`` finds or makes the three providers. ``flush`` and ``shutdown`` export what they hold, in bounded time.
+Our providers do not shut down by their own ``atexit``: they all end together, after everything that still uses them.
 """
 
 import functools
@@ -58,19 +58,19 @@ _KINDS: Final = {
     "meter_provider": ("MeterProvider", "get_meter"),
     "logger_provider": ("LoggerProvider", "get_logger"),
 }
-"""What each kind of provider is called, and how it is known."""
+"""For each keyword the name of the provider's type, and the method by which a provider is recognised."""
 _LISTENING: Final = "listening"
-"""The name of the thread that looks whether anybody listens at an endpoint."""
+"""The name of the thread that checks whether anything listens at an endpoint."""
 _ANSWER: Final = 0.2
-"""Seconds that it has to find out."""
-_LEFT_FOR_CLOSING: Final = 0.1
-"""Share of a shutdown's time that is kept for closing the exporters."""
+"""Seconds that this check may take."""
+_SHARE_FOR_CLOSING: Final = 0.1
+"""Share of a shutdown's time that is reserved for closing the exporters."""
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _pipelines = Pipelines()
 _helpers: Helpers = Helpers()
 _lock = threading.Lock()
-_said: set[str] = set()
+_warned: set[str] = set()
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Providers:
     logger_provider: _logs.LoggerProvider
     ours: frozenset[Signal] = frozenset()
     made: frozenset[Signal] = field(default=frozenset(), compare=False)
-    """Those that were made for this, and did not exist before."""
+    """Those that did not exist before."""
 
     def by_signal(self) -> dict[Signal, Any]:
         """The provider of each signal."""
@@ -94,7 +94,7 @@ def providers(
     meter_provider: metrics.MeterProvider | None = None,
     logger_provider: _logs.LoggerProvider | None = None,
 ) -> Providers:
-    """For each signal the given provider, else the program's global one, else one of ours, set as the global one.
+    """For each signal the given provider, else the program's global one, else ours, which becomes the global one.
 
     The API's placeholder (``ProxyTracerProvider``) counts as none. With ``OTEL_SDK_DISABLED`` nothing is made.
 
@@ -107,10 +107,10 @@ def providers(
 
 
 def check(**given: object) -> None:
-    """Whether these are providers, by the keywords of ``providers``; None is none.
+    """Checks that these are providers, by the keywords of ``providers``; None is allowed.
 
     Raises:
-        SettingError: one is not.
+        SettingError: one of them is no provider.
     """
     for keyword, provider in given.items():
         kind, method = _KINDS[keyword]
@@ -123,7 +123,7 @@ def find_or_make(
     meter_provider: metrics.MeterProvider | None = None,
     logger_provider: _logs.LoggerProvider | None = None,
 ) -> Providers:
-    """As ``providers``, but nothing is global yet: ``install`` is to follow, or ``discard``.
+    """As ``providers``, but no provider is global yet. Call ``install`` or ``discard`` next.
 
     Raises:
         SettingError: an ``OTEL_*`` variable with a value that cannot be used; nothing is made then.
@@ -142,7 +142,7 @@ def find_or_make(
 
 
 def install(providers: Providers) -> None:
-    """Makes those of ours the global ones, and sees to their end at the end of the process."""
+    """Makes our providers the global ones, and ends them when the process ends."""
     with _lock:
         _pipelines.install()
     theirs = {signal: each for signal, each in providers.by_signal().items() if signal not in providers.ours}
@@ -154,28 +154,28 @@ def install(providers: Providers) -> None:
 
 
 def discard(providers: Providers) -> None:
-    """Takes back what ``find_or_make`` made."""
+    """Undoes ``find_or_make``."""
     with _lock:
         _pipelines.discard(providers.made)
 
 
 def start_threads() -> None:
-    """Starts the threads on which providers are called; a forked child has none of its parent's."""
+    """Starts the threads that call providers. A forked child has none of its parent's threads."""
     for name in (*SIGNALS, _LISTENING):
         _helpers.start(name)
 
 
 def flush(providers: Providers, timeout: float = 5.0) -> bool:
-    """Has everything recorded so far exported; metrics are collected twice. Never raises.
+    """Exports everything recorded so far; collects metrics twice. Never raises.
 
-    It ends sooner where nobody listens: an endpoint that has refused and never taken anything is not waited for.
+    It does not wait for an endpoint that has refused connections and never accepted anything.
 
     Args:
-        providers: ours or the program's; one without ``force_flush`` is passed over.
-        timeout: seconds for all of it; what takes longer goes on by itself.
+        providers: ours or the program's; one without ``force_flush`` is skipped.
+        timeout: seconds for all of it; what takes longer goes on in the background.
 
     Returns:
-        Whether every provider returned in time, and no export of ours failed meanwhile.
+        Whether every provider returned in time and no export of ours failed meanwhile.
     """
     with contained("flushing"):
         deadline, failures = time.monotonic() + timeout, export_failures()
@@ -188,8 +188,8 @@ def shutdown(providers: Providers, timeout: float = 5.0) -> None:
     """Flushes, then ends the providers that are ours. Never raises.
 
     Args:
-        providers: the program's own are flushed only.
-        timeout: seconds for all of it; exports still under way then are given up, and what they held is lost.
+        providers: the program's own are only flushed.
+        timeout: seconds for all of it; exports still under way then are given up, and their data is lost.
     """
     with contained("shutting down"):
         _shutdown(_flushable(providers), timeout)
@@ -201,7 +201,7 @@ def _shutdown(providers: list[tuple[Signal, Any]], timeout: float) -> None:
     calls: dict[str, Call] = {}
     for signal, provider in providers:
         calls[signal] = partial(_end if signal in ours else _flush, provider, deadline)
-    _run(calls, timeout * (1 - _LEFT_FOR_CLOSING))
+    _run(calls, timeout * (1 - _SHARE_FOR_CLOSING))
     for signal in ours:
         _pipelines.close(signal)
 
@@ -209,18 +209,18 @@ def _shutdown(providers: list[tuple[Signal, Any]], timeout: float) -> None:
 def send(signal: Signal, batch: Any) -> bool:
     """Exports a batch of ready-made spans, log records or metrics through our exporters of ``signal``, if any.
 
-    Returns whether all of them took it. Waits for it.
+    Blocks until done; returns whether every exporter accepted the batch.
     """
     return _pipelines.send(signal, batch)
 
 
 def resource(providers: Providers) -> Any:
-    """The SDK's resource under which the telemetry goes out; ``None`` where no provider is the SDK's."""
+    """The resource of the telemetry; ``None`` where no provider is the SDK's."""
     return next(filter(None, map(private.resource, providers.by_signal().values())), None)
 
 
 def endpoints() -> dict[str, list[str]]:
-    """Where our open exporters of each signal send to."""
+    """The addresses of our open exporters, by signal."""
     found: dict[str, list[str]] = {}
     for delivery in _pipelines.deliveries():
         found.setdefault(delivery.target.signal, []).append(delivery.target.address)
@@ -243,7 +243,7 @@ def _after_fork() -> None:
 
 
 def _flushable(providers: Providers) -> list[tuple[Signal, Any]]:
-    """A shut-down provider of ours has nothing left to flush; one of the program's may not flush at all."""
+    """The providers that can be flushed: not ours once shut down, nor a program's without ``force_flush``."""
     return [
         (signal, provider)
         for signal, provider in providers.by_signal().items()
@@ -268,7 +268,7 @@ def _end(provider: Any, deadline: float) -> None:
 
 
 def _run(calls: dict[str, Call], timeout: float) -> set[str]:
-    """Makes the calls, and tells of the endpoints that keep them from returning. Returns whose calls have not."""
+    """Makes the calls, and warns of the endpoints that block them. Returns the names of calls that did not return."""
     late = _helpers.run(calls, timeout, partial(_in_vain, set()))
     for delivery in _pipelines.deliveries():
         if delivery.target.signal in late and delivery.busy:
@@ -277,9 +277,9 @@ def _run(calls: dict[str, Call], timeout: float) -> set[str]:
 
 
 def _in_vain(listening: set[str], late: Set[str]) -> bool:
-    """Nobody listens where these signals go, so that what waits for an export waits in vain.
+    """Whether nothing listens at the endpoints of these signals, so that waiting for their exports is useless.
 
-    ``listening`` keeps the endpoints that were found to listen, or were asked in vain: they are asked once.
+    ``listening`` collects the endpoints that listen, or that could not be checked in time: each is checked once.
     """
     waiting = [each for each in _pipelines.deliveries() if each.target.signal in late and each.busy]
     if not waiting or not late <= {each.target.signal for each in waiting} or any(map(_has_hope, waiting)):
@@ -297,7 +297,7 @@ def _deserted(targets: dict[str, Target]) -> list[str]:
 
 
 def _has_hope(delivery: Delivery[Any]) -> bool:
-    """It has delivered before, or no try has failed yet."""
+    """Whether it has delivered before, or no attempt has failed yet."""
     return delivery.delivered or not delivery.troubled
 
 
@@ -306,9 +306,9 @@ def _warn_of_shared_instance(foreign: dict[Signal, Any]) -> None:
     nameless = [
         signal for signal, each in resources.items() if each is not None and SERVICE_INSTANCE_ID not in each.attributes
     ]
-    if nameless and "instance" not in _said:
-        _said.add("instance")
-        _logger.warning(
+    if nameless and "instance" not in _warned:
+        _warned.add("instance")
+        logger.warning(
             "The program's own OpenTelemetry provider for %s has no %s in its resource. Two processes of one service"
             " then share their time series and their counts make no sense: give each process its own.",
             ", ".join(nameless),
@@ -317,9 +317,9 @@ def _warn_of_shared_instance(foreign: dict[Signal, Any]) -> None:
 
 
 def _warn_of_configuration_file() -> None:
-    if os.environ.get(OTEL_CONFIG_FILE) and "file" not in _said:
-        _said.add("file")
-        _logger.warning(
+    if os.environ.get(OTEL_CONFIG_FILE) and "file" not in _warned:
+        _warned.add("file")
+        logger.warning(
             "%s is set, but only the other OTEL_* variables are read here. To use the file, let the program or"
             " opentelemetry-instrument set the SDK up from it before instrument() is called.",
             OTEL_CONFIG_FILE,

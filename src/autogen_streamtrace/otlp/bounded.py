@@ -1,4 +1,4 @@
-"""Calls that may block for ever, waited for only so long."""
+"""Calls that may block for ever, with a deadline for whoever waits."""
 
 import logging
 import threading
@@ -10,16 +10,15 @@ from typing import Final
 Call = Callable[[], object]
 
 _LOOK: Final = 0.05
-"""Seconds between two looks whether calls are waited for in vain."""
+"""Seconds between two checks whether waiting is useless."""
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Helpers:
     """One daemon thread per name, for calls that may block.
 
-    They are started early: a thread that is started while the interpreter ends is refused since Python 3.12, and just
-    then the last flush is due.
+    They start early: since Python 3.12 no thread can start while the interpreter ends, and the last flush is due then.
     """
 
     def __init__(self) -> None:
@@ -29,7 +28,7 @@ class Helpers:
         """Starts the thread of ``name`` where there is none.
 
         Raises:
-            RuntimeError: there can be no thread more.
+            RuntimeError: no more threads can start.
         """
         if name not in self._queues:
             calls: SimpleQueue[tuple[Call, threading.Event]] = SimpleQueue()
@@ -37,9 +36,9 @@ class Helpers:
             self._queues[name] = calls
 
     def after_fork(self) -> None:
-        """In the child: the parent's threads are not here, and what they were to do is not this process's.
+        """In a forked child: drops the parent's threads, which do not run here, and their work.
 
-        It gets its own when it first needs them: it may be about to execute another program.
+        The child starts its own at the first need: it may be about to execute another program.
         """
         self._queues = {}
 
@@ -48,8 +47,8 @@ class Helpers:
     ) -> set[str]:
         """Makes each call on the thread of its name, at the same time.
 
-        Returns the names whose calls have not returned after ``timeout`` seconds, or as soon as ``in_vain`` says of
-        them that they will not; these go on by themselves. What a call raises is logged at DEBUG.
+        Returns the names of the calls that have not returned after ``timeout`` seconds, or that ``in_vain`` gives up
+        before; these go on in the background. What a call raises is logged at DEBUG.
         """
         deadline = time.monotonic() + timeout
         done = {}
@@ -57,7 +56,7 @@ class Helpers:
             done[name] = threading.Event()
             try:
                 self.start(name)
-            except RuntimeError:  # the interpreter ends, in a child that has needed none so far
+            except RuntimeError:  # the interpreter ends, in a child that needed no thread so far
                 _make(call, done[name])
             else:
                 self._queues[name].put((call, done[name]))
@@ -78,6 +77,6 @@ def _make(call: Call, done: threading.Event) -> None:
     try:
         call()
     except Exception:
-        _logger.debug("a provider refused", exc_info=True)
+        logger.debug("a provider refused", exc_info=True)
     finally:
         done.set()

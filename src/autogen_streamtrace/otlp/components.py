@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.sampling import Sampler
 
 from autogen_streamtrace.settings import SettingError
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 _ID_GENERATORS: Final = "opentelemetry_id_generator"
 _SAMPLERS: Final = "opentelemetry_traces_sampler"
@@ -28,15 +28,15 @@ def installed(group: str) -> list[str]:
 
 
 def load(group: str, name: str) -> Any:
-    """What an entry point names; ``None`` where there is none of that name."""
+    """The object that an entry point names; ``None`` where there is no such entry point."""
     found = _group(group).get(name)
     return None if found is None else found.load()
 
 
 def sampler() -> Sampler | None:
-    """As ``OTEL_TRACES_SAMPLER`` says, where another package offers it; ``None`` for what the SDK reads itself.
+    """The sampler of another package that ``OTEL_TRACES_SAMPLER`` names; ``None`` where the SDK has it.
 
-    It is made with the text of ``OTEL_TRACES_SAMPLER_ARG``. One that cannot be made is told, and the default counts.
+    It gets the text of ``OTEL_TRACES_SAMPLER_ARG``. If it cannot be made, a warning says so and the default is used.
     """
     name = os.environ.get(OTEL_TRACES_SAMPLER, "").strip()
     found = _group(_SAMPLERS).get(name)
@@ -49,12 +49,12 @@ def sampler() -> Sampler | None:
         reason = f"{made!r} is no Sampler"
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
-    _logger.warning("%s: %r cannot be used: %s. The default sampler is used.", OTEL_TRACES_SAMPLER, name, reason)
+    logger.warning("%s: %r cannot be used: %s. The default sampler is used.", OTEL_TRACES_SAMPLER, name, reason)
     return None
 
 
 def id_generator() -> IdGenerator | None:
-    """As ``OTEL_PYTHON_ID_GENERATOR`` says; ``None`` for the SDK's default.
+    """The id generator that ``OTEL_PYTHON_ID_GENERATOR`` names; ``None`` for the SDK's default.
 
     Raises:
         SettingError: there is no such generator.
@@ -81,5 +81,5 @@ def _groups() -> dict[str, dict[str, EntryPoint]]:
     groups: dict[str, dict[str, EntryPoint]] = {}
     for distribution in distributions():
         for each in distribution.entry_points:
-            groups.setdefault(each.group, {}).setdefault(each.name, each)  # the first on the path counts
+            groups.setdefault(each.group, {}).setdefault(each.name, each)  # the first on the path wins
     return groups

@@ -1,4 +1,4 @@
-"""One exporter as the program lives with it: made anew in each process, counted, and quiet."""
+"""One exporter as the program sees it: made anew in each process, counted, and quiet."""
 
 import logging
 import os
@@ -13,7 +13,7 @@ from autogen_streamtrace.otlp.environment import Target
 
 ResultT = TypeVar("ResultT")
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 _thread = threading.local()
 _warned: set[str] = set()
 _MAX_REASON: Final = 300
@@ -21,17 +21,17 @@ _MAX_LINES: Final = 10
 
 
 class Delivery(Generic[ResultT]):
-    """Holds the real exporter and hands batches to it.
+    """Makes the real exporter and passes batches to it.
 
     The exporter is made at the first export of each process: a gRPC channel does not survive a fork, and two processes
-    must not write into one HTTP connection. A parent's exporter is kept, not closed: closing is the parent's business.
+    must not write into one HTTP connection. A child does not close its parent's exporter.
     """
 
     def __init__(self, target: Target, failure: ResultT) -> None:
         self.target = target
         self.failures = 0
         self.delivered = False
-        """Something has arrived, from this process or its parent."""
+        """Something of this process or its parent has arrived."""
         self._failure = failure
         self._pid = 0
         self._exporter: Any = None
@@ -43,7 +43,10 @@ class Delivery(Generic[ResultT]):
         _quieten(target.exporter)
 
     def send(self, export: Callable[[Any], ResultT]) -> ResultT:
-        """``export(exporter)``'s result; a failure of any kind is counted, told once per endpoint, and returned."""
+        """The result of ``export(exporter)``.
+
+        A failure of any kind is counted and returned; a warning names it once per endpoint.
+        """
         with self._busy, _heard_by(self._trouble):
             try:
                 result = export(self._own())
@@ -60,11 +63,11 @@ class Delivery(Generic[ResultT]):
         return result
 
     def succeeds(self, export: Callable[[Any], ResultT]) -> bool:
-        """``send``, as a truth."""
+        """As ``send``; returns whether it succeeded."""
         return self.send(export) != self._failure
 
     def probe(self) -> Any:
-        """The exporter of this process, made now, or ``None`` where that fails; the failure is told."""
+        """The exporter of this process, made now; ``None`` and a warning where that fails."""
         with _heard_by(self._trouble):
             try:
                 return self._own()
@@ -74,14 +77,14 @@ class Delivery(Generic[ResultT]):
         return None
 
     def warn(self, otherwise: str) -> None:
-        """Says once per endpoint and process that nothing arrives there, why, and what to do.
+        """Warns once per endpoint and process that nothing arrives there, why, and what to do.
 
-        ``otherwise`` is why, where the exporter has not said it.
+        ``otherwise`` is the reason where the exporter has logged none.
         """
         if self.target.endpoint not in _warned:
             _warned.add(self.target.endpoint)
             reason = next(iter([*self._making, *self._trouble]), otherwise)
-            _logger.warning("%s", _advice(self.target, reason))
+            logger.warning("%s", _advice(self.target, reason))
 
     def flush(self, timeout_millis: float) -> bool:
         """Passes ``force_flush`` on to this process's exporter, where there is one."""
@@ -91,7 +94,7 @@ class Delivery(Generic[ResultT]):
             return bool(self._exporter.force_flush(timeout_millis))
 
     def close(self) -> None:
-        """Ends this process's exporter; an export that waits for its next try gives up."""
+        """Ends this process's exporter; an export that waits for its next attempt gives up."""
         closed, self._closed = self._closed, True
         if not closed and self._exporter is not None and self._pid == os.getpid():
             with _heard_by([]):
@@ -104,13 +107,13 @@ class Delivery(Generic[ResultT]):
 
     @property
     def troubled(self) -> bool:
-        """The last try has failed; it may go on trying."""
+        """The last attempt has failed; the exporter may try again."""
         return bool(self._trouble)
 
     def hold(self, timeout: float) -> bool:
         """Waits up to ``timeout`` seconds for an export under way, and lets none begin until ``release``.
 
-        An endpoint that does not answer is not waited for. Returns whether there is something to release.
+        It does not wait for an endpoint that does not answer. Returns whether ``release`` has something to do.
         """
         return self._busy.acquire(timeout=0 if self._trouble else max(timeout, 0))
 
@@ -119,7 +122,7 @@ class Delivery(Generic[ResultT]):
         self._busy.release()
 
     def after_fork(self) -> None:
-        """In the child: nothing is under way here and nothing has failed here."""
+        """In a forked child: nothing is under way here, and nothing has failed here."""
         self._busy = threading.Lock()
         self._trouble = []
         self.failures = 0
@@ -149,19 +152,19 @@ def _advice(target: Target, reason: str) -> str:
     )
     return (
         f"No telemetry reaches {target.endpoint}: {_redacted(reason)}. The program runs on; what cannot be sent is lost"
-        f" and counted in {M_EXPORT_FAILURES}. {remedy} This is said once."
+        f" and counted in {M_EXPORT_FAILURES}. {remedy} This warning appears once."
     )
 
 
 def _redacted(reason: str) -> str:
-    """In one line, without the talk of retries, and without what may hold a secret: a URL's query and its user."""
+    """A reason in one line, without the exporter's words about retries, and without a URL's query and user."""
     text = re.sub(r" encountered while exporting .*?, retrying in [\d.]+s\.", "", " ".join(reason.split()))
     text = re.sub(r"\?[^\s'\")]+", "?…", text)
     return re.sub(r"//[^/\s@]+@", "//…@", text)[:_MAX_REASON].rstrip(". ")
 
 
 class _Hearing(logging.Filter):
-    """Takes an exporter's own warnings out of the log while it works for us; elsewhere they are untouched."""
+    """Drops an exporter's own warnings while it works for us, and only then."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         lines: list[str] | None = getattr(_thread, "lines", None)
@@ -177,7 +180,7 @@ _hearing = _Hearing()
 def _note(lines: list[str], line: str) -> None:
     if len(lines) < _MAX_LINES:
         lines.append(line)
-    _logger.debug("%s", _redacted(line))
+    logger.debug("%s", _redacted(line))
 
 
 @contextmanager
@@ -191,7 +194,7 @@ def _heard_by(lines: list[str]) -> Iterator[None]:
 
 
 def _quieten(exporter: type[Any]) -> None:
-    """An exporter logs in the modules of its classes. Goes first, before the SDK's filter of repeated lines."""
+    """Filters the loggers of an exporter's modules, before the SDK's filter of repeated lines."""
     for module in {each.__module__ for each in exporter.__mro__}:
         logger = logging.getLogger(module)
         if _hearing not in logger.filters:

@@ -1,8 +1,8 @@
-"""What the ``OTEL_*`` variables choose: which exporters, by which protocol, to which endpoint.
+"""The choices of the ``OTEL_*`` variables: which exporters, which protocol, which endpoint.
 
 Names and defaults as in the SDK's own set-up, with two differences: where
 ``OTEL_<SIGNAL>_EXPORTER`` is unset the exporter is ``otlp``, and a wrong value is an error that says what is allowed.
-All else (headers, certificates, timeouts, limits, intervals) the SDK's classes and exporters read themselves.
+The SDK's classes and exporters read all else themselves: headers, certificates, timeouts, limits, intervals.
 """
 
 import os
@@ -24,7 +24,7 @@ GRPC: Final = "otlp_proto_grpc"
 HTTP: Final = "otlp_proto_http"
 _PROTOCOLS: Final = {"grpc": GRPC, "http/protobuf": HTTP}
 _CONNECTING: Final = 0.1
-"""Seconds in which a connection is made, or refused."""
+"""Seconds within which a connection is made or refused."""
 _DEFAULT_ENDPOINTS: Final = {GRPC: "http://localhost:4317", HTTP: "http://localhost:4318"}
 
 
@@ -32,7 +32,7 @@ _DEFAULT_ENDPOINTS: Final = {GRPC: "http://localhost:4317", HTTP: "http://localh
 class Target:
     """Where one exporter sends one signal: the exporter's class and the endpoint's name for messages.
 
-    ``endpoint`` is without user, path and query: it stands in log lines.
+    ``endpoint`` has no user, path or query, since it stands in log lines.
     """
 
     signal: Signal
@@ -40,19 +40,19 @@ class Target:
     exporter: type[Any]
     endpoint: str
     address: str = ""
-    """The same with the path: what tells two backends apart."""
+    """The endpoint with its path, which tells two backends apart."""
 
     def make(self) -> Any:
         """A new exporter, by the variables as they are now."""
         if self.name == GRPC and _first("COMPRESSION", self.signal).strip().lower() == "none":
-            # The standard's "none" is refused by this exporter when it reads the variable itself.
+            # This exporter refuses the standard's "none" when it reads the variable itself.
             return self.exporter(compression=import_module("grpc").Compression.NoCompression)
         if self.name == HTTP and _first("CERTIFICATE", self.signal) and not _has_credential_provider(self.signal):
             return self.exporter(session=_session())
         return self.exporter()
 
     def listens(self) -> bool:
-        """Whether somebody takes connections there, as far as a look can tell. May wait for a name to be resolved."""
+        """Whether something accepts connections there. May wait until a name is resolved."""
         if self.name not in _DEFAULT_ENDPOINTS:
             return True
         try:
@@ -149,9 +149,9 @@ def _has_credential_provider(signal: Signal) -> bool:
 
 
 def _session() -> Any:
-    """A ``requests`` session whose own certificates count.
+    """A ``requests`` session that uses its own certificates.
 
-    ``requests`` otherwise lets ``REQUESTS_CA_BUNDLE`` win over the certificate that ``OTEL_*`` names for OTLP.
+    Otherwise ``REQUESTS_CA_BUNDLE`` would win over the certificate that ``OTEL_*`` names for OTLP.
     """
     session = import_module("requests").Session()
     merge = session.merge_environment_settings

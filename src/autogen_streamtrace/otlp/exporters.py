@@ -18,19 +18,19 @@ Arrived = Callable[[list[int]], object]
 """Takes the ids of spans that have arrived."""
 
 arrivals: Final[list[Arrived]] = []
-"""Who is told of them."""
+"""The functions to call with them."""
 event_arrivals: Final[list[Arrived]] = []
-"""Who is told of the spans of which the event of the end has arrived."""
+"""The functions to call with the ids of spans whose end event has arrived."""
 
 
-def _tell(told: list[Arrived], ids: list[int]) -> None:
-    for arrived in list(told) if ids else ():
+def _report(receivers: list[Arrived], ids: list[int]) -> None:
+    for arrived in list(receivers) if ids else ():
         with contained("noting what has arrived"):
             arrived(ids)
 
 
 class Spans(SpanExporter):
-    """Exports spans through ``delivery``, and tells which have arrived."""
+    """Exports spans through ``delivery``, and reports which have arrived."""
 
     def __init__(self, delivery: Delivery[SpanExportResult]) -> None:
         self._delivery = delivery
@@ -38,7 +38,7 @@ class Spans(SpanExporter):
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         result = self._delivery.send(lambda exporter: exporter.export(spans))
         if result is SpanExportResult.SUCCESS:
-            _tell(arrivals, [span.context.span_id for span in spans])
+            _report(arrivals, [span.context.span_id for span in spans])
         return result
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
@@ -78,7 +78,7 @@ class LogRecords(LogRecordExporter):
         result = self._delivery.send(lambda exporter: exporter.export(batch))
         if result is LogRecordExportResult.SUCCESS:
             records = [each.log_record for each in batch]
-            _tell(event_arrivals, [each.span_id for each in records if each.event_name == E_END and each.span_id])
+            _report(event_arrivals, [each.span_id for each in records if each.event_name == E_END and each.span_id])
         return result
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:

@@ -1,4 +1,4 @@
-"""What ``os.fork`` does to the SDK, put right in the child."""
+"""Repairs in a forked child what ``os.fork`` does to the SDK."""
 
 import os
 import threading
@@ -10,17 +10,17 @@ from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.otlp.delivery import Delivery
 
 _HOLD: Final = 0.2
-"""Seconds that a fork waits at most for exports under way."""
+"""Seconds, at most, that a fork waits for exports under way."""
 
 _held = threading.local()
 _registered = False
 
 
 def watch(deliveries: Callable[[], list[Delivery[Any]]], after_fork: Callable[[], None]) -> None:
-    """From now on each fork waits a moment for the exports of ``deliveries`` and calls ``after_fork`` in the child.
+    """From now on, each fork waits a moment for the exports of ``deliveries``, and calls ``after_fork`` in the child.
 
-    gRPC leaves out its own preparation for a fork while a call runs, and the child's channels then hang now and then.
-    An endpoint that does not answer holds a fork up by ``_HOLD`` at most, and not at all once that is known.
+    gRPC skips its own preparation for a fork while a call runs; the child's channels then sometimes hang. An endpoint
+    that does not answer delays a fork by ``_HOLD`` at most, and not at all once that is known.
     """
     global _registered
     if _registered or not hasattr(os, "register_at_fork"):

@@ -1,4 +1,4 @@
-"""The SDK pipelines of this process: provider, processors and exporters of each signal, made, kept and forked."""
+"""The SDK pipelines of this process: the provider, processors and exporters of each signal."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -17,9 +17,9 @@ from autogen_streamtrace.settings import SettingError
 
 @dataclass(frozen=True)
 class _Api:
-    """How the OpenTelemetry API keeps one signal's global provider, and how the SDK makes one.
+    """How the OpenTelemetry API stores one signal's global provider, and how the SDK makes one.
 
-    Of the API's own providers, the one that does nothing is a program's choice; the other is a placeholder.
+    The API has two providers of its own: a no-op one, which a program may choose, and a placeholder.
     """
 
     get_global: Callable[[], Any]
@@ -29,7 +29,7 @@ class _Api:
     make: Callable[[Resource, list[Target]], tuple[Any, list[Delivery[Any]]]]
 
     def is_placeholder(self, provider: Any) -> bool:
-        """Whether ``provider`` stands in for one that is still to be set."""
+        """Whether ``provider`` only stands in for one that is still to be set."""
         module = type(provider).__module__
         return (module == self.package or module.startswith(f"{self.package}.")) and type(provider) is not self.none
 
@@ -77,12 +77,12 @@ class Pipeline:
 
 
 def current(signal: Signal) -> Any:
-    """The global provider of ``signal``, be it the API's placeholder."""
+    """The global provider of ``signal``; it may be the API's placeholder."""
     return _APIS[signal].get_global()
 
 
 class Pipelines:
-    """What this process has set up itself."""
+    """The pipelines that this package has set up in this process."""
 
     def __init__(self) -> None:
         self._open: dict[Signal, Pipeline] = {}
@@ -111,14 +111,14 @@ class Pipelines:
     def install(self) -> None:
         """Makes our open providers the global ones, where there are none.
 
-        The API takes a global provider once: one that follows a shut-down one is known to our own users only.
+        The API accepts a global provider once. One that replaces a shut-down one is therefore known to us only.
         """
         for signal, pipeline in self._open.items():
             if _APIS[signal].is_placeholder(current(signal)):
                 _APIS[signal].set_global(pipeline.provider)
 
     def discard(self, signals: Iterable[Signal]) -> None:
-        """Takes back what ``make`` made, before anybody used it."""
+        """Undoes ``make`` before anything has used the pipelines."""
         for signal in signals:
             pipeline = self._open.pop(signal, None)
             if pipeline is not None:
@@ -140,7 +140,7 @@ class Pipelines:
         return any(provider is each for each in self._closed)
 
     def close(self, signal: Signal) -> None:
-        """Gives up what is still under way for ``signal``; its pipeline counts as shut down from now on."""
+        """Gives up the exports of ``signal`` that are under way; its pipeline counts as shut down from now on."""
         pipeline = self._open.pop(signal, None)
         if pipeline is not None:
             self._closed.append(pipeline.provider)
@@ -149,7 +149,7 @@ class Pipelines:
                 delivery.close()
 
     def send(self, signal: Signal, batch: Any) -> bool:
-        """Exports ``batch`` through every exporter of ``signal``; True if all took it."""
+        """Exports ``batch`` through every exporter of ``signal``; True if all accepted it."""
         if signal not in self._open:
             return False
         taken = [each.succeeds(lambda exporter: exporter.export(batch)) for each in self._open[signal].deliveries]
@@ -171,7 +171,7 @@ class Pipelines:
         return [delivery for pipeline in self._open.values() for delivery in pipeline.deliveries]
 
     def after_fork(self) -> None:
-        """In a forked child: its own exporters, its own instance id, its metrics from zero."""
+        """In a forked child: gives it its own exporters and instance id, and starts its metrics at zero."""
         self._failures = 0
         for delivery in self.deliveries():
             delivery.after_fork()

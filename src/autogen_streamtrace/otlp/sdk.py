@@ -1,4 +1,4 @@
-"""SDK providers as the ``OTEL_*`` variables want them, for a program that has set none up."""
+"""SDK providers as the ``OTEL_*`` variables configure them, for a program that has set none up."""
 
 import time
 from typing import Any
@@ -22,8 +22,8 @@ Deliveries = list[Delivery[Any]]
 class TwiceCollectingMeterProvider(MeterProvider):
     """Collects twice in ``force_flush`` and in ``shutdown``.
 
-    A counter's new attribute set is exported as 0 in its first collection and with its count from the next, so a
-    single last collection would lose the count.
+    The first collection of a counter's new attribute set exports 0, the next its count. So a single last collection
+    would lose the count.
     """
 
     collects_twice = True
@@ -34,7 +34,7 @@ class TwiceCollectingMeterProvider(MeterProvider):
         self._ended = False
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:
-        """As the SDK's, in ``timeout_millis`` for both collections together."""
+        """As the SDK's; ``timeout_millis`` is for both collections together."""
         deadline = time.monotonic() + timeout_millis / 1000
         super().force_flush(timeout_millis)
         return super().force_flush(max(0.0, (deadline - time.monotonic()) * 1000))
@@ -51,7 +51,7 @@ class TwiceCollectingMeterProvider(MeterProvider):
             super().shutdown(max(0.0, (deadline - time.monotonic()) * 1000))
 
     def start_anew(self) -> None:
-        """In a forked child: from zero, for the parent's sums are exported by the parent, and with locks of its own."""
+        """In a forked child: starts at zero, since the parent exports its own sums, and makes new locks."""
         start_metrics_anew(self, self._readers)
 
 
@@ -67,7 +67,7 @@ def tracer_provider(resource: Resource, chosen: list[Target]) -> tuple[TracerPro
 
 
 def meter_provider(resource: Resource, chosen: list[Target]) -> tuple[MeterProvider, Deliveries]:
-    """A meter provider with a periodic reader for each exporter, or the reader itself where the name is a reader's."""
+    """A meter provider with a periodic reader for each exporter. A target that is a reader itself is used as it is."""
     deliveries = [Delivery(each, MetricExportResult.FAILURE) for each in chosen if not _is_reader(each)]
     readers: list[MetricReader] = [PeriodicExportingMetricReader(exporters.Metrics(each)) for each in deliveries]
     readers.extend(each.exporter() for each in chosen if _is_reader(each))

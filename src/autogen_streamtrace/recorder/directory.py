@@ -12,7 +12,7 @@ NEW_SUFFIX: Final = ".new"
 ASIDE_SUFFIX: Final = ".aside"
 CLAIM_SUFFIX: Final = ".claim"
 
-logger = logging.getLogger("autogen_streamtrace")
+logger = logging.getLogger(__name__)
 
 
 class UnusableError(OSError):

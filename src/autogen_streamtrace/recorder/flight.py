@@ -42,7 +42,7 @@ _RENEW: Final = 10.0
 _KEPT: Final = layout.ROWS // 2
 """Rows at most that wait for an export; the oldest make room."""
 
-logger = logging.getLogger("autogen_streamtrace")
+logger = logging.getLogger(__name__)
 
 
 class FlightRecorder:
@@ -462,7 +462,7 @@ class FlightRecorder:
             logger.warning(
                 "The flight recorder in %s cannot record all streams: %s. They go on; those that would be lost with"
                 " this process are counted in %s. Set AUTOGEN_STREAMTRACE_RECORDER_DIR to a directory on a disk with"
-                " room, or AUTOGEN_STREAMTRACE_RECORDER to false. This is said once.",
+                " room, or AUTOGEN_STREAMTRACE_RECORDER to false. This warning appears once.",
                 self._directory,
                 why,
                 sc.M_DROPPED,

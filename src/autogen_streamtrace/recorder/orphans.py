@@ -19,7 +19,7 @@ _MOST: Final = layout.row_at(layout.ROWS)
 _MAKING: Final = 60.0
 """Seconds after which nobody can be making a file any more."""
 
-logger = logging.getLogger("autogen_streamtrace")
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,7 @@ _TICK: Final = 0.005
 """Seconds between the export of 0 and that of the count: Prometheus keeps one sample a millisecond, the first."""
 _METRICS: Final = (sc.M_STARTED, sc.M_ENDED, sc.M_CUT, sc.M_OPEN, sc.M_STALLED, sc.M_OLDEST)
 
-logger = logging.getLogger("autogen_streamtrace")
+logger = logging.getLogger(__name__)
 
 Wanted = Callable[[dict[str, Any]], bool]
 Send = Callable[[Literal["traces", "metrics", "logs"], Any], bool]

@@ -18,7 +18,7 @@ _KEPT: Final = ("events", "caller_endings", "max_names", "stall_after")
 EVERY: Final = 30.0
 """Seconds between two looks for recorders that have lost their owner."""
 
-logger = logging.getLogger("autogen_streamtrace")
+logger = logging.getLogger(__name__)
 
 
 class RecorderService:

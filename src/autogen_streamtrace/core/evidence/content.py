@@ -17,7 +17,7 @@ VARIABLE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 LIMIT: Final = 1 << 20
 """Characters of a reply that are kept at most."""
 
-_logger = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 Part = dict[str, Any]
 
@@ -47,7 +47,7 @@ def capture(environment: Mapping[str, str]) -> Capture:
     mode = _MODES.get(chosen.strip().lower())
     if mode is None:
         allowed = "true, SPAN_ONLY, EVENT_ONLY, SPAN_AND_EVENT, false, NO_CONTENT"
-        _logger.warning("%s: %r is not allowed; no content is recorded. Allowed: %s", VARIABLE, chosen, allowed)
+        logger.warning("%s: %r is not allowed; no content is recorded. Allowed: %s", VARIABLE, chosen, allowed)
     return mode or NOWHERE
 
 

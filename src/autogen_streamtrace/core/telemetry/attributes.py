@@ -1,4 +1,4 @@
-"""What the span of a stream says, as attributes."""
+"""The attributes of a stream's span."""
 
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.evidence.connections import Use
@@ -10,7 +10,7 @@ from autogen_streamtrace.core.verdict.rules import Verdict
 
 
 def of_judged(node: StreamNode) -> Attributes:
-    """All but ``error.type``, of a stream that is over."""
+    """All attributes of a finished stream but ``error.type``."""
     assert node.verdict is not None
     return {**of_verdict(node.verdict), **_of_case(node), **_of_record(node.state)}
 
@@ -68,7 +68,7 @@ def _of_case(node: StreamNode) -> Attributes:
 
 
 def contents(node: StreamNode) -> Attributes:
-    """What it was asked and what it said, where contents are recorded."""
+    """The contents of the request and of the reply, where contents are recorded."""
     state, verdict = node.state, node.verdict
     assert state.content is not None and verdict is not None
     finish = node.finish or ("error" if verdict.early else "") if state.layer == sc.MODEL else ""
@@ -100,14 +100,14 @@ def _of_record(state: StreamState) -> Attributes:
         attributes[sc.A_CHARACTERS] = state.size
         if state.chunks and state.info.streamed:
             attributes[sc.GEN_AI_FIRST_CHUNK] = state.first - state.start
-        for key, said in (
+        for key, value in (
             (sc.GEN_AI_INPUT_TOKENS, state.input_tokens),
             (sc.GEN_AI_OUTPUT_TOKENS, state.output_tokens),
             (sc.GEN_AI_RESPONSE_ID, state.response_id),
             (sc.GEN_AI_RESPONSE_MODEL, state.response_model),
         ):
-            if said is not None:
-                attributes[key] = said
+            if value is not None:
+                attributes[key] = value
     if state.layer in (sc.HTTP, sc.MODEL):
         attributes[sc.A_TERMINATOR] = state.terminated
     return attributes
@@ -124,9 +124,9 @@ def _of_exchange(state: StreamState, exchange: Exchange) -> Attributes:
         if answer.expected_timeout is not None:
             attributes[sc.A_EXPECTED_TIMEOUT] = answer.expected_timeout
         return attributes
-    for name, value in answer.request_ids:
-        attributes[sc.HTTP_RESPONSE_HEADER + name] = (value,)
-    for key, said in (
+    for name, request_id in answer.request_ids:
+        attributes[sc.HTTP_RESPONSE_HEADER + name] = (request_id,)
+    for key, found in (
         (sc.A_UPSTREAM_SERVER, answer.upstream_server or None),
         (sc.A_CONNECTION_KEEP_ALIVE, answer.keep_alive),
         (sc.A_TIME_TO_HEADERS, None if exchange.headers_at is None else exchange.headers_at - state.start),
@@ -137,18 +137,18 @@ def _of_exchange(state: StreamState, exchange: Exchange) -> Attributes:
         (sc.A_REFUSAL_MISSING, exchange.missing or None),
         (sc.A_SURVIVED_SILENCE, exchange.survived),
     ):
-        if said is not None:
-            attributes[key] = said
+        if found is not None:
+            attributes[key] = found
     return attributes if exchange.use is None else {**attributes, **_of_connection(exchange.use)}
 
 
 def _of_connection(use: Use) -> Attributes:
     attributes: Attributes = {sc.A_CONNECTION_REUSED: use.reused, sc.A_CONNECTION_REQUESTS: use.requests}
-    for key, said in (
+    for key, value in (
         (sc.A_CONNECTION_AGE, use.age),
         (sc.A_CONNECTION_IDLE, use.idle),
         (sc.NETWORK_LOCAL_PORT, use.connection.local_port),
     ):
-        if said is not None:
-            attributes[key] = said
+        if value is not None:
+            attributes[key] = value
     return attributes

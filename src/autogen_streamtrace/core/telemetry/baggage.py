@@ -1,4 +1,4 @@
-"""Baggage entries that the operator names, such as a tenant: on spans and events, and of known values on metrics.
+"""Baggage entries that the operator names, such as a tenant: on spans and events, and with listed values on metrics.
 
 https://www.w3.org/TR/baggage/
 """
@@ -17,14 +17,14 @@ class Baggage:
     """Reads the chosen entries.
 
     Args:
-        chosen: the entries' keys, each with the values that it may have on metrics; without any it is on none.
+        chosen: the entries' keys, each with the values that it may have on metrics. An entry without values is on none.
     """
 
     def __init__(self, chosen: Mapping[str, Collection[str]]) -> None:
         self._chosen = {key: frozenset(values) for key, values in chosen.items()}
 
     def carried(self, info: StreamInfo, context: Context) -> StreamInfo:
-        """What is known of a stream, with the entries of the context in which it starts."""
+        """A stream's ``info`` with the entries of the context in which it starts."""
         if not self._chosen:
             return info
         entries = get_all(context)
@@ -36,7 +36,7 @@ class Baggage:
         return {key: value for key, value in info.attributes if key in self._chosen} if self._chosen else {}
 
     def labels(self, info: StreamInfo) -> dict[str, Any]:
-        """The entries that may stand on metrics; a value that was not listed reads ``_OTHER``."""
+        """The entries that may be on metrics; a value that is not listed reads ``_OTHER``."""
         if not self._chosen:
             return {}
         return {

@@ -1,6 +1,6 @@
-"""What the counters of streams say: their attribute sets, taken from a stream's opening and from its verdict.
+"""The counters of streams, and their attribute sets.
 
-A stream's own labels are fixed when it opens and go down with it. Its end adds those of the verdict.
+A stream's labels are fixed when it opens, and it is counted under them until it ends. Its verdict adds more labels.
 """
 
 from threading import RLock
@@ -19,7 +19,7 @@ _ENDED: Final = (sc.A_OUTCOME, sc.A_ENDED_BY, sc.A_FAULT, sc.A_ORIGIN, sc.A_OUTE
 _CUT: Final = (sc.A_OUTCOME, sc.A_ENDED_BY, sc.A_WAITING_ON_TYPE, sc.A_LIMIT_ID, sc.A_CANCELLED_BY)
 _CUT_CAPPED: Final = (sc.A_WAITING_ON_NAME, sc.A_CAUSE_TYPE)
 OF_VERDICT: Final = frozenset({*_ENDED, *_CUT, *_CUT_CAPPED, sc.A_EARLY})
-"""The attributes of a span from which the labels of its end are taken."""
+"""The attributes of a span that are labels of its end."""
 
 _NO_BAGGAGE: Final = Baggage({})
 
@@ -28,9 +28,9 @@ class Counters:
     """The counters of one process's streams, with capped labels and bounded attribute sets.
 
     Args:
-        max_names: distinct values of one label, the rest reads ``_OTHER``.
-        baggage: the entries that may stand on metrics.
-        tables: where they are counted.
+        max_names: distinct values of one label; the rest reads ``_OTHER``.
+        baggage: the entries that may be on metrics.
+        tables: hold the counts.
     """
 
     def __init__(self, max_names: int, baggage: Baggage = _NO_BAGGAGE, tables: Tables | None = None) -> None:
@@ -43,16 +43,16 @@ class Counters:
         self.cause = CardinalityLimiter(max_names)
         self._series: dict[Key, StreamLabels] = {}
         self._opening = RLock()
-        """Streams open in any thread. A finaliser that opens one in the middle of this may enter it again."""
+        """Streams open in any thread. It can be entered again, since a finaliser may open a stream meanwhile."""
 
     @property
     def capped(self) -> int:
-        """How often a value was not kept."""
+        """How often a value became ``_OTHER``."""
         limits = (*self._name.values(), self._waiting_name, self.cause)
         return sum(limit.capped for limit in limits) + self.tables.capped
 
     def labels(self, info: StreamInfo) -> StreamLabels:
-        """Under which a stream is counted from now on."""
+        """The labels of a stream that opens now."""
         key = (info.layer, info.name, info.streamed, *self._baggage.labels(info).items())
         return self._series.get(key) or self._new_series(info, key)
 
@@ -63,7 +63,7 @@ class Counters:
             if info.layer == sc.MODEL:
                 started[sc.GEN_AI_REQUEST_STREAM] = info.streamed
             labels = StreamLabels(self.tables.series(started))
-            if name != sc.OTHER and labels.started == started:  # what is folded is not kept by its own name
+            if name != sc.OTHER and labels.started == started:  # a folded name does not take a place of its own
                 self._series[key] = labels
             return labels
 
@@ -98,11 +98,11 @@ class Counters:
         return found
 
     def known(self, started: Attributes) -> None:
-        """A set of ``started`` that another process has used: open is 0 for it."""
+        """Takes a set of ``started`` that another process has used: open is 0 for it."""
         self.open.add(0, StreamLabels(started).open)
 
     def clear(self) -> None:
-        """Forgets what was counted."""
+        """Sets every count to nothing."""
         self._opening = RLock()
         self._series.clear()
         self.tables.clear()
@@ -119,10 +119,10 @@ class Counters:
 
 
 def ended_labels(labels: StreamLabels, attributes: Attributes) -> Attributes:
-    """The attributes of ``ended`` of a stream whose span says this."""
+    """The labels of ``ended`` for a stream whose span has these attributes."""
     return {**labels.started, **{key: attributes[key] for key in _ENDED}}
 
 
 def cut_labels(labels: StreamLabels, attributes: Attributes) -> Attributes:
-    """The attributes of ``cut``, with every value as the span says it."""
+    """The labels of ``cut``, with every value as on the span."""
     return {**labels.open, **{key: attributes[key] for key in (*_CUT, *_CUT_CAPPED) if key in attributes}}

@@ -1,4 +1,4 @@
-"""Counters as tables of our own, observed by the metrics SDK: an addition costs nothing but a dictionary's."""
+"""Counters as tables of our own, which the metrics SDK observes: adding costs one dictionary access."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -11,37 +11,37 @@ from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.telemetry.limiters import Attributes, Key, SetLimiter
 
 SERIES: Final = 1_000
-"""Sets of labels that streams may have at their opening, before names read ``_OTHER``."""
+"""Sets of labels at opening before names read ``_OTHER``."""
 
 
 class Counter:
     """One monotonic counter.
 
-    A new attribute set is exported as 0 at its first collection and with its count from the next, so that
-    Prometheus' ``increase()`` sees the first one.
+    The first collection of a new attribute set exports 0, the next its count, so that Prometheus' ``increase()`` sees
+    the first event.
     """
 
     def __init__(self, name: str = "") -> None:
         self.limit = SetLimiter(name)
         self._rows: dict[Key, _Row] = {}
         self.about_to_show: Callable[[], object] | None = None
-        """Called when attribute sets are exported for the first time, before they are."""
+        """Called just before attribute sets are exported for the first time."""
 
     def add(self, attributes: Attributes, context: Context | None = None) -> Attributes:
-        """Adds one, and says under which attributes; ``context`` is where an exemplar finds its trace."""
+        """Adds one, and returns the attributes that it counts under; an exemplar takes its trace from ``context``."""
         row = self._row(self.limit(attributes))
         row.value += 1
         row.context = context
         return row.attributes
 
     def load(self, attributes: Attributes, value: int, shown_ns: int) -> None:
-        """Goes on from ``value``, first exported at ``shown_ns``, 0 if it was not yet."""
+        """Continues from ``value``, first exported at ``shown_ns``; 0 if it was never exported."""
         self.limit.note(attributes)
         row = self._row(attributes)
         row.value, row.shown_ns = value, shown_ns
 
     def shown(self) -> dict[Key, int]:
-        """Every attribute set with the time of its first export in nanoseconds since the epoch, 0 before that."""
+        """Every attribute set with the time of its first export in nanoseconds since the epoch; 0 before that."""
         return {key: row.shown_ns for key, row in list(self._rows.items())}
 
     def values(self) -> dict[Key, int]:
@@ -117,13 +117,13 @@ class UpDownCounter:
 
 
 class Tables:
-    """The counters of one meter provider. They go on where another application of the instrument follows."""
+    """The counters of one meter provider. The next ``instrument()`` continues them."""
 
     def __init__(self) -> None:
         self.started, self.ended, self.cut = Counter(sc.M_STARTED), Counter(sc.M_ENDED), Counter(sc.M_CUT)
         self.open, self.stalled = UpDownCounter(sc.M_OPEN), UpDownCounter(sc.M_STALLED)
         self.series = SetLimiter(sc.M_STARTED, SERIES)
-        """Of the labels of streams at their opening."""
+        """Bounds the labels of streams at their opening."""
 
     @property
     def capped(self) -> int:
@@ -139,26 +139,26 @@ class Tables:
 
 
 class Total:
-    """A number that only grows, though what tells it may be followed by another that begins anew."""
+    """A number that only grows, even where its source is replaced by one that starts at 0."""
 
     def __init__(self) -> None:
         self._before = self._since = 0
         self._value: Callable[[], int] | None = None
 
     def follow(self, value: Callable[[], int]) -> None:
-        """``value`` tells it from now on."""
+        """``value`` is the source from now on."""
         if self._value is not None or self._before:
             self._before, self._since = self.read(), value()
         self._value = value
 
     def rest(self) -> None:
-        """Nobody tells it for now."""
+        """There is no source for now."""
         self._before, self._since, self._value = self.read(), 0, None
 
     def clear(self) -> None:
-        """Begins at 0."""
+        """Starts at 0 again."""
         self._before = self._since = 0
 
     def read(self) -> int:
-        """How much it is."""
+        """The number."""
         return self._before + (self._value() - self._since if self._value is not None else 0)

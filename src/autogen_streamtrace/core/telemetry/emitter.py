@@ -24,7 +24,7 @@ from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.core.evidence.content import NOWHERE, Capture, as_text
 from autogen_streamtrace.core.stream.facts import Stall
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamLabels, StreamState
-from autogen_streamtrace.core.telemetry import attributes as said
+from autogen_streamtrace.core.telemetry import attributes as of_span
 from autogen_streamtrace.core.telemetry import sentences
 from autogen_streamtrace.core.telemetry.baggage import Baggage
 from autogen_streamtrace.core.telemetry.counters import Counters
@@ -47,7 +47,7 @@ class Telemetry:
         tracer_provider, meter_provider, logger_provider: where they go.
         events: ``turns`` (outermost streams, and early endings of all), ``all`` or ``none``.
         caller_endings: ``error`` gives endings that the reader chose the span status ERROR too.
-        max_names: distinct values of one metric label, the rest reads ``_OTHER``.
+        max_names: distinct values of one metric label; the rest reads ``_OTHER``.
         capture: where contents are recorded.
         baggage: the entries that are recorded, each with the values that it may have on metrics.
     """
@@ -65,7 +65,7 @@ class Telemetry:
         baggage: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         self._tracer: Tracer = tracer_provider.get_tracer(sc.SCOPE, VERSION)
-        self._logger: Logger = logger_provider.get_logger(sc.SCOPE, VERSION)
+        self.logger: Logger = logger_provider.get_logger(sc.SCOPE, VERSION)
         self._events = events
         self._callers_count = caller_endings == "error"
         self._capture = capture
@@ -80,13 +80,13 @@ class Telemetry:
         oldest: Callable[[], dict[str, float]],
         stalled: Callable[[], list[StreamNode]],
     ) -> None:
-        """Observes the tracker: facts that wait, the oldest open stream of each layer in seconds, what is stalled."""
+        """Observes the tracker: waiting facts, the age in seconds of each layer's oldest stream, stalled streams."""
         self._meters.watch(Watched(waiting, oldest, stalled, self.counters))
         unknown = "Replies whose finish reason is in no table."
         self.observe(sc.M_UNKNOWN_FINISH, "{reply}", unknown, lambda: self._unknown.count)
 
     def leave(self) -> None:
-        """Observes nothing any more."""
+        """Stops observing."""
         self._meters.leave(self.counters)
 
     def observe(self, name: str, unit: str, description: str, value: Callable[[], int]) -> None:
@@ -98,17 +98,17 @@ class Telemetry:
         self._meters.state(name, description, value)
 
     def carried(self, info: StreamInfo, context: Context) -> StreamInfo:
-        """What is known of a stream, with what its context carries."""
+        """A stream's ``info`` with the baggage of its context."""
         return self._baggage.carried(info, context)
 
     def labels(self, info: StreamInfo) -> StreamLabels:
-        """Under which a stream is counted from its opening on."""
+        """The labels of a stream that opens now."""
         return self.counters.labels(info)
 
     def span(self, state: StreamState) -> Span:
-        """The span of a stream, started where it has not been.
+        """The span of a stream; starts it if needed.
 
-        A span processor of the program's may fail: the stream then goes by the span around it, and has none.
+        If a span processor of the program fails, the stream has no span of its own and uses the one around it.
         """
         context, state.context = state.context, None
         if context is not None:
@@ -123,7 +123,7 @@ class Telemetry:
         return self._tracer.start_span(info.span_name, parent, kind, attributes, start_time=start_ns)
 
     def started(self, state: StreamState, outermost: bool) -> None:
-        """Counts a stream that started; tells it where it is a turn's outermost one."""
+        """Counts a stream that started, and emits its event where the settings ask for it."""
         self.counters.start(state.labels)
         if self._events == "all" or (self._events == "turns" and outermost):
             attributes = {sc.A_LAYER: state.layer, sc.A_NAME: state.name, sc.A_OUTERMOST: outermost}
@@ -132,7 +132,7 @@ class Telemetry:
             self._emit(sc.E_START, SeverityNumber.INFO, body, attributes, self.span(state), state.start_ns)
 
     def stalled(self, node: StreamNode, stall: Stall) -> None:
-        """Tells that a stream is silent, and what it waits for."""
+        """Emits an event for a silent stream, with what it waits for."""
         if self._events == "none":
             return
         state = node.state
@@ -154,7 +154,7 @@ class Telemetry:
         self._emit(sc.E_STALL, SeverityNumber.WARN, body, told, self.span(state), time.time_ns())
 
     def counted(self, node: StreamNode) -> Report:
-        """Counts a stream that is over, and says what is to be told of it."""
+        """Counts a finished stream; returns what is to be reported."""
         state, verdict = node.state, node.verdict
         assert verdict is not None and node.over_at is not None
         attributes = self.attributes(node)
@@ -165,20 +165,20 @@ class Telemetry:
         return Report(span, attributes, counted, state.nanoseconds(node.over_at))
 
     def ended(self, node: StreamNode, report: Report) -> None:
-        """Ends a stream's span and tells how it ended. What fails costs the rest nothing."""
+        """Ends a stream's span and emits its event. If one of them fails, the other still happens."""
         state, verdict = node.state, node.verdict
         assert verdict is not None
         attributes, end_ns = report.attributes, report.end_ns
         contents: Attributes = {}
         with contained("reading contents"):
-            contents = said.contents(node) if state.content is not None else {}
+            contents = of_span.contents(node) if state.content is not None else {}
         on_span = {**attributes, **as_text(contents)} if self._capture.spans else attributes
         with contained("ending a span"):
             _end_span(state.info, report.span, on_span, end_ns)
         with contained("measuring a stream"):
             error = self.counters.cause(verdict.error_type) if verdict.fault else ""
             self._meters.measure(node, verdict, attributes, report.counted.started[sc.A_NAME], error)
-        with contained("telling how a stream ended"):
+        with contained("reporting how a stream ended"):
             if self._capture.events and contents:
                 self._tell_contents(state, attributes, contents, end_ns)
                 attributes |= {key: contents[key] for key in (sc.A_EXCEPTION_MESSAGE,) if key in contents}
@@ -193,15 +193,15 @@ class Telemetry:
         *,
         told: bool = False,
     ) -> None:
-        """Ends, counts and tells a stream of a process that has died.
+        """Ends, counts and reports a stream of a process that has died.
 
-        Its event carries the present time: stores refuse old ones.
+        Its event has the present time, since stores refuse old ones.
 
         Args:
             state: the stream.
             attributes: its span's.
             end_ns: when it ended, in nanoseconds since the epoch.
-            counted: as what that process counted its end; None where it did not come to that.
+            counted: the labels under which that process counted its end; None where it did not count it.
             told: its event has arrived, and is not sent again.
         """
         span = self.span(state)
@@ -214,30 +214,32 @@ class Telemetry:
             self._tell(state.info, attributes, span, time.time_ns())
 
     def attributes(self, node: StreamNode) -> Attributes:
-        """What the span of a judged stream says."""
+        """The attributes of a judged stream's span."""
         verdict = node.verdict
         assert verdict is not None
-        return self._explained(verdict, said.of_judged(node))
+        return self._explained(verdict, of_span.of_judged(node))
 
     def never_started(self, info: StreamInfo, parent: Context, outermost: bool) -> CounterLabels:
-        """Counts and tells a stream that was created and never read."""
+        """Counts and reports a stream that was created and never read."""
         verdict = Verdict(sc.NEVER_STARTED, "caller", "caller", "", "never read")
         now = time.time_ns()
         span = self._start_span(info, parent, now)
-        attributes = self._explained(verdict, {**said.of_verdict(verdict), sc.A_OUTERMOST: outermost, sc.A_CHUNKS: 0})
+        attributes = self._explained(
+            verdict, {**of_span.of_verdict(verdict), sc.A_OUTERMOST: outermost, sc.A_CHUNKS: 0}
+        )
         counted = self.counters.never(info, attributes, set_span_in_context(span))
         with contained("ending a span"):
             _end_span(info, span, attributes, now)
-        with contained("telling how a stream ended"):
+        with contained("reporting how a stream ended"):
             self._tell(info, attributes, span, now)
         return counted
 
     def reset_after_fork(self) -> None:
-        """After a fork: what was counted is the parent's."""
+        """After a fork: drops the counts, which are the parent's."""
         self._meters.clear()
 
     def _explained(self, verdict: Verdict, attributes: Attributes) -> Attributes:
-        """With ``error.type`` where the span's status is ERROR."""
+        """Adds ``error.type`` where the span's status is ERROR."""
         theirs = verdict.early and verdict.ended_by in (sc.CALLER, sc.END_USER)
         if verdict.fault or (self._callers_count and theirs):
             attributes[sc.A_ERROR_TYPE] = verdict.error_type
@@ -254,7 +256,7 @@ class Telemetry:
         self._emit(sc.E_END, severity, sentences.of_ending(info, attributes), told, span, time_ns)
 
     def _tell_contents(self, state: StreamState, attributes: Attributes, contents: Attributes, end_ns: int) -> None:
-        """The conventions have an event for a model's messages; those of agents and tools go on one of the kind."""
+        """Emits messages: the conventions have an event for a model's; those of agents and tools use the same."""
         if state.layer not in GEN_AI_NAMES:
             return
         asked = dict(state.info.attributes)
@@ -265,7 +267,7 @@ class Telemetry:
     def _emit(
         self, name: str, severity: SeverityNumber, body: str, attributes: Attributes, span: Span, time_ns: int
     ) -> None:
-        self._logger.emit(
+        self.logger.emit(
             event_name=name,
             severity_number=severity,
             severity_text=severity.name,

@@ -1,4 +1,4 @@
-"""Bounds of what metrics may grow to: the values of one label, the attribute sets of one instrument."""
+"""Bounds for metrics: the values of one label, and the attribute sets of one instrument."""
 
 from typing import Any, Final
 
@@ -11,9 +11,9 @@ Key = tuple[Any, ...]
 SETS: Final = 1_500
 """Attribute sets of one instrument before names read ``_OTHER``."""
 _NAMELESS: Final = 300
-"""Sets more before all reads ``_OTHER`` that is not from a short closed list."""
+"""Further sets before every label that is not from a short closed list reads ``_OTHER``."""
 _LAST: Final = 100
-"""Sets more before all reads ``_OTHER`` but the layer. The SDK stops at 2,000, and then drops every label."""
+"""Further sets before every label but the layer reads ``_OTHER``. The SDK stops at 2,000 and then drops all labels."""
 
 _NAMES: Final = frozenset(
     {
@@ -31,7 +31,7 @@ _CLOSED: Final = frozenset(
 
 
 class CardinalityLimiter:
-    """Keeps the number of distinct values of one metric label bounded; the rest reads ``_OTHER``."""
+    """Bounds the distinct values of one metric label; the rest reads ``_OTHER``."""
 
     def __init__(self, most: int) -> None:
         self._most: Final = most
@@ -49,10 +49,10 @@ class CardinalityLimiter:
 
 
 class SetLimiter:
-    """Keeps the number of attribute sets of one instrument bounded, whatever its labels multiply to.
+    """Bounds the attribute sets of one instrument, whatever its labels multiply to.
 
-    A set that is known stays as it is. Of a new one beyond ``most`` the names read ``_OTHER``; 300 sets later also all
-    else that is not from a short closed list, such as baggage; 100 sets later all but the layer.
+    A known set stays as it is. In a new set beyond ``most``, names read ``_OTHER``. 300 sets later, so does every label
+    that is not from a short closed list, such as baggage. 100 sets later, so does every label but the layer.
     """
 
     def __init__(self, instrument: str, most: int | None = None) -> None:
@@ -71,7 +71,7 @@ class SetLimiter:
         return self._folded(labels)
 
     def note(self, labels: Attributes) -> None:
-        """A set that is there already, whether there is room or not."""
+        """Takes a set that exists already, whether there is room or not."""
         self._known.add(tuple(labels.items()))
 
     def clear(self) -> None:
@@ -82,7 +82,7 @@ class SetLimiter:
         if not self.capped:
             logger.warning(
                 "The metric %s has %d attribute sets, as many as it may have: names read %s in further ones. Use fewer"
-                " names or a smaller max_names, or list fewer values under baggage. This is said once.",
+                " names or a smaller max_names, or list fewer values under baggage. This warning appears once.",
                 self._instrument,
                 self._most,
                 sc.OTHER,

@@ -1,4 +1,4 @@
-"""All instruments, and what each of them records of a stream that is over."""
+"""All instruments, and what each of them records of a finished stream."""
 
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -22,7 +22,7 @@ _NO_SPAN: Final = Context()
 
 
 class Watched(NamedTuple):
-    """What the observed instruments ask of one application of the instrument."""
+    """The sources of the observed instruments, for one ``instrument()``."""
 
     waiting: Callable[[], int]
     """Facts that wait for the judge."""
@@ -34,10 +34,10 @@ class Watched(NamedTuple):
 
 
 class Meters:
-    """All instruments of one meter provider: there is one of them for each.
+    """All instruments of one meter provider. Each provider has one ``Meters``.
 
-    A meter goes on calling the first callbacks of an observable instrument, and makes none twice. So the callbacks are
-    made once, and ask what is applied now.
+    A meter never replaces the callbacks of an observable instrument. So the callbacks are made once, and look up their
+    present sources.
     """
 
     def __init__(self, meter: Meter) -> None:
@@ -48,7 +48,7 @@ class Meters:
         self._totals: dict[str, Total] = {}
         self._states: dict[str, Callable[[], int] | None] = {}
         self._limits: list[SetLimiter] = []
-        """Of the histograms."""
+        """Bounds the names in histograms."""
         counter, level = meter.create_observable_counter, meter.create_observable_up_down_counter
         counter(sc.M_STARTED, [tables.started.observe], "{stream}", "Streams that started.")
         counter(sc.M_ENDED, [tables.ended.observe], "{stream}", "Streams that ended.")
@@ -66,12 +66,12 @@ class Meters:
         self._gen_ai = _GenAi(self._histogram)
 
     def watch(self, watched: Watched) -> None:
-        """Observes this from now on."""
+        """Observes these sources from now on."""
         self._watched = watched
         self.count(sc.M_CAPPED, "{name}", "Label values that read _OTHER.", lambda: self._capped(watched.counters))
 
     def leave(self, counters: Counters) -> None:
-        """Observes what is applied with these counters no more; its sums stay."""
+        """Stops observing the sources with these counters; the sums remain."""
         if self._watched is not None and self._watched.counters is counters:
             self._watched = None
             for name, total in self._totals.items():
@@ -80,7 +80,7 @@ class Meters:
             self._states = dict.fromkeys(self._states)
 
     def clear(self) -> None:
-        """Forgets what was counted."""
+        """Sets every count to nothing."""
         self.tables.clear()
         for total in self._totals.values():
             total.clear()
@@ -120,9 +120,9 @@ class Meters:
         return level.observe(options)
 
     def measure(self, node: StreamNode, verdict: Verdict, attributes: Attributes, name: str, error: str) -> None:
-        """Records the durations of a stream that is over, under its capped name and error type.
+        """Records the durations of a finished stream, under its capped name and error type.
 
-        Exemplars, which cost, only for early endings.
+        Only early endings have exemplars, which are costly.
         """
         state = node.state
         assert node.over_at is not None
@@ -165,12 +165,12 @@ _made: Final[WeakKeyDictionary[MeterProvider, Meters]] = WeakKeyDictionary()
 
 
 def meters_of(provider: MeterProvider, scope: str, version: str) -> Meters:
-    """The instruments of a provider, made where there are none."""
+    """The instruments of a provider; makes them the first time."""
     try:
         found = _made.get(provider)
         if found is None:
             found = _made[provider] = Meters(provider.get_meter(scope, version))
-    except TypeError:  # it cannot be known again
+    except TypeError:  # it cannot be recognised later
         return Meters(provider.get_meter(scope, version))
     return found
 
@@ -178,7 +178,7 @@ def meters_of(provider: MeterProvider, scope: str, version: str) -> Meters:
 class _GenAi:
     """The histograms of https://github.com/open-telemetry/semantic-conventions-genai.
 
-    The time per output chunk is recorded once a stream, as its mean: once a chunk would cost more than the chunk.
+    The time per output chunk is recorded once for each stream, as its mean: recording each chunk would cost too much.
     """
 
     def __init__(self, histogram: Callable[..., _Bounded]) -> None:
@@ -194,7 +194,7 @@ class _GenAi:
         }
 
     def measure(self, state: StreamState, seconds: float, context: Context, name: str, error_type: str) -> None:
-        """Records what the conventions ask of this layer."""
+        """Records the histograms that the conventions define for this layer."""
         if state.layer != sc.MODEL and state.layer not in self._layers:
             return
         labels: Attributes = {key: value for key, value in state.info.attributes if key in _GEN_AI_LABELS}

@@ -6,7 +6,7 @@ from typing import Final
 MOST: Final = 100
 """Words that are named: a server may send any text."""
 
-_logger = logging.getLogger("autogen_streamtrace")
+logger = logging.getLogger(__name__)
 
 
 class UnknownReasons:
@@ -22,7 +22,7 @@ class UnknownReasons:
         if word in self._named or len(self._named) >= MOST:
             return
         self._named.add(word)
-        _logger.warning(
+        logger.warning(
             "Finish reason %r of the model %r is in no table: its replies are told as completed. Say what it means in a"
             " file that the setting finish_reasons_file names. This is said once for each word.",
             word,

@@ -12,7 +12,7 @@ from autogen_streamtrace.core.stream.state import clock
 from autogen_streamtrace.core.watching.supervision import Timer
 
 CHECK: Final = 1.0
-"""Seconds between two looks for event loops that were closed without a word."""
+"""Seconds between two searches for event loops that were closed unnoticed."""
 
 
 class Loop(NamedTuple):
@@ -24,10 +24,10 @@ class Loop(NamedTuple):
 
 
 class Loops:
-    """Those of one process, each by its identity.
+    """The event loops of one process, by their identity.
 
     Args:
-        closed: is told which loop was closed, and when in seconds on ``clock``.
+        closed: called with a loop that was closed, and when, in seconds on ``clock``.
     """
 
     def __init__(self, closed: Callable[[int, float], None]) -> None:
@@ -37,7 +37,7 @@ class Loops:
         self._inherited: list[object] = []
 
     def running(self) -> int:
-        """The one that runs the code; 0 where none does."""
+        """The identity of the loop that runs the calling code; 0 where none does."""
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -48,22 +48,22 @@ class Loops:
         return id(loop)
 
     def known(self) -> list[Loop]:
-        """Those that were not closed."""
+        """The loops that were not closed."""
         return [loop for loop, _ in list(self._known.values())]
 
     def drop(self, key: int) -> None:
-        """It was closed, and its streams have ended."""
+        """Drops a loop that was closed and whose streams have ended."""
         self._known.pop(key, None)
 
     def check(self) -> None:
-        """Looks for those that were closed without a word."""
+        """Finds loops that were closed unnoticed."""
         for key, (known, _) in list(self._known.items()):
             if known.loop.is_closed():
                 self._closed(key, clock())
 
     def reset_after_fork(self) -> None:
-        """After a fork: none of the parent's runs here."""
-        self._inherited.append(self._known)  # dropped, its generators would be closed by loops that never run here
+        """After a fork: none of the parent's loops runs here."""
+        self._inherited.append(self._known)  # if dropped, its generators would be closed by loops that never run here
         self._known = {}
 
     def server_started(self, loop: int, stopping: Callable[[], bool], grace: Timer | None = None) -> None:
@@ -71,27 +71,27 @@ class Loops:
 
         Args:
             loop: the event loop.
-            stopping: says whether the server shuts down.
-            grace: since when it does, and for how long it lets its streams go on.
+            stopping: returns whether the server shuts down.
+            grace: since when it does, and for how many seconds it lets its streams go on.
         """
         self._servers[loop] = stopping, grace
 
     def server_stopped(self, loop: int) -> None:
-        """No server runs on this event loop any more."""
+        """The server on this event loop has ended."""
         self._servers.pop(loop, None)
 
     def shutting_down(self, loop: int) -> bool:
-        """The server that runs on this event loop shuts down."""
+        """Whether the server on this event loop shuts down."""
         server = self._servers.get(loop)
         return server is not None and server[0]()
 
     def grace(self, loop: int, at: float) -> Deadline | None:
-        """For how long the server that shuts down let its streams go on, where that was over ``at`` this time."""
+        """The grace of the server that shuts down, where its time was up ``at`` this moment."""
         _, grace = self._servers.get(loop, (None, None))
         return grace.struck(at) if grace is not None else None
 
     def _sentinel(self, loop: int) -> AsyncGenerator[None, None]:
-        """An asynchronous generator that the event loop closes with all others when it shuts down."""
+        """An asynchronous generator that the event loop closes when it shuts down, as it closes all others."""
 
         async def wait() -> AsyncGenerator[None, None]:
             try:
@@ -108,7 +108,7 @@ class Loops:
 def prime(generator: AsyncGenerator[Any, Any]) -> None:
     """Advances a native asynchronous generator to its first ``yield``, outside the event loop's hooks.
 
-    So primed it learns at once, and not from a task of the loop's, that it was dropped.
+    A primed generator learns at once that it was dropped, and not from a task of the loop's.
     """
     hooks = sys.get_asyncgen_hooks()
     sys.set_asyncgen_hooks(None, None)

@@ -11,15 +11,15 @@ from autogen_streamtrace.core.watching.loops import Loop
 _STACK: Final = 8192
 """Characters of a stack at most."""
 _UNSEEN: Final = 0.15
-"""Seconds before a question in which the event loop may have stopped already, at most."""
+"""Seconds, at most, for which the event loop may have stood still already when it is asked."""
 
 
 class Pulse:
-    """Asks one event loop, over and over.
+    """Asks one event loop again and again whether it runs.
 
     Args:
         loop: the event loop.
-        lateness: is told when it answered late.
+        lateness: takes the periods in which it did not answer.
     """
 
     __slots__ = ("_answered", "_asked", "_lateness", "loop")
@@ -31,27 +31,27 @@ class Pulse:
         self._asked: float | None = None
 
     def ask(self) -> None:
-        """Asks once until the answer comes."""
+        """Asks, unless an answer is still missing."""
         if self._asked is None:
             self._asked = clock()
             try:
                 self.loop.loop.call_soon_threadsafe(self._answer)
-            except RuntimeError:  # it is closed: its streams end with it
+            except RuntimeError:  # the loop is closed, and its streams end with it
                 self._asked = None
 
     def unanswered(self) -> float:
-        """Seconds since it was asked, if it has not answered."""
+        """Seconds since it was asked; 0 if it has answered."""
         asked = self._asked
         return clock() - asked if asked is not None else 0.0
 
     @property
     def silent_since(self) -> float | None:
-        """Since when it does not run, as near as can be told; None where it has answered."""
+        """Since when, roughly, it does not run; None where it has answered."""
         asked = self._asked
         return None if asked is None else asked - min(asked - self._answered, _UNSEEN) / 2
 
     def stack(self) -> str:
-        """Where its thread stands now."""
+        """The stack of its thread now."""
         return stack(sys._current_frames().get(self.loop.thread))
 
     def _answer(self) -> None:
@@ -62,7 +62,7 @@ class Pulse:
 
 
 def stack(frame: FrameType | None) -> str:
-    """A stack as text, innermost first: file, line and function of each frame, nothing of what they hold."""
+    """A stack as text, innermost frame first: file, line and function, no values."""
     lines: list[str] = []
     room = _STACK
     while frame is not None:

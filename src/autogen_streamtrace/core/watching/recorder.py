@@ -1,4 +1,4 @@
-"""What the core asks of a flight recorder: what stands in it survives the process."""
+"""What the core needs of a flight recorder, which keeps streams where they survive the process."""
 
 from typing import Any, NamedTuple, Protocol
 
@@ -10,7 +10,7 @@ Labels = dict[str, Any]
 
 
 class CounterLabels(NamedTuple):
-    """What one stream that is over has added to the counters: the attribute set in each."""
+    """The attribute sets under which the counters have counted one finished stream."""
 
     started: Labels
     ended: Labels
@@ -18,42 +18,42 @@ class CounterLabels(NamedTuple):
 
 
 class Report(NamedTuple):
-    """What is said of a stream that is over."""
+    """What is reported of a finished stream."""
 
     span: Span
     attributes: Labels
-    """The span's, at its end."""
+    """The span's attributes at its end."""
     counted: CounterLabels
     end_ns: int
 
 
 class Recorder(Protocol):
-    """Keeps what is known of every stream where it survives the process. Never raises, never blocks for long."""
+    """Records every stream where it survives the process. Never raises, never blocks for long."""
 
     @property
     def busy(self) -> bool:
-        """There is something to do for ``copy`` though no stream is open."""
+        """Whether ``copy`` has work though no stream is open."""
 
     def started(self, state: StreamState) -> None:
-        """A stream was read for the first time. Called by its reader."""
+        """Records a stream's first read. Its reader calls this."""
 
     def ended(self, state: StreamState, ending: Ending) -> None:
-        """It ended for its reader. Called by that one."""
+        """Records that a stream ended for its reader, who calls this."""
 
     def finished(self, state: StreamState, at: float) -> None:
-        """It really ended at ``at`` on the records' clock, having ended for its reader before."""
+        """Records that a stream, which had ended for its reader, finished ``at`` this time on ``clock``."""
 
     def judged(self, state: StreamState, report: Report) -> None:
-        """Its verdict has fallen; its span is about to end."""
+        """Records a stream's verdict; its span is about to end."""
 
     def counted(self, counted: CounterLabels) -> None:
-        """A stream that has no row was counted."""
+        """Records that a stream without a row was counted."""
 
     def copy(self, now: float) -> None:
-        """Copies the progress of the open streams; called by the watcher."""
+        """Copies the progress of the open streams. The watcher calls this."""
 
     def reset_after_fork(self) -> None:
-        """In a forked child: what was recorded is the parent's."""
+        """In a forked child: drops what was recorded, which is the parent's."""
 
 
 class NotRecording:

@@ -1,4 +1,4 @@
-"""Which open streams are stalled, and when that is to be told: a pure look at the records, without a clock."""
+"""Which open streams are stalled, and when to report it. It reads the streams' states and takes the time as given."""
 
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -7,33 +7,33 @@ from autogen_streamtrace.core.stream.facts import Stall
 from autogen_streamtrace.core.verdict.node import StreamNode, doing
 
 MOST: Final = 100
-"""Silences that one look tells; the others are left to the next one, so that it never takes long."""
+"""Silences that one look reports, so that it never takes long; the next look reports the others."""
 _WARNING: Final = 0.5
-"""Share of the patience after which a silent stream's event loop is asked whether it still runs."""
+"""Share of ``after`` after which a silent stream's event loop is asked whether it still runs."""
 
 
 class Look(NamedTuple):
-    """What a look at the open streams found."""
+    """The result of a look at the open streams."""
 
     stalled: list[tuple[StreamNode, Stall]]
     next: float
-    """Seconds on the records' clock: nothing changes before then unless an item arrives or a stream starts."""
+    """Seconds on ``clock``: nothing changes before then unless an item arrives or a stream starts."""
 
 
 class Stalls:
-    """The silences of a process's streams: each is told after ``after`` seconds, and whenever it has doubled."""
+    """The silences of a process's streams. Each is reported after ``after`` seconds, and whenever it has doubled."""
 
     def __init__(self, after: float) -> None:
         self.after: Final = after
         self._told: dict[StreamNode, tuple[float, float]] = {}
-        """Of each stalled stream: since when, and the silence at which it is told next."""
+        """For each stalled stream: since when it is silent, and the silence at which it is reported next."""
 
     def stalled(self, node: StreamNode, now: float) -> bool:
-        """Its items have stopped for too long. One that has ended for its reader is open, but never stalled."""
+        """Whether its items have stopped for too long. A stream that has ended for its reader is never stalled."""
         return not node.state.closed and now - node.state.last >= self.after
 
     def look(self, nodes: Iterable[StreamNode], now: float) -> Look:
-        """What is to be told at ``now``, in seconds on the records' clock."""
+        """What to report at ``now``, in seconds on ``clock``."""
         found: list[tuple[StreamNode, Stall]] = []
         told: dict[StreamNode, tuple[float, float]] = {}
         soonest, early = now + self.after * _WARNING, self.after * _WARNING
@@ -57,7 +57,7 @@ class Stalls:
         return Look(found, soonest)
 
     def held_up(self, nodes: Iterable[StreamNode], since: float, now: float) -> list[tuple[StreamNode, Stall]]:
-        """Streams that were silent while nothing in this process could run, from ``since``, and go on already."""
+        """Streams that were silent while nothing in this process could run, since ``since``, and that go on already."""
         found = []
         for node in nodes:
             state = node.state

@@ -1,7 +1,13 @@
-"""A thread that looks at the open streams from outside: what is silent, which event loop is blocked, and where.
+"""A thread that looks at the open streams from outside: which are silent, which event loop is blocked, and where.
 
-It is no task of an event loop, which a blocked loop would silence with all others. Its period follows its own cost,
-so that in the long run it takes no more than a hundredth of a core.
+How it works. The watcher is a thread and no task, since a blocked event loop would block its own watcher. It works in
+rounds. Each round asks every event loop whether it runs (``Pulse``), lets the recorder copy the progress of the open
+streams, and looks for stalled streams (``Stalls``). The pause between two rounds follows their cost, so that the
+watcher uses at most a hundredth of a core in the long run. Without open streams it sleeps until ``wake``.
+
+The interpreter may keep the watcher from running for long, because a busy event loop never releases it for long
+enough. So each reader compares its clock with ``overdue``, and lets the watcher run (``give_way``). The time for which
+the watcher could not run is noted as lateness of every event loop: nobody could read items then.
 """
 
 import math
@@ -21,21 +27,21 @@ from autogen_streamtrace.core.watching.recorder import Recorder
 from autogen_streamtrace.core.watching.stalls import Stalls
 
 _PERIOD: Final = 0.15
-"""Seconds between two rounds, at least; fewer only where a stall is shorter than eight of them."""
+"""Seconds, at least, between two rounds; less only where ``stall_after`` is shorter than eight of them."""
 _IDLE: Final = 1.0
 """The same where no stream is open."""
 _SHARE: Final = 0.008
-"""Of a core in the long run: so that with what is still owed it is a hundredth at most over any ten seconds."""
+"""Share of a core in the long run. With what is still owed, it is a hundredth at most in any ten seconds."""
 _PAID_BACK: Final = 0.25
-"""Of what the rounds so far have taken too much, in one pause: a dear one now and then hardly holds up the next."""
+"""Share of the excess cost so far that one pause pays back, so that one costly round hardly delays the next."""
 _LATE: Final = 0.005
-"""Seconds after which who reads streams lets this thread have its turn."""
+"""Seconds after which the readers of streams let this thread run."""
 _AGAIN: Final = 0.005
-"""Seconds between two times that somebody does, as long as that does not help."""
+"""Seconds between two attempts of the readers, as long as this thread does not run."""
 _MOMENT: Final = 0.0005
-"""Seconds in which a thread that waits for the interpreter wakes up."""
+"""Seconds that a thread needs to wake up when it waits for the interpreter."""
 _UNANSWERED: Final = 1.0
-"""Seconds without an answer after which an event loop counts as blocked, if the patience is not shorter."""
+"""Seconds without an answer after which an event loop counts as blocked; less where ``stall_after`` is short."""
 
 
 class Watcher:
@@ -43,10 +49,10 @@ class Watcher:
 
     Args:
         nodes: the open streams.
-        waiting: how many facts wait for the judge, some of which may be of streams that are open.
+        waiting: the number of facts that wait for the judge; some may be about open streams.
         loops: the event loops that read streams.
-        tell: takes what is stalled; it must not block.
-        recorder: what survives this process.
+        tell: called with each stalled stream; it must not block.
+        recorder: copies the progress of the open streams.
         stall_after: seconds of silence that count as a stall.
     """
 
@@ -73,26 +79,26 @@ class Watcher:
         self._awake = threading.Event()
         self._stopped = False
         self.overdue = math.inf
-        """When, on the records' clock, readers have to give way to this thread."""
+        """Time on ``clock`` from which readers have to let this thread run."""
         self._expected = math.inf
-        """Since when this thread would run, if it could; infinite while it does."""
+        """Since when this thread wants to run; infinite while it runs."""
 
     def start(self) -> None:
         """Starts the thread."""
         threading.Thread(target=self._work, name="autogen-streamtrace-watcher", daemon=True).start()
 
     def wake(self) -> None:
-        """Something is open, or waits to leave the recorder."""
+        """Ends the sleep: a stream is open, or the recorder has work."""
         if not self._awake.is_set():
             self._expected = clock()
             self.overdue = self._expected + _LATE
             self._awake.set()
 
     def give_way(self, now: float) -> None:
-        """Called by whoever reads a stream when this thread is overdue.
+        """Lets this thread run. A reader calls this when the thread is overdue.
 
-        A busy event loop lets go of the interpreter often, but never for as long as another thread needs to wake up.
-        Readers keep a watcher that was stopped, of which the last round may have set the time again.
+        A busy event loop releases the interpreter often, but never for as long as another thread needs to wake up.
+        Readers may still have a stopped watcher, whose last round may have set ``overdue`` again.
         """
         if self._stopped:
             self.overdue = math.inf
@@ -104,7 +110,7 @@ class Watcher:
         time.sleep(_MOMENT)
 
     def late(self, loop: int, since: float, until: float) -> float:
-        """Seconds: the longest that an event loop was late in this time, where that is worth telling; else 0."""
+        """The longest lateness of an event loop in this time, in seconds; 0 where it is not worth reporting."""
         if not loop:
             return 0.0
         pulse = self._pulses.get(loop)
@@ -178,7 +184,7 @@ class Watcher:
         self._pulses = pulses
 
     def _explained(self, key: int, stall: Stall, starved: bool) -> Stall:
-        """With what the event loop does meanwhile."""
+        """A stall with what its event loop does meanwhile."""
         pulse = self._pulses.get(key)
         if pulse is None or pulse.unanswered() < self._answer_within:
             return stall._replace(loop_blocked=starved and key != 0)
