@@ -31,6 +31,7 @@ from autogen_streamtrace.core.stream.state import Ending, StreamInfo, StreamLabe
 from autogen_streamtrace.recorder import file as file_module
 from autogen_streamtrace.recorder import layout, orphans, recovery
 from autogen_streamtrace.recorder.flight import FAILING, RECORDING, FlightRecorder
+from autogen_streamtrace.recorder.layout import row_writing
 
 pytestmark = pytest.mark.once
 
@@ -215,7 +216,7 @@ def test_a_verdict_that_is_too_long_stays_within_its_row() -> None:
     state = StreamState(StreamInfo(sc.TOOL, "t"), None, 0)
     said = {sc.A_OUTCOME: sc.FAILED, sc.A_CAUSE_CHAIN: ["m.Error"] * 500, "gen_ai.output.messages": "long " * 2000}
     written = layout.judged(7, state, layout.Judged(1, 2, said, {}, {}))
-    assert len(written) < layout.over_at(0) - layout.end_at(0)
+    assert len(written) < layout.finished_at(0) - layout.end_at(0)
     assert b"failed" in written
 
 
@@ -323,7 +324,7 @@ def test_an_ending_is_read_back_as_it_was_written() -> None:
 
 
 def test_a_cause_is_stored_by_the_names_of_its_fields() -> None:
-    said = layout._ending_text(
+    said = row_writing._ending_text(
         StreamState(StreamInfo(sc.TOOL, "t"), None, 0), Ending("raised", 1.0, cause=causes.CLOSED)
     )
     assert set(json.loads(said)["cause"]) == {field.name for field in fields(causes.Cause)}

@@ -145,7 +145,7 @@ class FlightRecorder:
         """Writes when it really ended."""
         slot = state.slot
         if slot >= 0 and self._records.get(slot) is state:
-            self._write(layout.over(self._serials[slot], at), layout.over_at(slot))
+            self._write(layout.finished(self._serials[slot], at), layout.finished_at(slot))
 
     def judged(self, state: StreamState, report: Report) -> None:
         """Writes a verdict; the row stays until ``exported`` says that its span is safe."""
@@ -325,7 +325,7 @@ class FlightRecorder:
                 self.dropped += 1
             batch = [self._leaving.popleft() for _ in range(len(self._leaving))]
             for slot in batch:
-                self._write(layout.left(self._serials[slot], self._state + 1), layout.left_at(slot), count=False)
+                self._write(layout.retired(self._serials[slot], self._state + 1), layout.retired_at(slot), count=False)
                 self._departed.add(self._counted[slot])
             if self._write_counts():
                 self._uncounted = False

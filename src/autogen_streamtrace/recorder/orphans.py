@@ -74,7 +74,7 @@ def read(path: Path, descriptor: int | None = None) -> Orphan:
         damaged.append("its counters are gone")
     except (ValueError, TypeError, KeyError) as error:
         damaged.append(f"its counters: {error}")
-    rows = [row for row in rows if not row.left or row.left > counted.state]
+    rows = [row for row in rows if not row.retired_in or row.retired_in > counted.state]
     rows.sort(key=lambda row: row.serial)
     return Orphan(path, described, layout.read_pulse(data), rows, counted, damaged, layout.read_timers(data))
 

@@ -46,9 +46,9 @@ def replay(orphan: Orphan) -> Replay:
             replayed.now = max(replayed.now, row.ending.at)
     for ending, row in sorted(endings, key=lambda each: each[0].at):
         replayed.settled += attribution.ended(row.state, ending)
-        if row.over_at is not None:
-            replayed.settled += attribution.finished(row.state, row.over_at)
-            replayed.now = max(replayed.now, row.over_at)
+        if row.finished_at is not None:
+            replayed.settled += attribution.finished(row.state, row.finished_at)
+            replayed.now = max(replayed.now, row.finished_at)
     return replayed
 
 

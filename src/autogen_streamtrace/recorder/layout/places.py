@@ -1,0 +1,46 @@
+"""Where each part of the file begins, and how long it is."""
+
+from typing import Final
+
+VERSION: Final = 2
+ROWS: Final = 16_384
+"""Streams that can stand in a file at the same time."""
+
+_PAGE: Final = 4096
+HEADER_SIZE: Final = 8 * _PAGE
+PULSE_AT: Final = HEADER_SIZE
+PROGRESS_AT: Final = PULSE_AT + _PAGE
+PROGRESS_SIZE: Final = 64
+ROWS_AT: Final = PROGRESS_AT + ROWS * PROGRESS_SIZE
+ROW_SIZE: Final = 2048
+
+# Inside a row; its birth comes first.
+END: Final = 768
+TOLD: Final = ROW_SIZE - 40
+FINISHED: Final = ROW_SIZE - 32
+RETIRED: Final = ROW_SIZE - 16
+
+
+def row_at(slot: int) -> int:
+    """Where a row begins."""
+    return ROWS_AT + slot * ROW_SIZE
+
+
+def end_at(slot: int) -> int:
+    """Where a row says how its stream ended."""
+    return row_at(slot) + END
+
+
+def told_at(slot: int) -> int:
+    """Where a row says that the event of its end has arrived."""
+    return row_at(slot) + TOLD
+
+
+def finished_at(slot: int) -> int:
+    """Where a row says when its stream finished."""
+    return row_at(slot) + FINISHED
+
+
+def retired_at(slot: int) -> int:
+    """Where a row says that it is retired."""
+    return row_at(slot) + RETIRED

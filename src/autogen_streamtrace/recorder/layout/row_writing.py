@@ -1,0 +1,195 @@
+"""Packs the parts of a row."""
+
+import json
+import zlib
+from dataclasses import fields
+from functools import lru_cache
+from typing import Any, Final
+
+from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.evidence.causes import Cause
+from autogen_streamtrace.core.stream.state import Ending, StreamLabels, StreamState
+from autogen_streamtrace.core.telemetry.counters import OF_VERDICT
+from autogen_streamtrace.recorder.layout import places, row
+from autogen_streamtrace.recorder.layout.row import Ids, Judged, short
+
+_OPTIONAL: Final = (sc.A_CAUSE_CHAIN, sc.A_LIMIT_VALUE, sc.A_LONGEST_GAP, sc.A_CALLER_TIME)
+"""Attributes that are dropped first where a verdict does not fit, after the headers of the response."""
+_ROOM_FOR_BIRTH: Final = places.END - row.CHECKSUM.size - row.BIRTH.size
+_ROOM_FOR_END: Final = places.TOLD - places.END - row.CHECKSUM.size - row.END.size
+
+Pairs = tuple[tuple[str, Any], ...]
+
+
+def write_progress(into: bytearray, slot: int, serial: int, state: StreamState) -> None:
+    """Copies a stream's progress into an image of that part of the file."""
+    row.PROGRESS.pack_into(
+        into,
+        slot * places.PROGRESS_SIZE,
+        serial,
+        state.chunks,
+        state.size,
+        state.last,
+        state.asked,
+        state.first,
+        state.longest_gap,
+        state.status or 0,
+    )
+
+
+def birth(state: StreamState, serial: int, parent: int, ids: Ids) -> bytes:
+    """The first part of a row: what is known when the stream starts.
+
+    Raises:
+        ValueError: it does not fit.
+    """
+    info = state.info
+    text = info_text(info.name, info.span_name, info.attributes, state.labels)
+    flags = (row.SAMPLED if ids.sampled else 0) | (row.STREAMED if info.streamed else 0)
+    body = (
+        row.BIRTH.pack(
+            len(text),
+            sc.LAYERS.index(info.layer),
+            flags,
+            serial,
+            ids.trace.to_bytes(16, "big"),
+            ids.span.to_bytes(8, "big"),
+            ids.parent.to_bytes(8, "big"),
+            parent,
+            state.start_ns,
+            state.start,
+        )
+        + text
+    )
+    return row.CHECKSUM.pack(zlib.crc32(body)) + body
+
+
+def ended(serial: int, state: StreamState, ending: Ending) -> bytes:
+    """The second part of a row whose stream has ended for its reader."""
+    text = _ending_text(state, ending)
+    flags = (
+        row.HOWS.index(ending.how)
+        | (row.HELD if ending.held else 0)
+        | (row.THROWN_IN if ending.thrown_in else 0)
+        | (row.BY_TOKEN if ending.by_token else 0)
+        | (row.GONE if ending.gone else 0)
+        | (row.SHUTDOWN if ending.shutdown else 0)
+        | (row.FINISHED_NOW if ending.over else 0)
+        | (row.TERMINAL if state.terminal else 0)
+        | (row.TERMINATED if state.terminated else 0)
+    )
+    return _end(row.ENDED, flags, serial, ending.at, ending.parent_chunks, state, text)
+
+
+def judged(serial: int, state: StreamState, verdict: Judged) -> bytes:
+    """The second part of a row whose stream has its verdict."""
+    attributes = {short(key): value for key, value in verdict.attributes.items()}
+    text = _judged_text(verdict, attributes)
+    if len(text) > _ROOM_FOR_END:
+        text = _shortened(verdict, attributes)
+    return _end(row.JUDGED, 0, serial, 0.0, 0, state, text)
+
+
+def finished(serial: int, at: float) -> bytes:
+    """The part of a row that says when its stream finished."""
+    return row.FINISHED.pack(serial, at)
+
+
+def told(serial: int) -> bytes:
+    """The part of a row that says that the event of its end has arrived."""
+    return row.TOLD.pack(serial)
+
+
+def retired(serial: int, number: int) -> bytes:
+    """The part of a row that says that the counters' file counts its stream, from the file with this number on."""
+    return row.RETIRED.pack(serial, number)
+
+
+def info_text(name: str, span_name: str, attributes: Pairs, labels: StreamLabels) -> bytes:
+    """What is known of a stream before its first read, as it stands in a row.
+
+    Where that is too long, the attributes are dropped. The labels are never dropped.
+
+    Raises:
+        ValueError: the labels alone are too long.
+    """
+    try:
+        return _info_text(name, span_name, attributes, labels)
+    except TypeError:  # an attribute cannot be hashed, or is no JSON: the span drops it too
+        plain = tuple((key, value) for key, value in attributes if isinstance(value, (str, bool, int, float)))
+        return _info_text(name, span_name, plain, labels)
+
+
+@lru_cache(maxsize=1024)
+def _info_text(name: str, span_name: str, attributes: Pairs, labels: StreamLabels) -> bytes:
+    """Cached, since most streams of a process start alike."""
+    counted = {short(key): value for key, value in labels.started.items()}
+    for fields_kept in ([name, span_name, attributes], [name, span_name, []], [name[:40], span_name[:60], []]):
+        text = json.dumps([*fields_kept, counted]).encode()
+        if len(text) <= _ROOM_FOR_BIRTH:
+            return text
+    raise ValueError(f"the labels of {name[:40]!r} do not fit into a row")
+
+
+def _judged_text(verdict: Judged, attributes: dict[str, Any]) -> bytes:
+    ended, cut = ({short(key): value for key, value in each.items()} for each in (verdict.ended, verdict.cut))
+    return json.dumps([verdict.span, verdict.end_ns, attributes, ended, cut]).encode()
+
+
+def _shortened(verdict: Judged, attributes: dict[str, Any]) -> bytes:
+    """A verdict without the attributes that do not fit.
+
+    Headers of the response are dropped first, then optional attributes, then the longest. The attributes that make the
+    counters' labels are dropped last.
+    """
+    optional = [key for key in attributes if key.startswith(sc.HTTP_RESPONSE_HEADER)]
+    optional += [short(key) for key in _OPTIONAL]
+    last = {short(key) for key in OF_VERDICT}
+    while True:
+        text = _judged_text(verdict, attributes)
+        if len(text) <= _ROOM_FOR_END:
+            return text
+        free = [key for key in attributes if key not in last] or list(attributes)
+        longest = max(free, key=lambda key: len(json.dumps(attributes[key])))
+        attributes.pop(optional.pop(0) if optional else longest, None)
+
+
+def _ending_text(state: StreamState, ending: Ending) -> bytes:
+    """What is known of an ending beside its flags and numbers, each under its name."""
+    cause = _by_name(ending.cause) if ending.cause is not None else None
+    whole = {"finish": state.finish, "cause": cause, "deadline": ending.deadline, "grace": ending.grace}
+    known = {key: value for key, value in whole.items() if value is not None}
+    if not known:
+        return b""
+    text = json.dumps(known).encode()
+    return text if len(text) <= _ROOM_FOR_END else json.dumps({**known, "cause": None, "finish": None}).encode()
+
+
+def _by_name(cause: Cause) -> dict[str, Any]:
+    values = {field.name: getattr(cause, field.name) for field in fields(cause)}
+    return {**values, "types": cause.types[:8], "links": [list(link) for link in list(cause.links)[:8]]}
+
+
+def _end(stage: int, flags: int, serial: int, at: float, delivered: int, state: StreamState, text: bytes) -> bytes:
+    body = (
+        row.END.pack(
+            len(text),
+            stage,
+            flags,
+            serial,
+            at,
+            delivered,
+            state.chunks,
+            state.size,
+            state.last,
+            state.asked,
+            state.first,
+            state.longest_gap,
+            state.status or 0,
+            row.NO_NUMBER if state.input_tokens is None else state.input_tokens & row.NO_NUMBER,
+            row.NO_NUMBER if state.output_tokens is None else state.output_tokens & row.NO_NUMBER,
+            state.caller_time,
+        )
+        + text
+    )
+    return row.CHECKSUM.pack(zlib.crc32(body)) + body
