@@ -25,8 +25,8 @@ SURVIVE: Final = 0.1
 """Share of those that were open and may have gone on."""
 AFTERWARDS: Final = 30.0
 """Seconds in which what follows is looked for."""
-TIGHTER: Final = 1.5
-"""How much more starts, durations and silences have to spread than the ends: else any timer ends them together."""
+TIGHTER: Final = 1.0
+"""How much more durations, and silences, have to spread than the ends: else any timer ends them together."""
 ALIKE: Final = 0.5
 """Share of their middle within which durations, or silences, lie that one timer made."""
 SILENT: Final = 1.0
@@ -89,8 +89,6 @@ def _everything(scene: Scene, place: Place, group: Sequence[Ending], moment: _Mo
     durations = sorted(each.duration or 0.0 for each in moment.members)
     timers = [durations, *([silences] if quantile(silences, 0.1) > SILENT else [])]
     if any(_spread(values) < max(TIGHTER * max(ends, 0.1), ALIKE * quantile(values, 0.5)) for values in timers):
-        return False
-    if _spread(starts) < TIGHTER * max(ends, 0.1):
         return False
     before, beyond = quantile(starts, 0.9), moment.until + INSTANTS[0]
     survived = scene.beside(place).open_between(before, beyond)

@@ -7,15 +7,21 @@ from autogen_streamtrace.commands.diagnose import evidence
 from autogen_streamtrace.commands.diagnose.clusters import Cluster
 from autogen_streamtrace.commands.diagnose.endings import Ending, Place, Side, commonest, quantile
 from autogen_streamtrace.commands.diagnose.general import GENERAL
-from autogen_streamtrace.commands.diagnose.scene import MANY, Cause, Kind, Scene, Sure
+from autogen_streamtrace.commands.diagnose.scene import FEW, MANY, Cause, Kind, Scene, Sure
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.limits import KnownLimit, tolerance
 from autogen_streamtrace.limits.catalogue import Counts
 
+Measure = Literal["silence", "duration"]
+"""What a cluster is of."""
 NOBODY: Final = (-0.3, 0.0)
 """How timers strike whose vendor is not known: nginx' and HAProxy's, which leave no trace, are early."""
 EXACT: Final = 0.08
 """Seconds of spread up to which a timer strikes as it is set."""
+BLURRED: Final = 0.1
+"""Share of a time by which it may be off and still tell it."""
+CRISP: Final = 0.25
+"""Share of a cluster whose times have to be as good as that; else only an interval is told."""
 PURE: Final = 0.1
 """Share of a cluster that may be chance where it is very likely none."""
 MIXED: Final = 0.3
@@ -47,7 +53,7 @@ class Rival(Protocol):
     """The cluster of the other measure, where that fits as well."""
 
     @property
-    def measure(self) -> Literal["silence", "duration"]: ...
+    def measure(self) -> Measure: ...
     @property
     def cluster(self) -> Cluster: ...
 
@@ -61,16 +67,16 @@ def strikes_of(scene: Scene, vendors: Sequence[str], kind: Counts) -> tuple[floa
 def cause_of(
     scene: Scene,
     named: Named,
-    measure: Literal["silence", "duration"],
+    measure: Measure,
     cluster: Cluster,
-    values: Sequence[float],
+    measured: Sequence[float],
     members: list[Ending],
     rival: Rival | None,
 ) -> Cause:
     """What a cluster is told as."""
     kind = _kind(named, measure)
     entry = _setting(scene, named, kind, measure, cluster.median, members)
-    seconds, between = value(values, entry, members)
+    seconds, between = value(measured, entry, members, measure)
     general = GENERAL[kind if named.side != "inside" else "deadline"]
     party, title = _who(named, kind, entry, seconds, between)
     low, high = between or (seconds, seconds)
@@ -85,7 +91,7 @@ def cause_of(
         sure=sure,
         fix=entry.fix if entry else general.fix,
         evidence=[
-            f"{cluster.streams} streams ended {evidence.span(values)} after {_MEASURED[kind]}; "
+            f"{cluster.streams} streams ended {evidence.span(measured)} after {_MEASURED[kind]}; "
             f"by chance {cluster.expected:.1f} would be expected",
             _shift(entry, named),
             _let_on(members),
@@ -110,7 +116,7 @@ def cause_of(
     )
 
 
-def _kind(named: Named, measure: Literal["silence", "duration"]) -> Kind:
+def _kind(named: Named, measure: Measure) -> Kind:
     if named.side == "inside":
         return "deadline"
     if named.queued:
@@ -126,7 +132,7 @@ def _setting(
     scene: Scene,
     named: Named,
     kind: Kind,
-    measure: Literal["silence", "duration"],
+    measure: Measure,
     median: float,
     members: Sequence[Ending],
 ) -> KnownLimit | None:
@@ -155,44 +161,58 @@ def _near(seconds: float, limit: KnownLimit, known: float) -> bool:
 
 
 def value(
-    values: Sequence[float], entry: KnownLimit | None, members: Sequence[Ending]
+    measured: Sequence[float], entry: KnownLimit | None, members: Sequence[Ending], measure: Measure
 ) -> tuple[float, tuple[float, float] | None]:
     """What the setting is, in seconds, and between which values where only that can be told.
 
     Args:
-        values: what was measured, in seconds, sorted.
+        measured: what was measured of each ending, in seconds.
         entry: whose timer it is, where that is known.
-        members: the endings.
+        members: the endings, in the same order.
+        measure: of what.
+    """
+    middle = sorted(measured)[len(measured) // 2]
+    pairs = list(zip(measured, members, strict=True))
+    crisp = sorted(seconds for seconds, each in pairs if each.blur <= BLURRED * middle)
+    if len(crisp) >= max(FEW, CRISP * len(pairs)):
+        return _round(_by_strikes(crisp, entry, members, measure), entry), None
+    least = quantile(sorted(seconds - each.blur for seconds, each in pairs), 0.9)
+    most = quantile(sorted(seconds + each.blur for seconds, each in pairs), 0.1)
+    low, high = sorted((max(0.0, least), most))
+    return _round(middle, entry), (round(low, 2), round(high, 2))
+
+
+def _by_strikes(
+    values: Sequence[float], entry: KnownLimit | None, members: Sequence[Ending], measure: Measure
+) -> float:
+    """The setting's value, by how its timer strikes.
+
+    A process that is busy sees ends late, and last bytes late as well: durations are too long by that, silences either.
     """
     early, late = entry.strikes if entry else NOBODY
-    shortest, longest = quantile(values, 0.1), quantile(values, 0.9)
-    refused = all(each.outcome == sc.REJECTED for each in members)
-    if entry is None and not refused and longest - shortest > EXACT:
-        low = high = longest
-    elif entry is None or early == late == 0.0:
-        low = high = shortest
-    else:  # a machine that is busy makes them late, never early
-        high = quantile(values, 0.05) - early
-        low = min(high, quantile(values, 0.95) - late)
-    blur = sorted(each.blur for each in members)[len(members) // 2]
-    if blur > 0.1 * high:
-        return _round((low + high) / 2, entry, low - blur, high), (
-            round(max(0.0, shortest - blur), 2),
-            round(longest, 2),
-        )
-    return _round((low + high) / 2, entry, low, high), None
+    unanswered = all(each.unanswered for each in members)
+    if unanswered:
+        early = max(0.0, early)  # a timer is early only where bytes have moved it
+    if entry is None and (unanswered or measure == "duration" or _spread(values) <= EXACT):
+        early = 0.0
+    if entry is None and early:
+        return quantile(values, 0.9)
+    exact = early == late == 0.0
+    return quantile(values, 0.25 if exact and (unanswered or measure == "duration") else 0.5) - (early + late) / 2
 
 
-def _round(seconds: float, entry: KnownLimit | None, low: float, high: float) -> float:
+def _spread(values: Sequence[float]) -> float:
+    return quantile(values, 0.9) - quantile(values, 0.1)
+
+
+def _round(seconds: float, entry: KnownLimit | None) -> float:
     """A value as it would be written: a default or a usual value that fits, else a whole number, else a tenth."""
     slack = 0.05 + 0.015 * seconds
-    for usual in entry.values if entry else ():
-        if low - slack <= usual <= high + slack:
-            return usual
+    usual = [each for each in (entry.values if entry else ()) if abs(each - seconds) <= slack]
+    if usual:
+        return usual[0]
     whole = round(seconds)
-    if whole >= 3 and (abs(seconds - whole) <= slack or low <= whole <= high):
-        return float(whole)
-    return round(seconds, 1)
+    return float(whole) if whole >= 3 and abs(seconds - whole) <= slack else round(seconds, 1)
 
 
 def _who(
@@ -203,7 +223,7 @@ def _who(
     after = f"{time} after {_MEASURED[kind]}"
     where = "between the end user and this program" if named.side == "end_user" else f"on the way to {named.place.host}"
     if entry is not None:
-        default = "no default" if entry.seconds is None else f"{entry.seconds:g} s by default"
+        default = "none by default" if entry.seconds is None else f"{entry.seconds:g} s by default"
         set_ = (
             f"is at its default of {seconds:g} s"
             if entry.seconds == seconds
@@ -232,7 +252,7 @@ def _sure(cluster: Cluster, both_fit: bool) -> Sure:
     return "very likely" if cluster.streams >= MANY and chance <= PURE else "likely"
 
 
-def _decides(scene: Scene, named: Named, entry: KnownLimit | None, other: Literal["silence", "duration"]) -> bool:
+def _decides(scene: Scene, named: Named, entry: KnownLimit | None, other: Measure) -> bool:
     """Who is named has a setting of the one measure and none of the other."""
     return entry is not None and not any(scene.known.of(name, other) for name in named.vendors)
 
@@ -269,4 +289,4 @@ def _named(scene: Scene, named: Named, members: Sequence[Ending]) -> str:
     vendors = ", ".join(scene.known.vendor(name) for name in named.vendors)
     if any(each.page for each in members):
         return f"the page is {vendors}'s own{lacks}"
-    return f"the headers name {vendors}; of what leaves no header nothing is known{lacks}"
+    return f"the headers name {vendors}; what stands next to it and leaves no header may do the same{lacks}"

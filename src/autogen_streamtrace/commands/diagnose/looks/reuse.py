@@ -70,7 +70,7 @@ def _value(idles: list[float], said: str) -> tuple[float | None, str]:
     """How long its other end keeps a connection, in seconds, and what tells it."""
     if said:
         return float(said), f"the server says so itself: Keep-Alive: timeout={said}"
-    if len(idles) < FEW:
+    if len(idles) < 2:
         return None, ""
     low, middle, high = (quantile(idles, share) for share in (0.1, 0.5, 0.9))
     shown = f"the connections had been idle for {evidence.span(idles)}"

@@ -3,15 +3,14 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 from autogen_streamtrace.commands.diagnose.clusters import BANDS, FEWEST, Cluster, densest
 from autogen_streamtrace.commands.diagnose.endings import Ending, Place, Side, quantile, side
-from autogen_streamtrace.commands.diagnose.looks.naming import Named, cause_of, strikes_of
+from autogen_streamtrace.commands.diagnose.looks.naming import Measure, Named, cause_of, strikes_of
 from autogen_streamtrace.commands.diagnose.scene import Cause, Scene
 from autogen_streamtrace.core import semconv as sc
 
-Measure = Literal["silence", "duration"]
 MEASURES: Final[tuple[Measure, ...]] = ("silence", "duration")
 ALIKE: Final = 1.5
 """How much wider the spread of the other measure may be to fit as well."""
@@ -88,7 +87,9 @@ def _of_group(scene: Scene, key: _Key, members: list[Ending]) -> Iterator[Cause]
             continue
         unanswered = _unanswered(best)
         named = Named(key.side, key.place, key.named, key.queued, unanswered)
-        yield cause_of(scene, named, best.measure, best.cluster, _values(best), [e.ending for e in best.members], rival)
+        measured = [each.by(best.measure) or 0.0 for each in best.members]
+        endings = [each.ending for each in best.members]
+        yield cause_of(scene, named, best.measure, best.cluster, measured, endings, rival)
         gone = set(map(id, best.members))
         left = [each for each in left if id(each) not in gone]
 
@@ -144,8 +145,9 @@ def _tighter(found: list[_Found]) -> tuple[_Found, _Found | None]:
         return best, None
     best, other = (duration, silence) if spreads["duration"] < spreads["silence"] else (silence, duration)
     answered = any(not each.ending.unanswered for each in best.members)
-    fits = answered and spreads[other.measure] <= ALIKE * spreads[best.measure]
-    return best, other if fits else None
+    if answered and spreads[other.measure] <= ALIKE * spreads[best.measure]:
+        return silence, duration  # both fit: streams fall silent more often than they are too long
+    return best, None
 
 
 def _unanswered(found: _Found) -> bool:
