@@ -86,6 +86,11 @@ def _out_of_string(text: bytes) -> bytes:
     return text[quotes[0] + 1 :] if len(quotes) % 2 else text
 
 
+def _odd_backslashes(text: bytes) -> bool:
+    """What follows the text is escaped, where the text begins with nothing that is."""
+    return bool((len(text) - len(text.rstrip(b"\\"))) % 2)
+
+
 class LongLine:
     """The beginning of a line, a JSON text, as it goes by: what is no string, and the first characters of each string.
 
@@ -95,6 +100,7 @@ class LongLine:
     __slots__ = ("_left", "_piece", "_short")
 
     LIMIT: Final = 16384
+    STEP: Final = 4096
     STRING: Final = 40
     """Bytes of a string that are kept, as ``_STRING`` says; of one with an escape those before it."""
 
@@ -121,7 +127,7 @@ class LongLine:
         elif self._piece:
             self._shorten(self._piece)
         self._piece = bytes(text[start:cut])
-        if (len(self._piece) - len(self._piece.rstrip(b"\\"))) % 2:
+        if _odd_backslashes(self._piece):
             self._piece = self._piece[:-1]
             cut -= 1
         return cut
@@ -138,6 +144,16 @@ class LongLine:
         return len(self._short) >= self.LIMIT
 
     def _shorten(self, piece: bytes) -> None:
+        """A little at a time: a search through many escapes takes memory for each."""
+        at = 0
+        while at < len(piece) and not self.full:
+            part = piece[at : at + self.STEP]
+            if _odd_backslashes(part):  # they would part an escape
+                part = piece[at : at + self.STEP + 1]
+            self._shorten_part(part)
+            at += len(part)
+
+    def _shorten_part(self, piece: bytes) -> None:
         at = 0
         if self._left is not None:
             at = self._went_on_string(piece)

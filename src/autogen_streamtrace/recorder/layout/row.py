@@ -22,6 +22,7 @@ SAMPLED, STREAMED = 1, 2
 
 # Flags of an end; the two lowest bits say how it ended.
 HELD, THROWN_IN, BY_TOKEN, FINISHED_NOW, TERMINAL, TERMINATED, GONE, SHUTDOWN = (1 << bit for bit in range(2, 10))
+INSIDE, ERROR, DOCUMENT, EMPTY = (1 << bit for bit in range(10, 14))
 HOWS: Final[tuple[How, ...]] = ("returned", "raised", "closed", "unread")
 
 # Stages of an end.

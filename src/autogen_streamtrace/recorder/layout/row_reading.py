@@ -105,6 +105,8 @@ def _read_end(written: bytes, serial: int, state: StreamState) -> tuple[Ending |
         attributes, ended, cut = ({long(key): _plain(value) for key, value in each.items()} for each in tables)
         return None, Judged(span, end_ns, attributes, ended, cut)
     state.terminal, state.terminated = bool(flags & row.TERMINAL), bool(flags & row.TERMINATED)
+    state.error, state.document = bool(flags & row.ERROR), bool(flags & row.DOCUMENT)
+    state.empty = bool(flags & row.EMPTY)
     state.closed = True
     known: dict[str, Any] = json.loads(text) if text else {}
     state.finish = known.get("finish")
@@ -141,6 +143,7 @@ def _ending(flags: int, at: float, delivered: int, known: dict[str, Any]) -> End
         by_token=bool(flags & row.BY_TOKEN),
         gone=bool(flags & row.GONE),
         shutdown=bool(flags & row.SHUTDOWN),
+        inside=bool(flags & row.INSIDE),
         parent_chunks=delivered,
         deadline=_deadline(known.get("deadline")),
         grace=_deadline(known.get("grace")),
