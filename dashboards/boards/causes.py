@@ -9,22 +9,21 @@ from autogen_streamtrace.core import semconv as sc
 
 from .common import Panels, of_events
 from .panels import COUNT, PERCENT, THIRD, ask, bars, counted_events, lines, measured_events
-from .promql import exact, mean, select, total
+from .promql import edge, exact, select, share, total
 from .recording import CONNECTION_LOST
 from .vocabulary import (
     CUT,
-    DURATION,
     L_INTERMEDIARY,
     L_LAYER,
     L_LOOP_LATE,
+    L_MODEL,
     L_NAME,
     L_OUTCOME,
     L_PAGE,
     L_REUSED,
     L_STATUS,
-    L_STREAMED,
     L_TO_HEADERS,
-    MODEL_FIRST_CHUNK,
+    MODEL_PER_CHUNK,
     SERVICE,
     STARTED,
 )
@@ -35,15 +34,16 @@ UNANSWERED: Final = of_events(OF_HTTP, f'{L_OUTCOME}="{sc.DISCONNECTED}"', f'{L_
 """Requests that were sent, and of whose answer no byte came."""
 TIMED: Final = of_events(*REFUSED, f'{L_TO_HEADERS}!=""')
 LATE: Final = of_events(f'{L_LOOP_LATE}!=""')
-STREAMED: Final = (f'{L_LAYER}="{sc.MODEL}"', f'{L_STREAMED}="true"', f'{L_OUTCOME}="{sc.COMPLETED}"')
+AT_ONCE: Final = 0.01
+"""Seconds for each chunk, on average, below which hardly any model writes; an edge of the histogram."""
 
 
 def without_a_timer() -> Panels:
     """One panel for each."""
     lost = exact(select(CUT, *CONNECTION_LOST), "$__interval")
     started = exact(select(STARTED, f'{L_LAYER}=~"{sc.HTTP}|{sc.SERVER}"'), "$__interval")
-    first = mean(MODEL_FIRST_CHUNK, SERVICE)
-    whole = mean(DURATION, SERVICE, where=STREAMED)
+    at_once = rate(select(f"{MODEL_PER_CHUNK}_bucket", edge(AT_ONCE)))
+    replies = rate(select(f"{MODEL_PER_CHUNK}_count"))
     return [
         bars(
             "Connections lost, beside streams started",
@@ -79,11 +79,11 @@ def without_a_timer() -> Panels:
             width=THIRD,
         ),
         lines(
-            "Share of a reply that passes before its first chunk",
-            "Streamed replies of models, mean. Near 100 % they arrive in one piece: the path holds them back, or the "
-            "model thinks long and writes little.",
+            "Replies whose words came at once",
+            f"Share of a model's streamed replies with {AT_ONCE * 1000:g} ms or less for each chunk after the first. "
+            "Near 100 %, and a slow first chunk: the path holds them back. A very fast model looks alike.",
             PERCENT,
-            ask(f"clamp_max({first} / {whole}, 1)", f"{{{{{SERVICE}}}}}"),
+            ask(share(at_once, replies), f"{{{{{L_MODEL}}}}}"),
             width=THIRD,
         ),
         measured_events(
@@ -95,3 +95,8 @@ def without_a_timer() -> Panels:
             width=THIRD,
         ),
     ]
+
+
+def rate(selector: str) -> str:
+    """By model."""
+    return total(f"rate({selector}[$__rate_interval])", L_MODEL)
