@@ -84,6 +84,11 @@ def test_a_wrong_row_is_exit_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "0 of 1 endings told right" in result.output
 
 
+def test_what_a_scenario_is_about_is_not_warned_of() -> None:
+    result = demo("--only", "unknown_finish")
+    assert (result.returncode, result.stderr) == (0, "")
+
+
 def test_an_unknown_name_is_exit_status_2() -> None:
     result = CliRunner().invoke(app, ["demo", "--only", "nope"])
     assert result.exit_code == 2

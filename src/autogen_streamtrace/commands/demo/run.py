@@ -25,6 +25,7 @@ from autogen_streamtrace.commands.demo.scenarios import Scenario
 from autogen_streamtrace.commands.demo.scenarios.program import Program
 from autogen_streamtrace.commands.demo.spans import TraceRecorder
 from autogen_streamtrace.commands.demo.verdict import Row, full_name, judge
+from autogen_streamtrace.core.telemetry import unknown_reasons
 from autogen_streamtrace.settings import SettingError
 
 SERVICE: Final = "autogen-streamtrace-demo"
@@ -34,8 +35,8 @@ SETTLE_LIMIT: Final = 15.0
 """Seconds that spans are waited for after their scenario has ended."""
 COLLECT_EVERY: Final = 0.05
 FLUSH_LIMIT: Final = 5.0
-NOISY: Final = ("autogen_core", "autogen_agentchat", "asyncio")
-"""Loggers that report each exception the scenarios are about."""
+NOISY: Final = ("autogen_core", "autogen_agentchat", "asyncio", unknown_reasons.__name__)
+"""Loggers that report what the scenarios are about: each exception, and a finish reason that nobody knows."""
 
 
 class Demo:
