@@ -175,7 +175,8 @@ def late_loop(http_port: int) -> None:
     told = {semconv.A_LAYER: semconv.AGENT, semconv.A_OUTERMOST: True, semconv.A_LOOP_LATE: 1.5, **COMPLETED}
     resource = {"service_instance_id": "worker-1", "deployment_environment_name": "production"}
     with contextlib.closing(Sender(http_port, service_name="late", **resource)) as sender:
-        assert sender.events(*(event(semconv.E_END, f"agent helper completed {turn}", told) for turn in range(5)))
+        ids = Ids("late")
+        assert sender.events(*(event(semconv.E_END, "agent helper", told, trace=ids.trace()) for _ in range(5)))
 
 
 def lost_and_refused(http_port: int) -> None:
@@ -192,8 +193,10 @@ def lost_and_refused(http_port: int) -> None:
     }
     resource = {"service_instance_id": "worker-1", "deployment_environment_name": "production"}
     with contextlib.closing(Sender(http_port, service_name="refused", **resource)) as sender:
-        ends = (event(semconv.E_END, "http api.example ended", each) for each in (lost, refused))
-        assert sender.events(*ends)
+        ids = Ids("refused")
+        assert sender.events(
+            *(event(semconv.E_END, "http api.example", each, trace=ids.trace()) for each in (lost, refused))
+        )
 
 
 def hex_ids(spans: Iterable[Span]) -> set[str]:
