@@ -176,6 +176,8 @@ def value(
     crisp = sorted(seconds for seconds, each in pairs if each.blur <= BLURRED * middle)
     if len(crisp) >= max(FEW, CRISP * len(pairs)):
         return _round(_by_strikes(crisp, entry, members, measure), entry), None
+    if _spread(sorted(measured)) <= BLURRED * middle:  # had it been late by much, they would spread
+        return _round(_by_strikes(sorted(measured), entry, members, measure), entry), None
     least = quantile(sorted(seconds - each.blur for seconds, each in pairs), 0.9)
     most = quantile(sorted(seconds + each.blur for seconds, each in pairs), 0.1)
     low, high = sorted((max(0.0, least), most))

@@ -106,7 +106,7 @@ def _timed(scene: Scene, key: _Key, ending: Ending) -> Timed:
     )
     waited, duration = ending.waited, ending.duration
     closed = ending.layer == sc.HTTP and ending.outcome != sc.REJECTED and not ending.http_version.startswith("2")
-    if late and closed and waited is not None and waited >= late - FLOOR:
+    if late and closed and waited is not None and waited + ending.blur >= late / 2:  # a busy process reads late
         return Timed(ending, max(0.0, waited - late), None if duration is None else max(0.0, duration - late))
     return Timed(ending, waited, waited if ending.outcome == sc.REJECTED else duration)
 
