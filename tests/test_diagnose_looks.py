@@ -19,6 +19,11 @@ KNOWN = LimitMatcher(builtin())
 RANDOM = random.Random(7)
 
 
+@pytest.fixture(autouse=True)
+def _the_same_numbers() -> None:
+    RANDOM.seed(7)
+
+
 def causes(endings: Sequence[Ending], **beside: Any) -> list[Cause]:
     """What explains these, beside streams of the same host; the largest first."""
     others = Others(**beside)
@@ -183,7 +188,7 @@ def test_the_timeout_that_envoy_tells_with_each_request_is_certain() -> None:
 
 
 def test_where_this_process_was_late_to_read_only_an_interval_is_told() -> None:
-    late = [cut(3.0 - 0.4 * RANDOM.random(), 5.0 + number, loop_late=0.5) for number in range(40)]
+    late = [cut(3.0 - 0.01 * number, 5.0 + number, loop_late=0.5) for number in range(38)]
     cause = causes(late)[0]
     assert cause.between is not None and cause.between[0] <= 3.0 <= cause.between[1]
     assert any("event loop was late by up to 0.5 s" in each for each in cause.evidence)
