@@ -166,7 +166,7 @@ def test_a_program_that_closes_all_its_files_keeps_the_ones_it_opens_then(state:
     theirs: list[int] = []
 
     def close_and_open() -> None:
-        file = recorder()._file
+        file = recorder()._file._file
         assert file is not None
         os.close(file._descriptor)
         other = os.open(tmp_path / "theirs", os.O_RDWR | os.O_CREAT)
@@ -272,11 +272,10 @@ def test_a_child_of_a_fork_does_not_hold_its_parents_lock(state: Path) -> None:
         reads, writes = os.pipe()
         child = os.fork()
         if child == 0:
-            assert recorder()._file is None  # it may be about to execute another program
+            assert recorder()._file.path is None  # it may be about to execute another program
             watch = autogen_streamtrace.Instrumentor().watch
             assert watch is not None and watch.tracker.begin(StreamInfo("stream", "of the child")) is not None
-            file = recorder()._file
-            os.write(writes, f"{file.path if file else ''}\n".encode())
+            os.write(writes, f"{recorder()._file.path or ''}\n".encode())
             os.read(reads, 0)
             os._exit(0)
         own = Path(os.read(reads, 1000).decode().strip())

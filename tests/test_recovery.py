@@ -136,7 +136,7 @@ def test_a_child_that_is_forked_meanwhile_does_not_hold_what_its_parent_recovers
     with victim(receiver, "holds", "2", **LATE) as process:
         kill(process)
     (path,) = state.rglob("*.streams")
-    with orphans.held(path) as descriptor:
+    with orphans.claimed(path) as descriptor:
         assert descriptor is not None
         child = os.fork()
         if child == 0:

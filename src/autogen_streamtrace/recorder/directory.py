@@ -1,4 +1,4 @@
-"""Where recorders lie: a directory of this user's alone."""
+"""The directory of the recorders, which belongs to this user alone."""
 
 import logging
 import os
@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 class UnusableError(OSError):
-    """A directory that cannot hold recorders; the message says what to do."""
+    """The directory cannot hold recorders. The message says what to do."""
 
 
 Chosen = str | Path | None
@@ -45,10 +45,10 @@ def _home() -> Path:
 
 
 def own(chosen: Chosen = None) -> Path:
-    """This user's directory below ``base``: that one may be a volume that all may write to.
+    """This user's directory below ``base``, which may be a volume that all users may write to.
 
     Raises:
-        UnusableError: there can be none.
+        UnusableError: this platform has no users.
     """
     if not hasattr(os, "geteuid"):
         raise UnusableError("this platform has no user ids")
@@ -56,10 +56,10 @@ def own(chosen: Chosen = None) -> Path:
 
 
 def made(path: Path) -> Path:
-    """Makes the directory, of mode 0700, where it is not there yet.
+    """Makes the directory if needed, with mode 0700.
 
     Raises:
-        UnusableError: it is another user's, or open to others, or no directory.
+        UnusableError: it belongs to another user, or is open to others, or is no directory.
         OSError: it cannot be made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ def check(path: Path) -> None:
 
 
 def found(chosen: Chosen = None) -> list[Path]:
-    """The files of all recorders below a base that this user may read, oldest first."""
+    """The recorders' files below a base that this user may read, oldest first."""
     files: list[tuple[float, Path]] = []
     for directory in base(chosen).glob("recorders-*"):
         try:

@@ -24,7 +24,7 @@ else:
     import fcntl
 
 _HIGH: Final = (4000, 900, 200, 64)
-"""The descriptor is put up there: a program that closes all it has and opens its own does not get it again soon."""
+"""Numbers for the descriptor: a program that closes all its descriptors and opens others does not reuse these soon."""
 
 
 def check_locks() -> None:
@@ -36,7 +36,7 @@ def check_locks() -> None:
 def lock(descriptor: int, *, shared: bool = False) -> bool:
     """Takes the file's lock; False where another process holds it. The kernel releases it when its holder dies.
 
-    Several may share it, as long as nobody has it alone.
+    Several processes may share it, as long as none has it alone.
 
     Raises:
         OSError: there are no file locks here.
@@ -51,22 +51,22 @@ def lock(descriptor: int, *, shared: bool = False) -> bool:
 
 
 def release(descriptor: int) -> None:
-    """Gives a lock back and closes the descriptor; a child that was forked meanwhile has a copy of it, not the lock."""
+    """Releases a lock and closes the descriptor. A child forked meanwhile has a copy of it, but not the lock."""
     if fcntl is not None:
         fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)
 
 
 _LAST: Final = 1.0
-"""Seconds that a slow disk has for the last writes."""
+"""Seconds that a slow disk gets for the last writes."""
 
 
 class File:
     """The file of this process.
 
     Args:
-        directory: where; it is made.
-        header: what it begins with.
+        directory: the directory, which is made.
+        header: the first bytes.
 
     Raises:
         OSError: it cannot be made, or there are no file locks.
@@ -85,7 +85,7 @@ class File:
                 raise OSError(errno.EAGAIN, "a new file is locked")
             self._header: Final = header[:8]
             self.write(header, 0)
-            os.rename(new, self.path)  # who sees it sees it locked, and its header whole
+            os.rename(new, self.path)  # under this name it is always locked, with a whole header
             self._identity = identity(os.fstat(self._descriptor))
         except BaseException:
             if self._writer.end(_LAST):
@@ -95,19 +95,19 @@ class File:
 
     @property
     def slow(self) -> bool:
-        """Its disk is slow: who writes hands over."""
+        """Its disk is slow, so a thread writes."""
         return self._writer.slow
 
     def write(self, data: bytes, at: int, *, again: bool = False) -> None:
-        """Writes at a place of the file, or hands over where its disk is slow.
+        """Writes at a place of the file, or lets a thread write where the disk is slow.
 
         Args:
-            data: what.
-            at: where.
-            again: the same is written again soon, and may be left out.
+            data: the bytes.
+            at: their place.
+            again: the same place is written again soon, so this write may be skipped.
 
         Raises:
-            OSError: it could not be written, or something that was handed over before.
+            OSError: this write failed, or an earlier one of the thread's did.
         """
         self._writer.write(data, at, again=again)
 
@@ -124,7 +124,7 @@ class File:
         write_whole(self.counts, data)
 
     def trouble(self, size: int) -> str:
-        """What has become of the file, which should have ``size`` bytes at least; empty where all is well."""
+        """What is wrong with the file, which should have ``size`` bytes at least; empty where nothing is."""
         try:
             if identity(os.fstat(self._descriptor)) != self._identity:
                 return "its descriptor was closed"
@@ -138,11 +138,11 @@ class File:
         return "" if there.st_size >= size and self._begins() else "it was truncated"
 
     def _begins(self) -> bool:
-        """Its beginning is there."""
+        """Whether it still begins with the header."""
         return os.pread(self._descriptor, len(self._header), 0) == self._header
 
     def close(self) -> None:
-        """Closes this process's descriptor; a lock that a parent holds through another one stays."""
+        """Closes this process's descriptor. A lock that a parent holds through another descriptor stays."""
         if self._owner == os.getpid() and not self._writer.end(_LAST):
             return  # who still writes must not meet another file under its number
         try:
@@ -152,7 +152,7 @@ class File:
             pass
 
     def remove(self) -> None:
-        """Removes the file: nothing in it is missing elsewhere."""
+        """Removes the file and the counters' file."""
         for path in (self.path, self.counts):
             try:
                 path.unlink(missing_ok=True)
@@ -164,10 +164,10 @@ _NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Replaces a file: who reads it finds the old content or the new one.
+    """Replaces a file. A reader finds the old content or the new one.
 
     Raises:
-        OSError: it could not be written; the old one stays.
+        OSError: it could not be written; the old file stays.
     """
     new = path.with_name(path.name + NEW_SUFFIX)
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _NOFOLLOW | os.O_CLOEXEC, 0o600)
@@ -184,7 +184,7 @@ def write_whole(path: Path, data: bytes) -> None:
 
 
 def identity(found: os.stat_result) -> tuple[int, int]:
-    """Which file it is, whatever it is called."""
+    """What identifies a file, whatever its name."""
     return found.st_dev, found.st_ino
 
 
@@ -216,14 +216,14 @@ def opened(path: Path) -> int:
 
 
 def claim(path: Path) -> int:
-    """Opens, and makes where it is not there, the file whose lock is the right to recover the recorder ``path``.
+    """Opens the claim file of the recorder ``path``; makes it if needed. Its lock is the right to recover.
 
     Raises:
         OSError: it cannot be made.
     """
     owner = path.stat()
     descriptor = os.open(path.with_suffix(CLAIM_SUFFIX), os.O_RDWR | os.O_CREAT | _NOFOLLOW | os.O_CLOEXEC, 0o600)
-    if os.geteuid() == 0:  # the recorder's user is to recover it too, should this process die meanwhile
+    if os.geteuid() == 0:  # the recorder's user must be able to recover it, should this process die
         try:
             os.fchown(descriptor, owner.st_uid, owner.st_gid)
         except OSError:

@@ -1,4 +1,8 @@
-"""The recorders of other processes: which have lost their owner, what stands in them, and who may recover them."""
+"""The recorders of other processes: which processes have died, what their files hold, and who may recover them.
+
+Two locks. A process holds the lock of its recorder's file as long as it lives. A process that recovers a dead one
+holds the lock of a claim file beside it, so that no other process recovers the same.
+"""
 
 import logging
 import os
@@ -17,30 +21,30 @@ from autogen_streamtrace.recorder.retired_counts import CountersFile
 _MOST: Final = layout.row_at(layout.ROWS)
 
 _MAKING: Final = 60.0
-"""Seconds after which nobody can be making a file any more."""
+"""Seconds after which an unfinished file is abandoned."""
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Orphan:
-    """What stands in one recorder's file."""
+    """The content of a dead or living process's recorder."""
 
     path: Path
     described: dict[str, Any]
     seen: tuple[float, int]
-    """When its process was last seen alive: on its records' clock, and in nanoseconds since the epoch."""
+    """When its process was last seen alive: in seconds on its ``clock``, and in nanoseconds since the epoch."""
     rows: list[layout.Row]
     """In the order in which their streams started."""
     counters: CountersFile
     damaged: list[str] = field(default_factory=list)
     """What could not be read."""
     timers: tuple[Timer, ...] = ()
-    """What its server would have ended its process for, as they ran when it was last seen."""
+    """The timers by which its server would have ended the process, as they ran when it was last seen."""
 
     @property
     def pid(self) -> int:
-        """Of its process, in the process's own namespace."""
+        """The process id, in the process's own namespace."""
         return int(self.described.get("pid", 0))
 
     @property
@@ -53,7 +57,7 @@ def read(path: Path, descriptor: int | None = None) -> Orphan:
     """Reads a recorder's file, and the counters' beside it.
 
     Raises:
-        Unreadable: it is none, or its header is damaged, or it is of a newer version.
+        Unreadable: it is no recorder's file, or its header is damaged, or it has another version.
         OSError: it cannot be read.
     """
     data = _content(path, descriptor)
@@ -83,7 +87,7 @@ def read_header(path: Path) -> dict[str, Any]:
     """What the header of a recorder's file describes.
 
     Raises:
-        Unreadable: it is none, or damaged, or of a newer version.
+        Unreadable: it is no recorder's file, or is damaged, or has another version.
         OSError: it cannot be read.
     """
     with path.open("rb") as opened_file:
@@ -101,7 +105,7 @@ def _content(path: Path, descriptor: int | None) -> bytes:
 
 @contextmanager
 def orphaned(path: Path) -> Iterator[int | None]:
-    """Opens a recorder whose owner has died; None where it lives, or there is none. It keeps nobody from the same.
+    """Opens a recorder whose process has died; None where it lives, or there is no file. Several may do so at once.
 
     Raises:
         OSError: it cannot be opened, or there are no file locks.
@@ -112,15 +116,13 @@ def orphaned(path: Path) -> Iterator[int | None]:
         yield None
         return
     with _kept(descriptor):
-        # Who recovered it may have removed it between our opening and our lock.
+        # Another process may have recovered and removed it between our opening and our lock.
         yield descriptor if lock(descriptor, shared=True) and _still(path, descriptor) else None
 
 
 @contextmanager
-def held(path: Path) -> Iterator[int | None]:
-    """Holds a recorder whose owner has died, so that nobody else recovers it; None where there is nothing to hold.
-
-    Its own lock says that the owner lives, to whoever looks. Who recovers it is told by another one.
+def claimed(path: Path) -> Iterator[int | None]:
+    """Claims a recorder whose process has died, so that nobody else recovers it; None where that is not possible.
 
     Raises:
         OSError: it cannot be opened or claimed, or there are no file locks.
@@ -129,13 +131,13 @@ def held(path: Path) -> Iterator[int | None]:
         if descriptor is None:
             yield None
             return
-        with _claimed(path) as mine:
+        with _claim_lock(path) as mine:
             yield descriptor if mine and _still(path, descriptor) else None
 
 
 @contextmanager
-def _claimed(path: Path) -> Iterator[bool]:
-    """Whether nobody else recovers it."""
+def _claim_lock(path: Path) -> Iterator[bool]:
+    """Holds the claim file's lock; yields whether nobody else holds it."""
     descriptor = claim(path)
     name = path.with_suffix(directory.CLAIM_SUFFIX)
     with _kept(descriptor):
@@ -148,7 +150,7 @@ def _claimed(path: Path) -> Iterator[bool]:
 
 
 _descriptors: Final[set[int]] = set()
-"""Those with a lock, of which a forked child gets copies."""
+"""Open descriptors with a lock. A forked child gets copies of them."""
 
 
 @contextmanager
@@ -163,7 +165,7 @@ def _kept(descriptor: int) -> Iterator[None]:
 
 
 def _forked() -> None:
-    """In a child: what its parent holds must not stay held for as long as the child lives."""
+    """In a forked child: closes the copies, which would otherwise hold the locks as long as the child lives."""
     for each in _descriptors:
         os.close(each)
     _descriptors.clear()
@@ -174,7 +176,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def alive(path: Path) -> bool:
-    """Its owner lives: it holds the lock."""
+    """Whether its process lives, and so holds the lock."""
     try:
         with orphaned(path) as descriptor:
             return descriptor is None and path.exists()
@@ -183,7 +185,7 @@ def alive(path: Path) -> bool:
 
 
 def replace_counters(path: Path, content: bytes) -> None:
-    """Replaces the counters' file beside a recorder that is held."""
+    """Replaces the counters' file of a claimed recorder."""
     write_whole(path.with_suffix(directory.COUNTS_SUFFIX), content)
 
 
@@ -194,27 +196,25 @@ def remove(path: Path) -> None:
 
 
 def set_aside(path: Path, why: str) -> Path:
-    """Puts a file away that cannot be read, and says so."""
+    """Renames a file that cannot be read, and warns."""
     aside = path.with_name(path.name + directory.ASIDE_SUFFIX)
     path.rename(aside)
-    logger.warning(
-        "The flight recorder %s could not be recovered as a whole: %s. It is kept as %s.", path, why, aside.name
-    )
+    logger.warning("The flight recorder %s could not be recovered completely: %s. It is now %s.", path, why, aside.name)
     return aside
 
 
 def sweep(chosen: directory.Chosen = None) -> None:
-    """Removes what processes have left that died while they made a file, or removed one."""
+    """Removes the fragments of processes that died while they made or removed a file."""
     for path in directory.own(chosen).glob("*"):
         try:
-            if _is_left(path):
+            if _is_fragment(path):
                 path.unlink(missing_ok=True)
         except OSError as error:
             logger.debug("%s stays: %s", path, error)
 
 
-def _is_left(path: Path) -> bool:
-    rows = path.with_suffix(directory.ROWS_SUFFIX)  # they come first, and never again under their name
+def _is_fragment(path: Path) -> bool:
+    rows = path.with_suffix(directory.ROWS_SUFFIX)  # it is made before the others, and its name is never used again
     if path.suffix == directory.NEW_SUFFIX:
         return time.time() - path.lstat().st_mtime > _MAKING
     if path.suffix == directory.CLAIM_SUFFIX:

@@ -1,4 +1,4 @@
-"""Says how the streams of a process ended that has died: under its own resource, with their own ids and times."""
+"""Reports the streams of a dead process, under its own resource and with their own ids and times."""
 
 import logging
 import time
@@ -12,15 +12,7 @@ from typing import Any, Final, Literal
 from opentelemetry.context import Context
 from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor, ReadableLogRecord, ReadWriteLogRecord
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import (
-    InMemoryMetricReader,
-    Metric,
-    MetricsData,
-    NumberDataPoint,
-    ResourceMetrics,
-    ScopeMetrics,
-    Sum,
-)
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader, MetricsData
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.id_generator import IdGenerator
@@ -38,10 +30,10 @@ from autogen_streamtrace.recorder.layout import Judged, Row, Unreadable
 from autogen_streamtrace.recorder.orphans import Orphan
 from autogen_streamtrace.recorder.replay import replay
 from autogen_streamtrace.recorder.retired_counts import RetiredCounts
+from autogen_streamtrace.recorder.series import continued
 
 _TICK: Final = 0.005
 """Seconds between the export of 0 and that of the count: Prometheus keeps one sample a millisecond, the first."""
-_METRICS: Final = (sc.M_STARTED, sc.M_ENDED, sc.M_CUT, sc.M_OPEN, sc.M_STALLED, sc.M_OLDEST)
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +44,7 @@ Send = Callable[[Literal["traces", "metrics", "logs"], Any], bool]
 
 @dataclass(frozen=True)
 class Recovered:
-    """What one recorder had to tell."""
+    """What is recovered from one recorder."""
 
     orphan: Orphan
     spans: Sequence[ReadableSpan]
@@ -61,28 +53,28 @@ class Recovered:
     killed: int
     """Streams that were open."""
     counters: bytes
-    """The counters' file as it has to be before ``metrics`` are sent: no series begins at 0 a second time."""
+    """The counters' file that must replace the present one before ``metrics`` are sent: no series starts at 0 twice."""
 
     @property
     def streams(self) -> int:
-        """Streams that had not been reported as a whole."""
+        """Streams that the process had not reported completely."""
         return len(self.orphan.rows)
 
     def send(self, send: Send) -> bool:
-        """Sends all of it; True if all has arrived."""
+        """Sends everything; True if all of it has arrived."""
         if self.spans and not send("traces", self.spans):
             return False
         if self.events and not send("logs", self.events):
             return False
         try:
             orphans.replace_counters(self.orphan.path, self.counters)
-        except OSError as error:  # the disk is full: what has arrived makes room, and seldom has to be sent again
+        except OSError as error:  # the disk is full; removing this recorder makes room
             logger.debug("the counters beside %s stay as they are: %s", self.orphan.path, error)
         return all(send("metrics", data) for data in self.metrics)
 
 
 def recover(orphan: Orphan) -> Recovered:
-    """What is to be told of a recorder. The same each time, but for the time of its events and metrics."""
+    """What a recorder holds, ready to be sent. Only the times of events and metrics differ between two calls."""
     spans, events, reader, ids = _Spans(), _Events(), InMemoryMetricReader(), _Ids()
     resource = Resource(orphan.described.get("resource", {}), orphan.described.get("schema_url") or None)
     settings = orphan.settings
@@ -93,7 +85,7 @@ def recover(orphan: Orphan) -> Recovered:
         events=settings.get("events", "turns"),
         caller_endings=settings.get("caller_endings", "unset"),
         max_names=settings.get("max_names", 100),
-        baggage=dict.fromkeys(settings.get("baggage", ()), ()),  # its labels stand in the rows
+        baggage=dict.fromkeys(settings.get("baggage", ()), ()),  # the rows have its labels
     )
     orphan.counters.load(telemetry.counters)
     layers: set[str] = {row.state.layer for row in orphan.rows} | {each[sc.A_LAYER] for each in orphan.counters.started}
@@ -114,9 +106,9 @@ def recover(orphan: Orphan) -> Recovered:
         if attributes[sc.A_OUTCOME] == sc.KILLED and seen:
             attributes[sc.A_LAST_SEEN] = seen
         telemetry.recovered(node.state, attributes, node.state.nanoseconds(node.over_at))
-    first = _metrics(reader, orphan)
+    first = continued(reader, orphan)
     time.sleep(_TICK)
-    metrics = [data for data in (first, _metrics(reader, orphan)) if data is not None]
+    metrics = [data for data in (first, continued(reader, orphan)) if data is not None]
     counted = RetiredCounts.of(orphan.counters).file(orphan.counters.state, telemetry.counters)
     return Recovered(orphan, spans.ended, events.emitted, metrics, open_at_death, counted)
 
@@ -124,41 +116,41 @@ def recover(orphan: Orphan) -> Recovered:
 def recover_all(
     send: Send, chosen: directory.Chosen = None, wanted: Wanted = lambda described: True
 ) -> Iterator[tuple[Path, Recovered | None]]:
-    """Recovers every recorder whose owner has died: sends what it has to tell, then removes it.
+    """Recovers every recorder whose process has died: sends its streams, then removes it.
 
     Args:
-        send: exports; what does not arrive is left for the next time.
+        send: exports a batch. What does not arrive is sent again the next time.
         chosen: the setting ``recorder_dir``.
-        wanted: says which are to be recovered, by what their headers describe; the others stay.
+        wanted: says by a header's description whether that recorder is recovered. The others stay.
 
     Yields:
-        Each file with what was recovered from it; None where that did not arrive, or the file could not be read.
+        Each file with what was recovered from it; None where that did not arrive or the file could not be read.
     """
     orphans.sweep(chosen)
     for path in directory.found(chosen):
         try:
             if not _is(wanted, path):
                 continue
-            with orphans.held(path) as descriptor:
+            with orphans.claimed(path) as descriptor:
                 if descriptor is not None:
                     yield path, _recover_one(path, descriptor, send)
         except FileNotFoundError:
-            continue  # somebody else has just recovered it
+            continue  # another process has just recovered it
         except OSError as error:
             logger.debug("%s cannot be recovered: %s", path, error)
             yield path, None
 
 
 def _is(wanted: Wanted, path: Path) -> bool:
-    """Before anybody claims it: a claim keeps its own from it."""
+    """Asks ``wanted`` before the file is claimed, since a claim keeps its own service from it."""
     try:
         return wanted(orphans.read_header(path))
     except Unreadable:
-        return True  # whose it is cannot be known; nothing of it is sent, and it is set aside
+        return True  # its service is not known; nothing is sent, and the file is set aside
 
 
 def dead(chosen: directory.Chosen = None) -> Iterator[tuple[Path, Recovered | None]]:
-    """Every recorder whose owner has died, with what it has to tell; nothing is sent or removed."""
+    """Every recorder whose process has died, with what would be sent. It sends and removes nothing."""
     for path in directory.found(chosen):
         try:
             with orphans.orphaned(path) as descriptor:
@@ -176,7 +168,7 @@ def _recover_one(path: Path, descriptor: int, send: Send) -> Recovered | None:
     except Unreadable as error:
         orphans.set_aside(path, str(error))
         return None
-    except Exception as error:  # whatever stands there, the files beside it are to be recovered
+    except Exception as error:  # the files beside it must still be recovered
         logger.debug("%s cannot be recovered", path, exc_info=True)
         orphans.set_aside(path, f"{type(error).__name__}: {error}")
         return None
@@ -189,7 +181,7 @@ def _recover_one(path: Path, descriptor: int, send: Send) -> Recovered | None:
 
 
 def _counted(labels: StreamLabels, judged: Judged) -> CounterLabels:
-    """As what the dead process counted the end of a stream."""
+    """The labels under which the dead process counted the end of a stream."""
     attributes = judged.attributes
     ended = {**ended_labels(labels, attributes), **judged.ended}
     if not (attributes[sc.A_EARLY] and attributes[sc.A_ORIGIN]):
@@ -198,7 +190,7 @@ def _counted(labels: StreamLabels, judged: Judged) -> CounterLabels:
 
 
 def _place(telemetry: Telemetry, ids: "_Ids", orphan: Orphan, row: Row) -> None:
-    """Starts the row's span with its own ids, under its own parent."""
+    """Starts a row's span with its own ids, under its own parent."""
     state, own = row.state, row.ids
     span = row.judged.span if row.judged is not None else own.span
     if own.trace and not span:
@@ -214,7 +206,7 @@ def _place(telemetry: Telemetry, ids: "_Ids", orphan: Orphan, row: Row) -> None:
 
 
 class _Ids(IdGenerator):
-    """Gives the next span the ids that it had."""
+    """Gives a span the ids that it had before."""
 
     trace = span = 0
 
@@ -252,60 +244,6 @@ class _Events(LogRecordProcessor):
 
     def shutdown(self) -> None:
         pass
-
-
-def _metrics(reader: InMemoryMetricReader, orphan: Orphan) -> MetricsData | None:
-    """The dead process's own series, one collection on."""
-    data = reader.get_metrics_data()
-    if data is None:
-        return None
-    began = {
-        (name, tuple(labels.items())): shown_ns
-        for name, table in (
-            (sc.M_STARTED, "started"),
-            (sc.M_ENDED, "ended"),
-            (sc.M_CUT, "cut"),
-        )
-        for labels, _, shown_ns in orphan.counters.tables.get(table, ())
-        if shown_ns
-    }
-    return MetricsData(
-        [
-            ResourceMetrics(
-                resource.resource,
-                [
-                    ScopeMetrics(
-                        scope.scope,
-                        [_since(metric, began) for metric in scope.metrics if metric.name in _METRICS],
-                        scope.schema_url,
-                    )
-                    for scope in resource.scope_metrics
-                ],
-                resource.schema_url,
-            )
-            for resource in data.resource_metrics
-        ]
-    )
-
-
-def _since(metric: Metric, began: dict[tuple[str, tuple[tuple[str, Any], ...]], int]) -> Metric:
-    """A counter whose series began when the dead process first exported them."""
-    if not isinstance(metric.data, Sum) or not metric.data.is_monotonic:
-        return metric
-    points = [
-        NumberDataPoint(
-            attributes=point.attributes,
-            start_time_unix_nano=began.get(
-                (metric.name, tuple((point.attributes or {}).items())), point.start_time_unix_nano
-            ),
-            time_unix_nano=point.time_unix_nano,
-            value=point.value,
-            exemplars=point.exemplars,
-        )
-        for point in metric.data.data_points
-    ]
-    data = Sum(points, metric.data.aggregation_temporality, metric.data.is_monotonic)
-    return Metric(metric.name, metric.description, metric.unit, data)
 
 
 def _tracer_provider(resource: Resource, ids: _Ids, spans: _Spans) -> TracerProvider:

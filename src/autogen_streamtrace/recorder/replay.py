@@ -1,4 +1,4 @@
-"""The streams of a process as the judge sees them, built anew from what stands in its recorder."""
+"""Rebuilds the streams of a process as its judge saw them, from its recorder."""
 
 from dataclasses import dataclass, field
 
@@ -19,16 +19,16 @@ class Replay:
 
     attribution: Attribution
     states: dict[int, StreamState] = field(default_factory=dict)
-    """By serial number; those with a verdict too."""
+    """By serial number; also the judged ones."""
     rows: dict[StreamState, Row] = field(default_factory=dict)
-    """Of the streams that are not settled, or were settled by the replay."""
+    """The rows of the streams that were not judged yet."""
     settled: list[StreamNode] = field(default_factory=list)
     now: float = 0.0
-    """The last moment of which anything is known, on the records' clock."""
+    """The last known moment, in seconds on ``clock``."""
 
 
 def replay(orphan: Orphan) -> Replay:
-    """Lets every stream of a recorder start and end once more, as far as it had come."""
+    """Repeats the facts of every stream of a recorder, as far as they are known."""
     replayed = Replay(Attribution())
     attribution = replayed.attribution
     replayed.now = max([orphan.seen[0], *(max(r.state.last, r.state.start) for r in orphan.rows)])
@@ -55,7 +55,7 @@ def replay(orphan: Orphan) -> Replay:
 def _parent(replayed: Replay, serial: int) -> StreamState | None:
     if not serial:
         return None
-    if serial not in replayed.states:  # it has left, or never had a row
+    if serial not in replayed.states:  # it is retired, or never had a row
         unknown = replayed.states[serial] = StreamState(StreamInfo(sc.AGENT, ""), None, 0)
         replayed.attribution.adopt(unknown, _DONE)
     return replayed.states[serial]

@@ -1,4 +1,4 @@
-"""The counters' file: what the streams have added to the counters that stand in the recorder's file no more."""
+"""The counters' file: the counts of the streams that are retired from the recorder's file."""
 
 import json
 from collections.abc import Iterable
@@ -15,12 +15,12 @@ Sums = dict[Key, int]
 
 
 class CountersFile(NamedTuple):
-    """What the file says."""
+    """The content of the file."""
 
     state: int
     """Grows with each file that replaces another."""
     tables: dict[str, list[tuple[Labels, int, int]]]
-    """Of each counter: attribute sets, their counts, and when they were first exported (nanoseconds; 0: never)."""
+    """For each counter: attribute sets, their counts, and when they were first exported (nanoseconds; 0: never)."""
     stalled: list[Labels]
     """Attribute sets of ``stalled``."""
 
@@ -30,7 +30,7 @@ class CountersFile(NamedTuple):
         return [labels for labels, _, _ in self.tables.get("started", ())]
 
     def load(self, counters: Counters) -> None:
-        """Lets ``counters`` go on from here."""
+        """Lets ``counters`` continue from here."""
         for name, table in self._of(counters).items():
             for labels, value, shown_ns in self.tables.get(name, ()):
                 table.load(labels, value, shown_ns)
@@ -45,14 +45,14 @@ class CountersFile(NamedTuple):
 
 
 class RetiredCounts:
-    """What streams have added that have left the recorder's file."""
+    """The counts of retired streams."""
 
     def __init__(self) -> None:
         self._sums: dict[str, Sums] = {name: {} for name in _TABLES}
 
     @classmethod
     def of(cls, file: CountersFile) -> "RetiredCounts":
-        """What a file says of them."""
+        """The counts in a file."""
         retired = cls()
         for name, rows in file.tables.items():
             retired._sums[name] = {tuple(labels.items()): value for labels, value, _ in rows if value}
@@ -60,14 +60,14 @@ class RetiredCounts:
 
     @classmethod
     def so_far(cls, counters: Counters) -> "RetiredCounts":
-        """What was counted before a recorder began."""
+        """The counts before a recorder starts."""
         retired = cls()
         for name, table in CountersFile._of(counters).items():
             retired._sums[name] = {key: value for key, value in table.values().items() if value}
         return retired
 
     def add(self, counted: CounterLabels, amount: int = 1) -> None:
-        """Adds what one stream has counted; ``amount`` -1 takes it back."""
+        """Adds one stream; ``amount`` -1 removes it."""
         for name, labels in zip(_TABLES, counted, strict=True):
             if labels is not None:
                 key = tuple(labels.items())
@@ -90,7 +90,7 @@ def _with(shown: dict[Key, int], sums: Sums) -> Iterable[tuple[Key, int]]:
 
 
 def read(data: bytes) -> CountersFile:
-    """What the file says; nothing where there was none.
+    """The content of a file; empty where there was none.
 
     Raises:
         ValueError: it is damaged.

@@ -1,6 +1,7 @@
-"""The flight recorder at work in a process: its own recorder, and the recovery of those that have lost their owner."""
+"""The flight recorder in a process: it records this process, and recovers the recorders of dead ones."""
 
 import logging
+import os
 import threading
 from typing import Any, Final
 
@@ -9,28 +10,28 @@ from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.core.telemetry.emitter import Telemetry
 from autogen_streamtrace.recorder import directory, file
-from autogen_streamtrace.recorder.flight import OFF, FlightRecorder, describe
+from autogen_streamtrace.recorder.flight import OFF, FlightRecorder
 from autogen_streamtrace.recorder.recovery import recover_all
 from autogen_streamtrace.settings import Settings
 
-_KEPT: Final = ("events", "caller_endings", "max_names", "stall_after")
-"""The settings that whoever recovers this process goes by."""
+_RECORDED: Final = ("events", "caller_endings", "max_names", "stall_after")
+"""The settings that the recovery of this process needs."""
 EVERY: Final = 30.0
-"""Seconds between two looks for recorders that have lost their owner."""
+"""Seconds between two searches for recorders of dead processes."""
 
 logger = logging.getLogger(__name__)
 
 
 class RecorderService:
-    """Records this process, and recovers dead ones of the same service where the SDK is ours.
+    """Records this process, and recovers dead processes of the same service where the SDK is ours.
 
     Args:
         settings: of this process.
         providers: where its telemetry goes.
-        telemetry: learns of the recorder, and observes it.
+        telemetry: observes the recorder.
 
     Raises:
-        UnusableError: there can be no recorder here.
+        UnusableError: no recorder can work here.
     """
 
     def __init__(self, settings: Settings, providers: otlp.Providers, telemetry: Telemetry) -> None:
@@ -38,14 +39,14 @@ class RecorderService:
         file.check_locks()
         self._chosen = settings.recorder_dir
         self._providers = providers
-        self._kept: dict[str, Any] = {
-            **{name: getattr(settings, name) for name in _KEPT},
+        self._settings: dict[str, Any] = {
+            **{name: getattr(settings, name) for name in _RECORDED},
             "baggage": [*settings.baggage],
         }
         self._recovered = 0
         self._stopped = threading.Event()
         self.recorder = FlightRecorder(own, self._describe, telemetry.counters, confirmed="traces" in providers.ours)
-        telemetry.observe(sc.M_RECOVERED, "{stream}", "Streams of dead processes, told.", lambda: self._recovered)
+        telemetry.observe(sc.M_RECOVERED, "{stream}", "Recovered streams of dead processes.", lambda: self._recovered)
         telemetry.observe_state(sc.M_RECORDER, _STATES, lambda: self.recorder.state)
         otlp.arrivals.append(self.recorder.exported)
         otlp.event_arrivals.append(self.recorder.event_arrived)
@@ -54,13 +55,13 @@ class RecorderService:
     def where_possible(
         cls, settings: Settings, providers: otlp.Providers, telemetry: Telemetry
     ) -> "RecorderService | None":
-        """A recorder at work; None, and a warning, where there can be none."""
+        """A recorder; None and a warning where none can work."""
         try:
             return cls(settings, providers, telemetry)
         except directory.UnusableError as error:
             telemetry.observe_state(sc.M_RECORDER, _STATES, lambda: OFF)
             logger.warning(
-                "The flight recorder is off: %s. Streams that are open when this process dies will not be told. Set"
+                "The flight recorder is off: %s. Streams that are open when this process dies are lost. Set"
                 " AUTOGEN_STREAMTRACE_RECORDER_DIR to a directory of this user's, or AUTOGEN_STREAMTRACE_RECORDER to"
                 " false.",
                 error,
@@ -68,7 +69,7 @@ class RecorderService:
             return None
 
     def start(self) -> None:
-        """Starts the thread that recovers; in a forked child, once more."""
+        """Starts the thread that recovers; a forked child calls it again."""
         if len(self._providers.ours) == len(otlp.SIGNALS):
             self._recovered = 0
             self._stopped = threading.Event()
@@ -76,23 +77,32 @@ class RecorderService:
                 threading.Thread(target=self._work, name="autogen-streamtrace-recovery", daemon=True).start()
 
     def rest(self, *, safe: bool) -> None:
-        """Leaves nothing behind where all is ``safe``, until the next stream."""
+        """Removes the file until the next stream, where everything is ``safe``."""
         self.recorder.rest(safe)
 
     def finish(self, *, safe: bool) -> None:
-        """The process, or the watch, ends; ``safe`` if all that was told has arrived."""
+        """Ends recording; ``safe`` if everything has arrived."""
         self._stopped.set()
         self.recorder.finish(safe)
 
     def end(self) -> None:
-        """It has nothing more to do, or never had."""
+        """Ends the service."""
         self.finish(safe=True)
         if self.recorder.exported in otlp.arrivals:
             otlp.arrivals.remove(self.recorder.exported)
             otlp.event_arrivals.remove(self.recorder.event_arrived)
 
     def _describe(self) -> dict[str, Any]:
-        return {**describe(otlp.resource(self._providers), self._kept), "endpoints": otlp.endpoints()}
+        """The process: whose telemetry it sends, where to, and how it is set."""
+        resource = otlp.resource(self._providers)
+        attributes = getattr(resource, "attributes", None) or {}
+        return {
+            "pid": os.getpid(),
+            "resource": {key: list(value) if isinstance(value, tuple) else value for key, value in attributes.items()},
+            "schema_url": getattr(resource, "schema_url", "") or "",
+            "settings": self._settings,
+            "endpoints": otlp.endpoints(),
+        }
 
     def _work(self) -> None:
         stopped = self._stopped
@@ -111,7 +121,7 @@ class RecorderService:
                 return
 
     def _is_own(self, described: dict[str, Any]) -> bool:
-        """It is of this process's service, and its telemetry went where this one's goes."""
+        """Whether a recorder is of this process's service, with the same endpoints."""
         return _identity(described) == _identity(self._describe())
 
 

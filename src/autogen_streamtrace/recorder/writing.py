@@ -1,4 +1,4 @@
-"""Writes at places of a file, whose disk may be slow: an event loop that waited for it would stand still."""
+"""Writes to a file whose disk may be slow, without making an event loop wait for it again and again."""
 
 import errno
 import threading
@@ -8,21 +8,21 @@ from queue import SimpleQueue
 from typing import Final
 
 SLOW: Final = 0.01
-"""Seconds of one write after which the next ones are handed to a thread."""
+"""Seconds of one write after which a thread does the next ones."""
 MOST: Final = 4096
-"""Writes that wait for the thread at most."""
+"""Writes, at most, that wait for the thread."""
 _WELL: Final = 50
-"""Quick writes in a row after which the thread is not needed any more."""
+"""Quick writes in a row after which the thread ends."""
 
 Write = Callable[[bytes, int], object]
 """Writes at a place; raises ``OSError``."""
 
 
 class Writer:
-    """Writes at once; once that has taken too long, on a thread of its own, in the same order.
+    """Writes at once. After a slow write, a thread writes in the same order.
 
     Args:
-        write: how.
+        write: writes the bytes.
     """
 
     def __init__(self, write: Write) -> None:
@@ -34,14 +34,19 @@ class Writer:
 
     @property
     def slow(self) -> bool:
-        """Writes are handed to the thread."""
+        """Whether the thread writes."""
         return self._thread is not None
 
     def write(self, data: bytes, at: int, *, again: bool = False) -> None:
-        """Writes, or hands over; ``again``: the same is written again soon, and left out where others wait.
+        """Writes, or lets the thread write.
+
+        Args:
+            data: the bytes.
+            at: their place in the file.
+            again: the same place is written again soon, so this write is skipped where others wait.
 
         Raises:
-            OSError: it could not be written, or one that was handed over before.
+            OSError: this write failed, or an earlier one of the thread's did.
         """
         if self._thread is None and self._error is None:
             began = time.perf_counter()
@@ -63,7 +68,7 @@ class Writer:
         self._write(data, at)
 
     def end(self, timeout: float) -> bool:
-        """Waits up to ``timeout`` seconds for what was handed over; whether all of it is written."""
+        """Waits up to ``timeout`` seconds for the thread's writes; returns whether all of them are done."""
         thread = self._thread
         if thread is None:
             return True

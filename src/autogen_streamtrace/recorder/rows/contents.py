@@ -1,0 +1,38 @@
+"""The contents of a stream's row, taken from its state and from the report of its end."""
+
+from opentelemetry.trace import get_current_span
+
+from autogen_streamtrace.core.stream.state import StreamState
+from autogen_streamtrace.core.telemetry.counters import cut_labels, ended_labels
+from autogen_streamtrace.core.telemetry.limiters import Attributes
+from autogen_streamtrace.core.watching.recorder import Report
+from autogen_streamtrace.recorder import layout
+
+
+def ids_of(state: StreamState) -> layout.Ids:
+    """Where a stream's span belongs."""
+    if state.context is not None:  # its span starts only at its end
+        above = get_current_span(state.context).get_span_context()
+        return layout.Ids(above.trace_id, 0, above.span_id, above.trace_flags.sampled)
+    context = state.span.get_span_context()
+    parent = getattr(state.span, "parent", None)
+    return layout.Ids(
+        context.trace_id, context.span_id, parent.span_id if parent is not None else 0, context.trace_flags.sampled
+    )
+
+
+def verdict_of(state: StreamState, report: Report) -> layout.Judged:
+    """A stream's verdict, with the labels that differ from the span's attributes because they are capped."""
+    ended, cut = ended_labels(state.labels, report.attributes), cut_labels(state.labels, report.attributes)
+    counted = report.counted
+    return layout.Judged(
+        report.span.get_span_context().span_id,
+        report.end_ns,
+        report.attributes,
+        _changed(ended, counted.ended),
+        _changed(cut, counted.cut) if counted.cut is not None else {},
+    )
+
+
+def _changed(plain: Attributes, counted: Attributes) -> Attributes:
+    return {key: value for key, value in counted.items() if plain[key] != value}

@@ -1,0 +1,84 @@
+"""The rows of the recorder's file: which are free, whose stream each one holds, and what was last copied of it."""
+
+import heapq
+import itertools
+from array import array
+from collections.abc import Iterable
+from typing import Final
+
+from autogen_streamtrace.core.stream.state import StreamState
+from autogen_streamtrace.recorder import layout
+
+
+class Slots:
+    """The rows, by their numbers. Readers take them in any thread; the watcher alone copies progress."""
+
+    def __init__(self) -> None:
+        self._free: list[int] = []
+        self._unused = itertools.count()
+        self._serial = itertools.count(1)
+        self._serials = array("Q")
+        self._copied = array("d")
+        """For each row the sum of the two times that change with each item, when they were last copied."""
+        self._image: Final = bytearray()
+        """The part of the file with the progress of all rows."""
+
+    def prepare(self) -> None:
+        """Takes the memory for all rows. A forked child needs none before its first stream."""
+        if not self._serials:
+            self._serials.frombytes(bytes(8 * layout.ROWS))
+            self._copied.frombytes(bytes(8 * layout.ROWS))
+
+    def take(self) -> int:
+        """The lowest free row, so that the file stays small; -1 where there is none."""
+        try:
+            return heapq.heappop(self._free)
+        except IndexError:
+            slot = next(self._unused)
+            return slot if slot < layout.ROWS else -1
+
+    def give_back(self, slot: int) -> None:
+        """Makes a row free."""
+        heapq.heappush(self._free, slot)
+
+    def hold(self, slot: int, state: StreamState) -> int:
+        """Lets a row hold a stream; returns the stream's serial number."""
+        serial = next(self._serial)
+        self._serials[slot] = serial
+        state.slot = slot
+        self._copied[slot] = state.asked + state.last
+        return serial
+
+    def serial(self, slot: int) -> int:
+        """The serial number of the stream that a row holds."""
+        return self._serials[slot]
+
+    def serial_of(self, state: StreamState | None) -> int:
+        """A stream's serial number: 0 for None, ``layout.UNKNOWN`` where it has no row."""
+        if state is None:
+            return 0
+        return (self._serials[state.slot] if state.slot >= 0 else 0) or layout.UNKNOWN
+
+    def copy_again(self, slot: int) -> None:
+        """Makes the next ``progress`` include this row."""
+        if slot >= 0:
+            self._copied[slot] = 0.0
+
+    def progress(self, states: Iterable[StreamState]) -> tuple[bytes, int] | None:
+        """The changed part of the file with the rows' progress, and where it belongs; None where nothing changed."""
+        changed = [each for each in states if each.asked + each.last != self._copied[each.slot]]
+        slots = []
+        for state in changed:
+            slot = state.slot
+            if slot < 0:  # it was judged meanwhile
+                continue
+            slots.append(slot)
+            self._copied[slot] = state.asked + state.last
+            missing = (slot + 1) * layout.PROGRESS_SIZE - len(self._image)
+            if missing > 0:
+                self._image.extend(bytes(missing))
+            layout.write_progress(self._image, slot, self._serials[slot], state)
+        if not slots:
+            return None
+        first, last = min(slots) * layout.PROGRESS_SIZE, (max(slots) + 1) * layout.PROGRESS_SIZE
+        return bytes(memoryview(self._image)[first:last]), layout.PROGRESS_AT + first
