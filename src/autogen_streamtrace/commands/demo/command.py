@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from autogen_streamtrace.commands.demo.verdict import Row
 
 
-@command(example="--only read_timeout", well="every stream was told right", found="one was told wrong")
+@command(example="--only stall", well="every stream was told right", found="one was told wrong")
 @click.option("--only", multiple=True, metavar="NAME", help="Play this scenario only; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--otlp", "send", is_flag=True, help="Send spans, metrics and logs to the configured OTLP endpoint too.")

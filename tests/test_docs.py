@@ -1,0 +1,181 @@
+"""What the pages say exists: their links, the paths and commands they name, and the words of the reference."""
+
+import re
+import subprocess
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Final, get_args
+
+import pytest
+from click import Context
+
+from autogen_streamtrace import cli, settings
+from autogen_streamtrace.commands.demo.command import demo
+from autogen_streamtrace.commands.demo.scenarios import SCENARIOS
+from autogen_streamtrace.core import semconv as sc
+
+pytestmark = pytest.mark.once
+
+ROOT: Final = Path(__file__).parent.parent
+PACKAGE: Final = ROOT / "src" / "autogen_streamtrace"
+LISTED: Final = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+PAGES: Final = sorted(path for path in (ROOT / name for name in LISTED.stdout.split()) if path.suffix == ".md")
+README: Final = ROOT / "README.md"
+JUDGED: Final = ROOT / "docs" / "how-a-stream-is-judged.md"
+TELEMETRY: Final = ROOT / "docs" / "telemetry.md"
+
+LINK: Final = re.compile(r"\]\(([^)\s]+)\)")
+WORD: Final = re.compile(r"`([^`\n]+)`")
+A_PATH: Final = re.compile(r"[\w.-]+(/[\w.-]+)*\.(py|md|yaml|yml|toml|json|svg)|[\w.-]+(/[\w.-]+)*/")
+ABROAD: Final = {"crash-", "build/corpus", "main.py", "app.py", "go.mod"}
+"""Files of the reader's own."""
+
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+@each_page
+def test_every_link_to_a_file_leads_to_one(page: Path) -> None:
+    gone = [link for link in internal(page) if not target(page, link).exists()]
+    assert gone == []
+
+
+@each_page
+def test_every_anchor_is_a_heading_of_its_page(page: Path) -> None:
+    gone = [
+        link for link in internal(page) if "#" in link and link.partition("#")[2] not in anchors(target(page, link))
+    ]
+    assert gone == []
+
+
+@each_page
+def test_every_path_that_a_page_names_exists(page: Path) -> None:
+    named = {word for word in WORD.findall(text(page)) if A_PATH.fullmatch(word)} - ABROAD
+    roots = (page.parent, ROOT, PACKAGE, ROOT / "tests" / "stack")
+    assert [path for path in sorted(named) if not any((root / path).exists() for root in roots)] == []
+
+
+@each_page
+def test_every_command_and_option_that_a_page_names_exists(page: Path) -> None:
+    wrong = []
+    for command, rest in re.findall(r"autogen-streamtrace ([a-z]+)([^`\n|]*)", text(page)):
+        known = cli.app.get_command(Context(cli.app), command)
+        options = set(re.findall(r"--[a-z-]+", rest))
+        if known is None or not options <= set(chain(*(each.opts for each in known.params), ["--help"])):
+            wrong.append(command + rest)
+    assert wrong == []
+
+
+@each_page
+def test_every_public_name_that_a_page_uses_is_one(page: Path) -> None:
+    used = set(re.findall(r"\bstreamtrace\.[a-z_.]*[a-z_]\b(?!/)", text(page)))
+    assert sorted(used - set(names("A_", "E_", "M_")) - parents()) == []
+
+
+def test_the_readmes_settings_are_those_of_instrument() -> None:
+    assert {cells[0]: cells[1] for cells in of_settings()} == {
+        name: settings.variable(name) for name in settings.Settings.__dataclass_fields__
+    }
+
+
+def test_the_readme_gives_each_settings_default() -> None:
+    defaults = settings.Settings()
+    for name, _, default, _ in of_settings():
+        held = getattr(defaults, name)
+        assert default in ("none", "the user's state directory") if held in (None, {}) else default == spelt(held), name
+
+
+@pytest.mark.parametrize("page", [README, JUDGED], ids=["readme", "judged"])
+def test_the_table_of_outcomes_has_each_once(page: Path) -> None:
+    assert [word for cells in table(page, "outcome") for word in re.split(r" · ", cells[0])] == list(sc.OUTCOMES)
+
+
+def test_the_readme_lists_who_ends_a_stream_and_who_cancels_it() -> None:
+    assert listed("ended_by") == set(get_args(sc.EndedBy))
+    assert listed("cancelled_by") == set(get_args(sc.CancelledBy))
+
+
+def test_the_page_on_judging_lists_who_ends_a_stream() -> None:
+    assert [cells[0] for cells in table(JUDGED, "ended_by")] == list(get_args(sc.EndedBy))
+
+
+def test_the_reference_has_each_attribute() -> None:
+    assert reference("attribute") == set(names("A_")) | {sc.STACK_TRACE}
+
+
+def test_the_reference_has_each_metric() -> None:
+    assert reference("metric") == set(names("M_"))
+
+
+def test_the_reference_has_each_event() -> None:
+    assert reference("event") == set(names("E_"))
+
+
+def test_the_example_in_the_demos_help_names_a_scenario() -> None:
+    [name] = re.findall(r"demo --only (\w+)$", demo.get_help(Context(demo)), re.MULTILINE)
+    assert name in SCENARIOS
+
+
+def text(page: Path) -> str:
+    return page.read_text(encoding="utf-8")
+
+
+def internal(page: Path) -> Iterator[str]:
+    """The page's links into this repository."""
+    return (link for link in LINK.findall(text(page)) if not re.match(r"[a-z]+:", link))
+
+
+def target(page: Path, link: str) -> Path:
+    path = link.partition("#")[0]
+    return page.parent / path if path else page
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings of a page, as a forge spells them in addresses."""
+    headings = re.findall(r"^#+ (.+)$", text(page), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def names(*prefixes: str) -> Iterable[str]:
+    """The public names of these sorts, such as ``A_`` for attributes."""
+    return [value for name, value in vars(sc).items() if name.startswith(prefixes)]
+
+
+def parents() -> set[str]:
+    """What stands for several names, such as ``streamtrace.instrument``."""
+    return {name.rpartition(".")[0] for name in names("A_", "M_")}
+
+
+def table(page: Path, first: str) -> list[list[str]]:
+    """The rows of each table whose first column has that head, without code marks."""
+    rows, inside = [], False
+    for line in text(page).splitlines():
+        cells = (
+            [cell.strip().replace("`", "") for cell in re.split(r"(?<!\\)\|", line.strip()[1:-1])]
+            if line[:1] == "|"
+            else []
+        )
+        inside = bool(cells) and (inside or cells[0] == first)
+        if inside and cells[0] != first and not set(line) <= set("|-"):
+            rows.append(cells)
+    return rows
+
+
+def of_settings() -> list[list[str]]:
+    """The README's rows of settings that have a variable; the providers have none."""
+    return [cells for cells in table(README, "keyword") if cells[1]]
+
+
+def spelt(value: object) -> str:
+    """A default, as one would write it into a variable."""
+    return f"{value:g}" if isinstance(value, float) else str(value).lower()
+
+
+def listed(attribute: str) -> set[str]:
+    """The values in the README's line on an attribute."""
+    [line] = re.findall(rf"^- `{attribute}`: (.*)$", text(README), re.MULTILINE)
+    return set(WORD.findall(line))
+
+
+def reference(sort: str) -> set[str]:
+    return {cells[0] for cells in table(TELEMETRY, sort)}
