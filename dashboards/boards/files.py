@@ -7,7 +7,8 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
 from . import ending_early, instrument, objectives, one_path
-from .alerts import PAGE, TICKET, Alert, alerts
+from .alerts import alerts
+from .alerts.alert import PAGE, TICKET, Alert
 from .recording import recordings
 
 RUNBOOKS: Final = "docs/runbooks"

@@ -4,7 +4,7 @@ from typing import Final
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
-from .alerts import BURNS
+from .alerts.budget import BURNS
 from .common import Panels, board
 from .panels import COUNT, HALF, PERCENT, WIDE, ask, ask_now, bars, lines, number, ranking
 from .promql import exact, select, share, total
