@@ -12,8 +12,8 @@ import zlib
 import atheris
 
 with atheris.instrument_imports(include=["autogen_streamtrace.core"]):
-    from autogen_streamtrace.core.evidence import aws_frames, partial_json, server_sent, wire
-    from autogen_streamtrace.core.evidence.encodings import decoder
+    from autogen_streamtrace.core.evidence.body import aws_frames, partial_json, server_sent, wire
+    from autogen_streamtrace.core.evidence.body.encodings import decoder
 
 ENCODINGS = ("", "gzip", "deflate", "raw")
 LONGEST = 60_000

@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.evidence import causes
+from autogen_streamtrace.core.evidence.body.wire import Tail
 from autogen_streamtrace.core.evidence.causes import Cause
-from autogen_streamtrace.core.evidence.wire import Tail
 from autogen_streamtrace.core.stream.state import Ending, StreamInfo, StreamState
 from autogen_streamtrace.core.verdict import limits
 from autogen_streamtrace.core.verdict.attribution import Attribution

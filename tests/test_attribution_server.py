@@ -6,8 +6,8 @@ from typing import Final
 import pytest
 from attribution_streams import Streams, error, node, origins, outcomes, told
 
-from autogen_streamtrace.core.evidence.exchange import Exchange
-from autogen_streamtrace.core.evidence.headers import Headers
+from autogen_streamtrace.core.evidence.http.exchange import Exchange
+from autogen_streamtrace.core.evidence.http.headers import Headers
 from autogen_streamtrace.core.stream.state import StreamState
 from autogen_streamtrace.core.verdict.attribution import PATIENCE
 from autogen_streamtrace.limits import LimitMatcher, builtin

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from wire_replies import DONE, end, openai, packed, told
 
-from autogen_streamtrace.core.evidence.wire import Tail
+from autogen_streamtrace.core.evidence.body.wire import Tail
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "GZIP", " gzip ", "deflate", "raw", "", "identity"])

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pytest
 
-from autogen_streamtrace.core.evidence import headers, refusals
+from autogen_streamtrace.core.evidence.http import headers, refusals
 
 pytestmark = pytest.mark.once
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from autogen_streamtrace.core.evidence.finish_reasons import BUILTIN, FinishReasonsError, load
+from autogen_streamtrace.core.evidence.body.finish_reasons import BUILTIN, FinishReasonsError, load
 
 SHIPPED: Final = load()
 

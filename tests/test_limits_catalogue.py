@@ -9,8 +9,8 @@ import pytest
 import uvicorn
 
 from autogen_streamtrace.core import semconv as sc
-from autogen_streamtrace.core.evidence.refusals import PAGES
-from autogen_streamtrace.core.evidence.signs import INTERMEDIARIES, SERVERS
+from autogen_streamtrace.core.evidence.http.refusals import PAGES
+from autogen_streamtrace.core.evidence.http.signs import INTERMEDIARIES, SERVERS
 from autogen_streamtrace.limits import CatalogueError, KnownLimit, builtin, load
 from autogen_streamtrace.limits.catalogue import TIMERS
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autogen_streamtrace.core import semconv as sc
-from autogen_streamtrace.core.evidence.signs import INTERMEDIARIES
+from autogen_streamtrace.core.evidence.http.signs import INTERMEDIARIES
 from autogen_streamtrace.limits import KnownLimit, LimitMatcher, Observation, builtin, tolerance
 
 pytestmark = pytest.mark.once

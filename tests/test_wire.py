@@ -28,7 +28,7 @@ from wire_replies import (
     openai_usage,
 )
 
-from autogen_streamtrace.core.evidence.wire import HEAD, KEPT, TAIL, Tail, read
+from autogen_streamtrace.core.evidence.body.wire import HEAD, KEPT, TAIL, Tail, read
 
 START: Final = openai("word ") * 10
 """Longer than what is kept of a body's beginning."""

@@ -19,8 +19,8 @@ from wire_replies import (
     told,
 )
 
-from autogen_streamtrace.core.evidence.partial_json import beginning, ending
-from autogen_streamtrace.core.evidence.wire import HEAD, KEPT, TAIL, read
+from autogen_streamtrace.core.evidence.body.partial_json import beginning, ending
+from autogen_streamtrace.core.evidence.body.wire import HEAD, KEPT, TAIL, read
 
 TEXTS: Final = st.sampled_from(SAYINGS) | st.text(max_size=30) | st.integers(0, 3000).map(lambda size: "x" * size)
 

@@ -10,9 +10,9 @@ from typing import Final
 import pytest
 from wire_replies import DONE, ERROR, NOTHING, end, ended, event, openai, openai_event, pieces, told
 
-from autogen_streamtrace.core.evidence import aws_frames
-from autogen_streamtrace.core.evidence.partial_json import LongLine
-from autogen_streamtrace.core.evidence.wire import TAIL, Tail
+from autogen_streamtrace.core.evidence.body import aws_frames
+from autogen_streamtrace.core.evidence.body.partial_json import LongLine
+from autogen_streamtrace.core.evidence.body.wire import TAIL, Tail
 
 READ: Final = 65_536
 MEGABYTE: Final = 1 << 20

@@ -6,8 +6,8 @@ import zlib
 from collections.abc import Iterable
 from typing import Any, Final
 
-from autogen_streamtrace.core.evidence.provider_replies import Wire
-from autogen_streamtrace.core.evidence.wire import Tail
+from autogen_streamtrace.core.evidence.body.provider_replies import Wire
+from autogen_streamtrace.core.evidence.body.wire import Tail
 
 DONE: Final = b"data: [DONE]\n\n"
 OPENAI_ID: Final = "chatcmpl-1"

@@ -17,7 +17,8 @@ from typing import Any, Final
 from autogen_streamtrace import limits, otlp, settings
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.errors import contained
-from autogen_streamtrace.core.evidence import content, finish_reasons
+from autogen_streamtrace.core.evidence import content
+from autogen_streamtrace.core.evidence.body import finish_reasons
 from autogen_streamtrace.core.process_end import ProcessEnd
 from autogen_streamtrace.core.telemetry.emitter import Telemetry
 from autogen_streamtrace.core.tracker import StreamTracker

@@ -15,7 +15,7 @@ from opentelemetry.trace import Span
 
 from autogen_streamtrace.core.errors import contained, logger
 from autogen_streamtrace.core.evidence import causes
-from autogen_streamtrace.core.evidence.finish_reasons import FinishReasons
+from autogen_streamtrace.core.evidence.body.finish_reasons import FinishReasons
 from autogen_streamtrace.core.semconv import HTTP
 from autogen_streamtrace.core.stream.facts import (
     ClientGone,

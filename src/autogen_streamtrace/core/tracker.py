@@ -10,8 +10,8 @@ from autogen_streamtrace.core import open_streams
 from autogen_streamtrace.core.ending import read_client_gone, read_ending
 from autogen_streamtrace.core.errors import contained, report
 from autogen_streamtrace.core.evidence import causes
+from autogen_streamtrace.core.evidence.body.finish_reasons import FinishReasons
 from autogen_streamtrace.core.evidence.content import Content
-from autogen_streamtrace.core.evidence.finish_reasons import FinishReasons
 from autogen_streamtrace.core.judge import Judge, Telemetry
 from autogen_streamtrace.core.open_streams import OpenStream
 from autogen_streamtrace.core.opening import going_on, is_same, postponed

@@ -10,9 +10,9 @@ from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.errors import contained, report
-from autogen_streamtrace.core.evidence import connections, headers
-from autogen_streamtrace.core.evidence.exchange import Exchange
-from autogen_streamtrace.core.evidence.wire import TAIL, Tail
+from autogen_streamtrace.core.evidence.body.wire import TAIL, Tail
+from autogen_streamtrace.core.evidence.http import connections, headers
+from autogen_streamtrace.core.evidence.http.exchange import Exchange
 from autogen_streamtrace.core.patcher import Patcher
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState, clock
 from autogen_streamtrace.core.tracker import StreamTracker

@@ -11,8 +11,9 @@ from typing import Any, Final
 
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.errors import contained, report
-from autogen_streamtrace.core.evidence import causes, headers, sends
-from autogen_streamtrace.core.evidence.exchange import Exchange
+from autogen_streamtrace.core.evidence import causes, sends
+from autogen_streamtrace.core.evidence.http import headers
+from autogen_streamtrace.core.evidence.http.exchange import Exchange
 from autogen_streamtrace.core.patcher import Patcher
 from autogen_streamtrace.core.stream import scope
 from autogen_streamtrace.core.stream.state import How, StreamInfo, StreamState, clock

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from autogen_streamtrace.core import semconv as sc
-from autogen_streamtrace.core.evidence.signs import INTERMEDIARIES
+from autogen_streamtrace.core.evidence.http.signs import INTERMEDIARIES
 from autogen_streamtrace.core.verdict.limits import Limit, Observation
 from autogen_streamtrace.limits.catalogue import Counts, KnownLimit, builtin
 

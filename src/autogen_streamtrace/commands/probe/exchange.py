@@ -9,7 +9,8 @@ from typing import Any, Final, Literal
 
 import httpx
 
-from autogen_streamtrace.core.evidence import encodings, headers, wire
+from autogen_streamtrace.core.evidence.body import encodings, wire
+from autogen_streamtrace.core.evidence.http import headers
 
 End = Literal["whole", "unfinished", "cut", "refused", "unreachable", "out of time"]
 """whole: ended cleanly · unfinished: ended cleanly, without a terminator that its kind has · cut: the connection was

@@ -1,0 +1,1 @@
+"""Reads what others leave behind: exceptions, deadlines, contents, bodies and HTTP exchanges. It keeps no streams."""

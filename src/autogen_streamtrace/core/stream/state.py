@@ -9,11 +9,11 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span
 
 from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.evidence.body.wire import Tail
 from autogen_streamtrace.core.evidence.causes import Cause
 from autogen_streamtrace.core.evidence.content import Content
 from autogen_streamtrace.core.evidence.deadlines import Deadline
-from autogen_streamtrace.core.evidence.exchange import Exchange
-from autogen_streamtrace.core.evidence.wire import Tail
+from autogen_streamtrace.core.evidence.http.exchange import Exchange
 
 clock: Final = time.perf_counter
 

@@ -1,8 +1,8 @@
 """The attributes of a stream's span."""
 
 from autogen_streamtrace.core import semconv as sc
-from autogen_streamtrace.core.evidence.connections import Use
-from autogen_streamtrace.core.evidence.exchange import Exchange
+from autogen_streamtrace.core.evidence.http.connections import Use
+from autogen_streamtrace.core.evidence.http.exchange import Exchange
 from autogen_streamtrace.core.stream.state import StreamState
 from autogen_streamtrace.core.telemetry.limiters import Attributes
 from autogen_streamtrace.core.verdict.node import StreamNode

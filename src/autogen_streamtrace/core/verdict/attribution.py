@@ -34,8 +34,8 @@ The rules, as the contract numbers them:
 from typing import Final
 
 from autogen_streamtrace.core import semconv as sc
-from autogen_streamtrace.core.evidence import finish_reasons
-from autogen_streamtrace.core.evidence.finish_reasons import FinishReasons
+from autogen_streamtrace.core.evidence.body import finish_reasons
+from autogen_streamtrace.core.evidence.body.finish_reasons import FinishReasons
 from autogen_streamtrace.core.stream.state import Ending, StreamState
 from autogen_streamtrace.core.verdict import alone, going_down, going_up, limits, waiting
 from autogen_streamtrace.core.verdict.going_up import KEPT, Stray

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from autogen_streamtrace.core import semconv as sc
-from autogen_streamtrace.core.evidence.finish_reasons import FinishReasons, Meaning
+from autogen_streamtrace.core.evidence.body.finish_reasons import FinishReasons, Meaning
 from autogen_streamtrace.core.stream.state import Ending, StreamState
 from autogen_streamtrace.core.verdict.rules import Evidence, Verdict
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Final, Literal, NamedTuple
 
 from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.evidence.body.finish_reasons import Meaning
 from autogen_streamtrace.core.evidence.exception_kinds import Kind
-from autogen_streamtrace.core.evidence.finish_reasons import Meaning
 from autogen_streamtrace.core.stream.state import How
 from autogen_streamtrace.core.verdict.limits import Limit
 

@@ -3,10 +3,10 @@
 import ssl
 from typing import Final, Literal
 
-from autogen_streamtrace.core.evidence import headers, refusals
-from autogen_streamtrace.core.evidence.connections import Use
-from autogen_streamtrace.core.evidence.headers import Headers
-from autogen_streamtrace.core.evidence.wire import Tail
+from autogen_streamtrace.core.evidence.body.wire import Tail
+from autogen_streamtrace.core.evidence.http import headers, refusals
+from autogen_streamtrace.core.evidence.http.connections import Use
+from autogen_streamtrace.core.evidence.http.headers import Headers
 
 Close = Literal["finished", "fin", "reset", "local", "unframed"]
 """finished: the last chunk, all of its length, or END_STREAM came · fin: the other side closed · reset: the same, by

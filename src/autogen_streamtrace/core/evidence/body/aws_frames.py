@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterator
 from typing import Final
 
-from autogen_streamtrace.core.evidence.server_sent import Record
+from autogen_streamtrace.core.evidence.body.server_sent import Record
 
 CONTENT_TYPE: Final = "application/vnd.amazon.eventstream"
 

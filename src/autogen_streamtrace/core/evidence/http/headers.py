@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from autogen_streamtrace.core.evidence.signs import (
+from autogen_streamtrace.core.evidence.http.signs import (
     ASKERS,
     EDGES,
     INTERMEDIARIES,

@@ -14,11 +14,11 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from autogen_streamtrace.core.evidence import aws_frames, partial_json
-from autogen_streamtrace.core.evidence.encodings import decoder, nothing
-from autogen_streamtrace.core.evidence.partial_json import LongLine
-from autogen_streamtrace.core.evidence.provider_replies import Wire, fails, of, then
-from autogen_streamtrace.core.evidence.server_sent import Record, is_document, lines, records
+from autogen_streamtrace.core.evidence.body import aws_frames, partial_json
+from autogen_streamtrace.core.evidence.body.encodings import decoder, nothing
+from autogen_streamtrace.core.evidence.body.partial_json import LongLine
+from autogen_streamtrace.core.evidence.body.provider_replies import Wire, fails, of, then
+from autogen_streamtrace.core.evidence.body.server_sent import Record, is_document, lines, records
 
 HEAD: Final = 1024
 """Bytes of a long body's beginning that are kept: the reply's id stands there, with Anthropic its input tokens."""
