@@ -16,10 +16,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import Turn, cut, lines, request, spans, whole, write
 
-from autogen_streamtrace.commands.diagnose import columns, reading
+from autogen_streamtrace.commands.diagnose import reading
 from autogen_streamtrace.commands.diagnose.findings import diagnose
-from autogen_streamtrace.commands.diagnose.otlp_json import parse
-from autogen_streamtrace.commands.diagnose.pieces import PIECE, InputError, _lines, _Source, pieces
+from autogen_streamtrace.commands.diagnose.reading import columns
+from autogen_streamtrace.commands.diagnose.reading.otlp_json import parse
+from autogen_streamtrace.commands.diagnose.reading.pieces import PIECE, InputError, _lines, _Source, pieces
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.limits import LimitMatcher, builtin
 

@@ -50,14 +50,14 @@ def diagnose(
     from rich.console import Console
 
     from autogen_streamtrace.commands.diagnose.findings import diagnose as find
-    from autogen_streamtrace.commands.diagnose.report import as_json as document
-    from autogen_streamtrace.commands.diagnose.report import show
+    from autogen_streamtrace.commands.diagnose.output.report import as_json as document
+    from autogen_streamtrace.commands.diagnose.output.report import show
 
     attribution = known_limits(limits)
     streams = _read(sources, _seconds(since), selector, Console(stderr=True))
     diagnosis = find(streams.table, attribution)
     if html is not None:
-        from autogen_streamtrace.commands.diagnose.page import write
+        from autogen_streamtrace.commands.diagnose.output.page import write
 
         try:
             write(html, diagnosis, streams)
@@ -82,8 +82,9 @@ def _seconds(since: str) -> float:
 def _read(sources: Sequence[str], seconds: float, selector: str, console: "Console") -> "Streams":
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from autogen_streamtrace.commands.diagnose import reading, remote
-    from autogen_streamtrace.commands.diagnose.pieces import InputError, size
+    from autogen_streamtrace.commands.diagnose import reading
+    from autogen_streamtrace.commands.diagnose.reading import remote
+    from autogen_streamtrace.commands.diagnose.reading.pieces import InputError, size
 
     urls = [source for source in sources if remote.is_url(source)]
     if urls and len(sources) > 1:

@@ -9,10 +9,9 @@ import httpx
 import orjson
 import polars as pl
 
-from autogen_streamtrace.commands.diagnose import columns
-from autogen_streamtrace.commands.diagnose.columns import COLUMNS, Row
-from autogen_streamtrace.commands.diagnose.pieces import InputError
-from autogen_streamtrace.commands.diagnose.reading import Progress, Streams
+from autogen_streamtrace.commands.diagnose.reading import Progress, Streams, columns
+from autogen_streamtrace.commands.diagnose.reading.columns import COLUMNS, Row
+from autogen_streamtrace.commands.diagnose.reading.pieces import InputError
 from autogen_streamtrace.core import semconv as sc
 
 PAGE: Final = 5000

@@ -14,9 +14,9 @@ from typing import Any, Final, NamedTuple
 
 import polars as pl
 
-from autogen_streamtrace.commands.diagnose import columns
-from autogen_streamtrace.commands.diagnose.otlp_json import BadLine, parse
-from autogen_streamtrace.commands.diagnose.pieces import PIECE, InputError, Piece, pieces, size
+from autogen_streamtrace.commands.diagnose.reading import columns
+from autogen_streamtrace.commands.diagnose.reading.otlp_json import BadLine, parse
+from autogen_streamtrace.commands.diagnose.reading.pieces import PIECE, InputError, Piece, pieces, size
 
 SMALL: Final = 4 * PIECE
 """Bytes of input below which other processes do not pay."""

@@ -8,8 +8,8 @@ from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
 
-from autogen_streamtrace.commands.diagnose import plots
 from autogen_streamtrace.commands.diagnose.findings import Diagnosis
+from autogen_streamtrace.commands.diagnose.output import plots
 from autogen_streamtrace.commands.diagnose.reading import Streams
 
 _CONFIG: Final = {"responsive": True, "displaylogo": False, "displayModeBar": False}
@@ -27,7 +27,7 @@ def write(path: Path, diagnosis: Diagnosis, streams: Streams) -> None:
 def render(diagnosis: Diagnosis, streams: Streams) -> str:
     """The page as text. Whatever a name holds is shown as text, never as markup."""
     environment = Environment(
-        loader=PackageLoader("autogen_streamtrace.commands.diagnose", "templates"), autoescape=True
+        loader=PackageLoader("autogen_streamtrace.commands.diagnose.output", "templates"), autoescape=True
     )
     table = streams.table
     return environment.get_template("page.html.jinja").render(

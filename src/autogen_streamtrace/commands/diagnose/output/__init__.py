@@ -1,0 +1,1 @@
+"""What diagnose prints, writes as JSON, and draws on its page."""
