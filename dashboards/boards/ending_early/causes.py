@@ -7,11 +7,11 @@ from typing import Final
 
 from autogen_streamtrace.core import semconv as sc
 
-from .common import Panels, of_events
-from .panels import COUNT, PERCENT, THIRD, ask, bars, counted_events, lines, measured_events
-from .promql import edge, exact, select, share, total
-from .recording import CONNECTION_LOST
-from .vocabulary import (
+from ..common import Panels, of_events
+from ..panels import COUNT, PERCENT, THIRD, ask, bars, counted_events, lines, measured_events
+from ..promql import edge, exact, select, share, total
+from ..recording import CONNECTION_LOST
+from ..vocabulary import (
     CUT,
     L_INTERMEDIARY,
     L_LAYER,
