@@ -51,7 +51,7 @@ class Truth:
     kind: str
     seconds: float | None = None
     off: float = 0.0
-    """Seconds by which the timer itself is off at the most."""
+    """Seconds over which the timer itself spreads, a second at the most."""
     path: frozenset[str] = frozenset()
     """Who stands between."""
 
@@ -112,7 +112,7 @@ def _limit(random_: random.Random, made: Mixture, host: str, count: int) -> None
     seconds = _seconds(random_)
     late = random_.choice([0.02, 0.02, 0.05, 0.1])
     path = frozenset(filter(None, [vendor.name, vendor.page]))
-    truth = Truth(kind, seconds, max(abs(each) for each in vendor.strikes), path)
+    truth = Truth(kind, seconds, min(1.0, vendor.strikes[1] - vendor.strikes[0]), path)
     draw = _spread(random_, seconds)
     for _ in range(count):
         shown = max(0.05, seconds + random_.uniform(*vendor.strikes) + abs(random_.gauss(0, late)))
@@ -134,7 +134,8 @@ def _limited(random_: random.Random, vendor: Vendor, kind: str, host: str, shown
             duration=shown,
             to_headers=shown,
         )
-    silence = shown if kind == "silence" else min(shown, random_.expovariate(random_.choice([10, 0.5])))
+    closing = max(0.0, vendor.strikes[0]) if kind == "duration" else 0.0
+    silence = shown if kind == "silence" else min(shown, closing + random_.expovariate(random_.choice([10, 0.5])))
     return Ending(
         host=host,
         intermediary=vendor.name,
