@@ -115,7 +115,7 @@ class Streams:
     def leaves(self, server: StreamState, *, idle: bool = False, shutdown: bool = False, **more: Any) -> None:
         """The end user of a server layer's stream goes away."""
         self.now += 1
-        ending = Ending("closed", self.now, cause=causes.CLOSED, gone=True, shutdown=shutdown, over=False, **more)
+        ending = Ending("closed", self.now, cause=causes.CLOSED, gone=True, shutdown=shutdown, finished=False, **more)
         self.settled += self.attribution.client_gone(server, ending, idle)
 
     def finishes(self, state: StreamState, at: float | None = None) -> None:

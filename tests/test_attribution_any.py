@@ -34,14 +34,14 @@ def test_a_second_end_changes_nothing(streams: Streams) -> None:
 
 def test_a_verdict_falls_at_the_readers_end_and_the_stream_is_settled_at_its_own(streams: Streams) -> None:
     agent = streams.start("agent")
-    streams.closes(agent, over=False)
+    streams.closes(agent, finished=False)
     assert outcomes(agent) == ["abandoned"]
     assert streams.settled == []
     assert node(agent) in streams.attribution.open
     streams.finishes(agent, 9.0)
     streams.finishes(agent, 10.0)
     assert streams.settled == [node(agent)]
-    assert (node(agent).verdict_at, node(agent).over_at) == (2.0, 9.0)
+    assert (node(agent).verdict_at, node(agent).finished_at) == (2.0, 9.0)
 
 
 # Who ended it, and what it was waiting for.
@@ -124,7 +124,7 @@ def test_the_interpreters_end_kills_what_is_open_and_not_what_was_finished(strea
 
 def test_the_interpreters_end_leaves_a_verdict_that_has_fallen(streams: Streams) -> None:
     agent = streams.start("agent")
-    streams.closes(agent, over=False)
+    streams.closes(agent, finished=False)
     streams.dies(20.0)
     assert outcomes(agent) == ["abandoned"]
     assert streams.settled == [node(agent)]
@@ -184,9 +184,9 @@ def end(draw: st.DrawFn, streams: Streams, state: StreamState, shared: list[Base
         cause = draw(st.sampled_from(shared))
         if draw(st.booleans()):
             cause = over(draw(st.sampled_from([TimeoutError(), error("openai.APIConnectionError")])), cause)
-        streams.raises(cause, state, over=draw(st.booleans()))
+        streams.raises(cause, state, finished=draw(st.booleans()))
     else:
-        streams.ends(state, how, held=draw(st.booleans()), over=draw(st.booleans()))
+        streams.ends(state, how, held=draw(st.booleans()), finished=draw(st.booleans()))
 
 
 @given(lives())

@@ -61,7 +61,7 @@ def test_a_stopped_child_waits_for_its_parents_end_and_keeps_its_own_end_time(st
     ended = streams.now
     streams.raises(error("openai.APIError"), model, agent)
     assert outcomes(agent, model, http) == ["rejected"] * 3
-    assert node(http).over_at == ended
+    assert node(http).finished_at == ended
     assert not streams.attribution.impatient
 
 
@@ -224,7 +224,7 @@ def test_a_child_that_starts_after_its_parents_verdict_is_judged_alone(
     streams: Streams, how: str, origin: bool
 ) -> None:
     agent = streams.start("agent")
-    streams.closes(agent, over=False)
+    streams.closes(agent, finished=False)
     model = streams.start("model", agent)
     if how == "raised":
         streams.raises(late(), model)

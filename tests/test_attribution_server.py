@@ -44,7 +44,7 @@ def test_it_falls_when_he_leaves_and_is_settled_when_the_application_is_done(str
     assert streams.settled == []
     streams.returns(server)
     assert streams.settled == [node(server)]
-    assert (node(server).verdict_at, node(server).over_at) == (2.0, 3.0)
+    assert (node(server).verdict_at, node(server).finished_at) == (2.0, 3.0)
 
 
 def test_what_it_was_doing_is_the_innermost_open_operation(streams: Streams) -> None:

@@ -124,7 +124,7 @@ def test_a_defect_in_telling_one_stream_leaves_the_others_alone(
 def test_a_stream_that_is_over_is_no_parent_before_it_is_judged(told: Watching) -> None:
     first = told.tracker.begin(StreamInfo("stream", "first"))
     assert first is not None
-    told.tracker.end(first, "closed", over=False)
+    told.tracker.end(first, "closed", finished=False)
     inside = told.tracker.open(StreamInfo("stream", "inside"), lambda: first)
     told.tracker.finished(first)
     after = told.tracker.open(StreamInfo("stream", "after"), lambda: first)

@@ -1,4 +1,4 @@
-"""What can be seen of a stream at the moment of its end."""
+"""What can be seen of a stream at the moment at which it ends."""
 
 from autogen_streamtrace.core.evidence import causes, deadlines
 from autogen_streamtrace.core.semconv import SERVER
@@ -15,21 +15,21 @@ def read_ending(
     loops: Loops,
     *,
     thrown_in: bool,
-    over: bool,
+    finished: bool,
 ) -> Ending:
-    """Reads it while the program's exception and its task are still there.
+    """Reads a stream's ending while the program's exception and its task still exist.
 
     Args:
         state: the stream.
         how: how it ended for its reader.
-        error: what came out of it, where an exception did.
+        error: the exception that came out of it.
         at: when, in seconds on ``clock``.
         loops: the event loops of this process.
         thrown_in: the reader threw the exception in.
-        over: it has also really ended.
+        finished: it has also finished.
     """
     if state.exchange is not None:
-        state.exchange.over(how, error, state.status, at)
+        state.exchange.ended(how, error, state.status, at)
     if state.content is not None and error is not None:
         state.content.error = str(error)
     cause = causes.CLOSED if how == "closed" else causes.read(error) if error is not None else None
@@ -52,13 +52,13 @@ def read_ending(
         parent_chunks=state.parent.chunks if state.parent is not None else 0,
         deadline=deadline,
         grace=loops.grace(state.loop, at) if shutdown else None,
-        over=over,
+        finished=finished,
         inside=cancelled and not above and not deadlines.being_cancelled(),
     )
 
 
 def read_client_gone(state: StreamState, at: float, loops: Loops, *, shutdown: bool) -> Ending:
-    """The same for a server layer's stream of which the end user is gone, or was cut off by ``shutdown``."""
+    """The ending of a server layer's stream whose end user is gone, or was cut off by ``shutdown``."""
     return Ending(
         "closed",
         at,
@@ -67,14 +67,14 @@ def read_client_gone(state: StreamState, at: float, loops: Loops, *, shutdown: b
         gone=True,
         shutdown=shutdown,
         grace=loops.grace(state.loop, at) if shutdown else None,
-        over=False,
+        finished=False,
     )
 
 
 def _by_token(state: StreamState) -> bool:
-    """A ``CancellationToken`` of this stream or of one around it was cancelled.
+    """Whether a ``CancellationToken`` of this stream or of one around it was cancelled.
 
-    It is read without its lock, which ``cancel()`` holds while it calls back.
+    It reads the token without its lock, which ``cancel()`` holds while it calls back.
     """
     link: StreamState | None = state
     while link is not None and not autogen.CANCELLED.of(link.info.token(), False):

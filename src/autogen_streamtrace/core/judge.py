@@ -1,4 +1,4 @@
-"""The judge: one thread takes the facts in their order, finds verdicts, and has them recorded and told.
+"""The judge: one thread that takes the facts in their order, finds verdicts, and records and reports them.
 
 A reader, or a finaliser in the middle of a garbage collection, only puts a fact into a queue: it takes no lock that
 the metrics SDK may hold, and it never judges or exports.
@@ -42,9 +42,9 @@ MOST: Final = 100_000
 """Facts that wait at most before streams are left unwatched."""
 
 _GATHER: Final = 0.02
-"""Seconds in which the thread lets facts gather after a quiet time, so that a turn wakes it once."""
+"""Seconds for which the thread lets facts gather after a quiet time, so that a turn wakes it once."""
 _GATHER_BUSY: Final = 0.1
-"""The same where one turn follows the other: a batch costs less than its parts."""
+"""The same where one turn follows another: a batch costs less than its parts."""
 _QUIET: Final = 0.5
 """Seconds without a fact that make a quiet time."""
 _TICK: Final = 0.25
@@ -52,60 +52,59 @@ _TICK: Final = 0.25
 
 
 class Telemetry(Protocol):
-    """What becomes of the facts."""
+    """Counts and reports streams."""
 
     def carried(self, info: StreamInfo, context: Context) -> StreamInfo:
-        """What is known of a stream, with what its context carries."""
+        """A stream's ``info`` with the baggage of its context."""
 
     def labels(self, info: StreamInfo) -> StreamLabels:
-        """Under which a stream is counted from its opening on."""
+        """The labels of a stream that opens now."""
 
     def span(self, state: StreamState) -> Span:
-        """The span of a stream, started where it has not been."""
+        """The span of a stream; starts it if needed."""
 
     def started(self, state: StreamState, outermost: bool) -> None:
-        """Counts and tells that a stream started."""
+        """Counts and reports a stream that started."""
 
     def stalled(self, node: StreamNode, stall: Stall) -> None:
-        """Tells that a stream is silent."""
+        """Reports a silent stream."""
 
     def counted(self, node: StreamNode) -> Report:
-        """Counts a stream that is over, and says what is to be told of it."""
+        """Counts a settled stream; returns what is to be reported."""
 
     def ended(self, node: StreamNode, report: Report) -> None:
-        """Ends a stream's span and tells how it ended."""
+        """Ends a stream's span and reports its end."""
 
     def never_started(self, info: StreamInfo, parent: Context, outermost: bool) -> CounterLabels:
-        """Counts and tells that a stream was created and never read."""
+        """Counts and reports a stream that was created and never read."""
 
     def reset_after_fork(self) -> None:
-        """After a fork: what was counted is the parent's."""
+        """In a forked child: drops the counts, which are the parent's."""
 
 
 class _Asked(NamedTuple):
-    """Somebody waits until all that was told before is judged."""
+    """A call that waits until all facts before it are judged."""
 
     call: Callable[[], object]
-    """What is to be done then."""
+    """The call."""
     done: threading.Event
 
 
 class Judge:
     """Takes the facts of one process.
 
-    The queue is bounded. Where ``MOST`` facts wait, what can be left out without a trace is left out: a stream is not
-    watched from its start, so that nothing of it is told later; an unread stream or a stall is not told. The end of a
-    stream whose start was taken is never left out, since ``open`` would be wrong for ever: the queue may grow by the
-    two ends of each stream that is open then.
+    The queue is bounded. Where ``MOST`` facts wait, facts are dropped if nothing depends on them: a new stream is not
+    watched at all, and an unread stream or a stall is not reported. The end of a watched stream is never dropped, since
+    ``open`` would stay wrong. So the queue may grow by two facts for each stream that is open then.
 
     Args:
-        telemetry: what becomes of the facts.
-        recorder: learns of each verdict before its span ends.
+        telemetry: counts and reports streams.
+        recorder: takes each verdict before its span ends.
         suspect: finds the limit that would explain an ending.
         reasons: what finish reasons mean; by default those of the table that ships.
-        event_loops: learns that a loop was closed, and looks for such loops now and then.
-        settled: is called for each stream that is over and told.
-        loop_late: says for how long an event loop was late in a time, as ``Watcher.late``.
+        event_loops: finds loops that were closed, and drops them.
+        settled: called for each stream that is settled and reported.
+        loop_late: returns how late an event loop was in a time, as ``Watcher.late``.
     """
 
     def __init__(
@@ -127,23 +126,23 @@ class Judge:
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._hurry = threading.Event()
         self._judging = threading.RLock()
-        self._over: Callable[[], object] | None = None
-        """Called by the thread when it ends; None where it is not to end."""
+        self._retired: Callable[[], object] | None = None
+        """Called by the thread when it ends; None unless it is retired."""
         self.thread: threading.Thread | None = None
         self._servers = Servers()
         self.attribution = Attribution(suspect, reasons)
         self.dropped = 0
-        """Facts that were left out."""
+        """Facts that were dropped."""
 
-    # -- told by whoever knows a fact
+    # -- facts
 
     def has_room(self) -> bool:
-        """A fact may be told that could also be left out; else it is counted as left out, and that is said once."""
+        """Whether there is room for a fact that may be dropped. If not, counts it as dropped; the first one warns."""
         if self._facts.qsize() < MOST:
             return True
         if not self.dropped:
             logger.warning(
-                "%d facts about streams wait to be told, as many as there is room for: new streams are not watched"
+                "%d facts about streams wait to be judged, as many as there is room for: new streams are not watched"
                 " until there is room again. Something that exports spans or logs is too slow, such as a"
                 " SimpleSpanProcessor; a BatchSpanProcessor is not. This warning appears once.",
                 MOST,
@@ -159,13 +158,13 @@ class Judge:
 
     @property
     def waiting(self) -> int:
-        """Facts that wait."""
+        """The number of facts that wait."""
         return self._facts.qsize()
 
     # -- judged and exported
 
     def drain(self) -> None:
-        """Judges and exports all that was told so far."""
+        """Judges and reports all facts so far."""
         with self._judging:
             for _ in range(self._facts.qsize()):
                 fact = self._facts.get_nowait()
@@ -175,15 +174,15 @@ class Judge:
                 self._tell_settled(self.attribution.tick(clock()))
 
     def settle(self, timeout: float) -> bool:
-        """Has the thread judge all that was told so far; whether that is done ``timeout`` seconds later."""
+        """Waits up to ``timeout`` seconds until all facts so far are judged; returns whether they are."""
         return self._ask(lambda: None, timeout)
 
     def finish(self, timeout: float) -> bool:
-        """The interpreter ends: what is still open was killed. Waits as ``settle``."""
+        """Ends every open stream as killed, since the interpreter ends. Waits as ``settle``."""
         return self._ask(lambda: self._tell_settled(self.attribution.killed(clock())), timeout)
 
     def _ask(self, call: Callable[[], object], timeout: float) -> bool:
-        """Calls ``call`` on the thread, after all that was told so far; here, where there is no thread."""
+        """Calls ``call`` on the thread, after all facts so far; without a thread, here."""
         thread = self.thread
         if thread is threading.current_thread():
             return False
@@ -204,18 +203,18 @@ class Judge:
         self.thread = threading.Thread(target=self._work, name="autogen-streamtrace", daemon=True)
         self.thread.start()
 
-    def retire(self, over: Callable[[], object]) -> None:
-        """Lets it end as soon as the streams that are open now have ended; then ``over`` is called."""
-        self._over = over
+    def retire(self, ended: Callable[[], object]) -> None:
+        """Lets the thread end once all streams that are open now are settled, and calls ``ended`` then."""
+        self._retired = ended
         if self.thread is None:
-            over()
+            ended()
         else:
             self._wake.put(None)
 
     def _work(self) -> None:
         facts, wake, nodes = self._facts, self._wake, self.attribution.nodes
         checked = woken = clock()
-        while self._over is None or nodes or facts.qsize():
+        while self._retired is None or nodes or facts.qsize():
             pause = _TICK if self.attribution.impatient else loops.CHECK if nodes else None
             with contextlib.suppress(Empty):
                 wake.get(timeout=pause)
@@ -230,7 +229,7 @@ class Judge:
                 checked = clock()
                 self._loops.check()
         self.thread = None
-        self._over()
+        self._retired()
 
     def _take(self, fact: Fact | _Asked) -> None:
         attribution = self.attribution
@@ -258,22 +257,22 @@ class Judge:
                 finally:
                     done.set()
 
-    # -- told
+    # -- reports
 
     def _tell_settled(self, settled: Settled) -> None:
-        """Each in a containment of its own: what fails in one costs the others nothing."""
+        """Reports each stream inside its own containment, so that a failure in one does not affect the others."""
         for node in settled:
             state = node.state
             with contained("reading what its server showed"):
                 node.loop_late = self._loop_late(state.loop, state.start, node.ended_at)
                 self._servers.settled(node)
-            with contained("telling how a stream ended"):
+            with contained("reporting how a stream ended"):
                 report = self._telemetry.counted(node)
                 with contained("recording a verdict"):
                     self._recorder.judged(state, report)
                 self._telemetry.ended(node, report)
             state.tail = None
-            state.over = True
+            state.finished = True
             node.release()
             self._let_go(state)
 

@@ -1,4 +1,4 @@
-"""The list of what is open now, read from the streams' own records: nobody waits for the judge."""
+"""The list of open streams, read from the streams' states without waiting for the judge."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,11 +24,11 @@ class OpenStream:
     waiting_on: str
     trace_id: str
     span_id: str
-    """Of its span; of the span around it where its own is only made at its end, as an HTTP exchange's is."""
+    """The id of its span, or of the span around it where its own starts only at its end, as an HTTP exchange's does."""
 
 
 def listed(open_now: Iterable[StreamState]) -> list[OpenStream]:
-    """Those of ``open_now`` that have not ended for their readers either."""
+    """The streams of ``open_now`` that have not ended for their readers."""
     now = clock()
     states = [state for state in open_now if not state.closed]
     newest = {state.parent: state for state in states if not state.held}
@@ -36,7 +36,7 @@ def listed(open_now: Iterable[StreamState]) -> list[OpenStream]:
 
 
 def _listed(state: StreamState, newest: dict[StreamState | None, StreamState], now: float) -> OpenStream:
-    """One that is open, from its record and from the newest open stream in each of the others."""
+    """One open stream, from its state and from the newest open stream inside each stream."""
     innermost = state
     while innermost in newest:
         innermost = newest[innermost]

@@ -2,21 +2,37 @@
 
 from opentelemetry.trace import NonRecordingSpan, get_current_span, set_span_in_context
 
+from autogen_streamtrace.core.evidence.content import Content
 from autogen_streamtrace.core.semconv import MODEL
+from autogen_streamtrace.core.stream.scope import parent_context
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState
 
 
 def going_on(state: StreamState | None) -> StreamState | None:
-    """The nearest stream around the running code that is not over: a task may outlive the one that started it."""
-    while state is not None and state.over:
+    """The nearest stream around the running code that has not finished: a task may outlive the stream around it."""
+    while state is not None and state.finished:
         state = state.parent
     return state
 
 
-def postponed(state: StreamState) -> bool:
-    """An exchange has no children, so its span, which takes memory while it is open, is started at its end.
+def new_state(
+    info: StreamInfo, above: StreamState | None, loop: int, *, start: float = 0.0, captures: bool = False
+) -> StreamState:
+    """The state of a stream inside ``above``; the arguments are those of ``StreamTracker``."""
+    state = StreamState(info, above, loop)
+    if captures and state.content is None:
+        state.content = Content()
+    if start:
+        state.start_ns = state.nanoseconds(start)
+        state.start = state.asked = state.last = start
+    state.context = parent_context(above)
+    return state
 
-    Until then only the identity of the span above it is kept; where there is none, its trace would be unknown.
+
+def postponed(state: StreamState) -> bool:
+    """Whether an exchange's span can start at its end. It has no children, so this saves the memory of an open span.
+
+    Until then its context has only the ids of the span above. Without a span above, its trace would not be known.
     """
     assert state.context is not None
     above = get_current_span(state.context).get_span_context()
@@ -26,7 +42,7 @@ def postponed(state: StreamState) -> bool:
 
 
 def is_same(above: StreamState, info: StreamInfo) -> bool:
-    """It is the stream around it, of which that one hands on what it reads: a client around another, a ``super()``."""
+    """Whether a stream is the same as the one around it, which passes its items on: a wrapped client, a ``super()``."""
     if above.closed or above.layer != info.layer:
         return False
     return above.layer == MODEL or (info.subject != 0 and above.info.subject == info.subject)

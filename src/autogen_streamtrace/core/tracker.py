@@ -1,4 +1,9 @@
-"""Where every stream is noted: opened and ended by whoever reads it. ``judge`` does the rest in a thread of its own."""
+"""The streams of this process. Whoever reads a stream opens and ends it here; the rest happens in other threads.
+
+The reader's part is short and never waits: it fills in the stream's state, lets the recorder write its row, and puts a
+fact into the judge's queue. The judge's thread judges and reports (``judge``). The watcher's thread looks for what is
+silent (``watching.watcher``). So an end may come from a finaliser, in any thread, at any time.
+"""
 
 import threading
 from collections.abc import Callable
@@ -11,13 +16,12 @@ from autogen_streamtrace.core.ending import read_client_gone, read_ending
 from autogen_streamtrace.core.errors import contained, report
 from autogen_streamtrace.core.evidence import causes
 from autogen_streamtrace.core.evidence.body.finish_reasons import FinishReasons
-from autogen_streamtrace.core.evidence.content import Content
 from autogen_streamtrace.core.judge import Judge, Telemetry
 from autogen_streamtrace.core.open_streams import OpenStream
-from autogen_streamtrace.core.opening import going_on, is_same, postponed
+from autogen_streamtrace.core.opening import going_on, is_same, new_state, postponed
 from autogen_streamtrace.core.semconv import HTTP
 from autogen_streamtrace.core.stream import facts
-from autogen_streamtrace.core.stream.scope import current, enclosing, get, parent_context
+from autogen_streamtrace.core.stream.scope import current, enclosing, get
 from autogen_streamtrace.core.stream.state import Ending, How, StreamInfo, StreamState, clock
 from autogen_streamtrace.core.verdict import limits
 from autogen_streamtrace.core.verdict.node import StreamNode
@@ -35,14 +39,14 @@ class StreamTracker:
     """The streams of this process.
 
     Args:
-        telemetry: what becomes of the facts.
-        begin: called at the first stream of a process that was forked: what it takes to watch streams is not there.
+        telemetry: counts and reports streams.
+        begin: called at the first stream of a forked process, which has no threads yet.
         leave: called by ``leave``.
-        recorder: keeps what is known of each stream where it survives the process.
+        recorder: records each stream where it survives the process.
         stall_after: seconds of silence that count as a stall.
-        captures: contents are recorded.
+        captures: whether contents are recorded.
         suspect: finds the limit that would explain an ending.
-        reasons: what finish reasons mean; by default those of the table that ships.
+        reasons: the meanings of finish reasons; by default the built-in table.
     """
 
     def __init__(
@@ -66,13 +70,19 @@ class StreamTracker:
         self._stall_after = stall_after
         self.captures = captures
         self.retired = False
-        """No stream is opened any more."""
+        """Whether it opens no more streams."""
         self.loops = Loops(self._loop_closed)
         self._begin_anew()
 
     def _begin_anew(self) -> None:
         self.judge = judge = Judge(
-            self._telemetry, self._recorder, self._suspect, self._reasons, self.loops, self._settled, self._loop_late
+            self._telemetry,
+            self._recorder,
+            self._suspect,
+            self._reasons,
+            self.loops,
+            self._settled,
+            lambda *period: self.watcher.late(*period),
         )
         self.watcher = Watcher(
             lambda: judge.attribution.open,
@@ -84,26 +94,27 @@ class StreamTracker:
         )
         self._keyed: dict[str, StreamState] = {}
         self._keying = threading.Lock()
-        """A team may run again while its last run is settled. No finaliser takes it."""
+        """A team may run again while its last run is being judged. No finaliser takes this lock."""
         self._open: dict[StreamState, None] = {}
-        """Streams that have not really ended, in the order in which they started."""
+        """Streams that have not finished, in the order in which they started."""
 
-    # -- told by whoever reads a stream
+    # -- facts, from whoever reads a stream
 
     def begin(self, info: StreamInfo) -> StreamState | None:
-        """Notes a stream's first read.
+        """Opens a stream at its first read, inside the stream of the running code.
 
-        None where nobody watches, where it is the stream around it, or where that failed: it is then read unwatched.
+        Returns None where the stream is not to be watched: the tracker is retired or full, the stream is the same as
+        the one around it, or opening failed.
         """
         return self.open(info, enclosing)
 
     def open(
         self, info: StreamInfo, parent: Callable[[], StreamState | None], start: float = 0.0
     ) -> StreamState | None:
-        """The same, for a stream that says itself in which other one it starts, and that may have started before.
+        """As ``begin``, inside the stream that ``parent`` returns.
 
         Args:
-            info: what is known of it.
+            info: what is known of the stream.
             parent: finds the stream around it.
             start: when it started, in seconds on ``clock``; 0 is now.
         """
@@ -115,14 +126,9 @@ class StreamTracker:
             above = going_on(parent())
             if above is not None and is_same(above, info):
                 return None
-            state = StreamState(self._telemetry.carried(info, get()), above, self.loops.running())
-            state.labels = self._telemetry.labels(state.info)
-            if self.captures and state.content is None:
-                state.content = Content()
-            if start:
-                state.start_ns = state.nanoseconds(start)
-                state.start = state.asked = state.last = start
-            state.context = parent_context(above)
+            carried = self._telemetry.carried(info, get())
+            state = new_state(carried, above, self.loops.running(), start=start, captures=self.captures)
+            state.labels = self._telemetry.labels(carried)
             if state.layer != HTTP or not postponed(state):
                 self._telemetry.span(state)
         except Exception as defect:
@@ -145,7 +151,7 @@ class StreamTracker:
         return self._keyed.get(key)
 
     def never_started(self, info: StreamInfo, context: Context) -> None:
-        """Notes a stream that was created in ``context`` and dropped unread. Safe in a finaliser."""
+        """Takes a stream that was created in ``context`` and dropped unread. Safe in a finaliser."""
         if not self.retired and self.judge.has_room():
             self.judge.tell(facts.NeverStarted(info, context, going_on(current(context))))
 
@@ -156,21 +162,21 @@ class StreamTracker:
         error: BaseException | None = None,
         *,
         thrown_in: bool = False,
-        over: bool = True,
+        finished: bool = True,
     ) -> None:
-        """Notes a stream's end for its reader; only the first counts. Safe in a finaliser."""
+        """Ends a stream for its reader, as ``read_ending`` says; only the first call counts. Safe in a finaliser."""
         if state.closed:
             return
         state.closed = True
-        if over:
-            state.over = True
+        if finished:
+            state.finished = True
             self._open.pop(state, None)
         at = clock()
         try:
-            ending = read_ending(state, how, error, at, self.loops, thrown_in=thrown_in, over=over)
+            ending = read_ending(state, how, error, at, self.loops, thrown_in=thrown_in, finished=finished)
         except Exception as defect:
             report("reading an ending", defect)
-            ending = Ending(how, at, over=over, cause=causes.CLOSED if how != "returned" else None)
+            ending = Ending(how, at, finished=finished, cause=causes.CLOSED if how != "returned" else None)
         try:
             self._recorder.ended(state, ending)
         except Exception as defect:
@@ -178,46 +184,46 @@ class StreamTracker:
         self.judge.tell(facts.Ended(state, ending))
 
     def client_gone(self, state: StreamState, *, idle: bool, shutdown: bool = False) -> None:
-        """Notes that the end user of a server layer's stream is gone, or was cut off by ``shutdown``.
+        """Ends a server layer's stream whose end user is gone, or was cut off by ``shutdown``; the first call counts.
 
-        Only the first counts. It ends for its reader now, and really when ``end`` is told. Where ``idle``, only if
-        some stream in it is open: a connection that may stay open between two answers is not cut between them.
+        The stream finishes when ``end`` is called. Where ``idle``, it ends only if a stream inside it is open: a
+        connection may stay open between two answers, and nothing is cut then.
         """
         ending = read_client_gone(state, clock(), self.loops, shutdown=shutdown)
         self.judge.tell(facts.ClientGone(state, ending, idle))
 
     def finished(self, state: StreamState) -> None:
-        """Notes that a stream which had ended for its reader really ended."""
+        """Takes the finish of a stream that had ended for its reader."""
         at = clock()
-        state.over = True
+        state.finished = True
         self._open.pop(state, None)
         with contained("recording an ending"):
             self._recorder.finished(state, at)
         self.judge.tell(facts.Finished(state, at))
 
-    # -- asked
+    # -- questions
 
     def open_streams(self) -> list[OpenStream]:
-        """What is open now, oldest first. Nothing is judged or exported for it."""
+        """What is open now, oldest first. It judges and exports nothing."""
         return open_streams.listed(list(self._open))
 
     def busy(self, loop: int) -> bool:
-        """Streams of this event loop have not really ended."""
+        """Whether a stream of this event loop has not finished."""
         return any(state.loop == loop for state in list(self._open))
 
     @property
     def idle(self) -> bool:
-        """Nothing is open, and nothing waits to be judged."""
+        """Whether nothing is open and nothing waits to be judged."""
         return not self.waiting and not self.judge.attribution.nodes
 
     @property
     def waiting(self) -> int:
-        """Facts that wait for the thread."""
+        """The number of facts that wait for the judge."""
         return self.judge.waiting
 
     @property
     def dropped(self) -> int:
-        """Facts that were left out because too many waited."""
+        """The number of facts that were dropped because too many waited."""
         return self.judge.dropped
 
     def oldest(self) -> dict[str, float]:
@@ -234,26 +240,26 @@ class StreamTracker:
     # -- judged and exported
 
     def drain(self) -> None:
-        """Judges and exports all that was told so far, on the thread that calls it."""
+        """Judges and reports everything so far, on the calling thread."""
         self.judge.drain()
 
     def settle(self, timeout: float) -> bool:
-        """Has the thread judge all that was told so far.
+        """Waits until the judge's thread has judged everything so far.
 
         Args:
-            timeout: seconds to wait for it, at most.
+            timeout: seconds, at most.
 
         Returns:
-            Whether that is done. Never, where the thread itself asks.
+            Whether that is done; always False on the judge's own thread.
         """
         return self.judge.settle(timeout)
 
     def finish(self, timeout: float) -> bool:
-        """The interpreter ends: what is still open was killed. Waits as ``settle``."""
+        """Ends every open stream as killed, since the interpreter ends. Waits as ``settle``."""
         return self.judge.finish(timeout)
 
     def leave(self, timeout: float) -> None:
-        """A server has shut down, and this process may end without another word: all of it is to be out by then.
+        """Exports everything, since a server has shut down and this process may end without ``atexit``.
 
         Waits up to ``timeout`` seconds, and never raises.
         """
@@ -261,7 +267,7 @@ class StreamTracker:
             self._leave(timeout)
 
     def reset_after_fork(self) -> None:
-        """After a fork: the parent's streams are not this process's."""
+        """In a forked child: drops the parent's streams."""
         self.loops.reset_after_fork()
         supervision.reset_after_fork()
         self._telemetry.reset_after_fork()
@@ -269,13 +275,13 @@ class StreamTracker:
         self._begin_anew()
 
     def start(self) -> None:
-        """Starts the thread that judges and the one that watches; once a process."""
+        """Starts the judge's and the watcher's threads, unless they run."""
         if self.judge.thread is None:
             self.judge.start()
             self.watcher.start()
 
     def retire(self, ended: Callable[[], object]) -> None:
-        """Lets the threads end as soon as the streams that are open now have ended; then calls ``ended``."""
+        """Lets the threads end once all streams that are open now have finished, and calls ``ended`` then."""
         self.retired = True
         watcher = self.watcher
 
@@ -291,9 +297,6 @@ class StreamTracker:
     def _stalled(self, state: StreamState, stall: facts.Stall) -> None:
         if self.judge.has_room():
             self.judge.tell(facts.Stalled(state, stall))
-
-    def _loop_late(self, loop: int, since: float, until: float) -> float:
-        return self.watcher.late(loop, since, until)
 
     def _settled(self, state: StreamState) -> None:
         self._open.pop(state, None)

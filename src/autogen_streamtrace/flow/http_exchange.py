@@ -175,7 +175,7 @@ def _bodies(
             if self._state.closed:
                 await self._stream.aclose()
                 return
-            _left(tracker, self._state, over=False)
+            _left(tracker, self._state, finished=False)
             try:
                 await self._stream.aclose()
             finally:
@@ -204,11 +204,11 @@ def _bodies(
     return AsyncBody, Body
 
 
-def _left(tracker: StreamTracker, state: StreamState, *, over: bool = True) -> None:
+def _left(tracker: StreamTracker, state: StreamState, *, finished: bool = True) -> None:
     """The reader closes the body, or drops it."""
     if state.chunks and state.held and not state.closed:
         state.caller_time += clock() - state.last
-    tracker.end(state, "closed", over=over)
+    tracker.end(state, "closed", finished=finished)
 
 
 def _count(state: StreamState, part: bytes, asked: float) -> float:

@@ -101,11 +101,11 @@ def recover(orphan: Orphan) -> Recovered:
             judged, labels = row.judged, _counted(row.state.labels, row.judged)
             telemetry.recovered(row.state, judged.attributes, judged.end_ns, labels, told=row.told)
     for node in [*replayed.settled, *killed]:
-        assert node.over_at is not None
+        assert node.finished_at is not None
         attributes = telemetry.attributes(node)
         if attributes[sc.A_OUTCOME] == sc.KILLED and seen:
             attributes[sc.A_LAST_SEEN] = seen
-        telemetry.recovered(node.state, attributes, node.state.nanoseconds(node.over_at))
+        telemetry.recovered(node.state, attributes, node.state.nanoseconds(node.finished_at))
     first = continued(reader, orphan)
     time.sleep(_TICK)
     metrics = [data for data in (first, continued(reader, orphan)) if data is not None]

@@ -1,7 +1,7 @@
-"""What happens to streams, one type for each kind of fact. ``judge`` has the method that takes each.
+"""What happens to streams: one type for each kind of fact.
 
-A reader, the watcher or an event loop says a fact once, and nobody changes it. The order of the facts is the order in
-which things happened.
+A reader, the watcher or an event loop creates a fact once, and nobody changes it. The facts reach the judge in the
+order in which they happened.
 """
 
 from typing import NamedTuple
@@ -35,7 +35,7 @@ class ClientGone(NamedTuple):
 
 
 class Finished(NamedTuple):
-    """A stream that had ended for its reader really ended."""
+    """A stream that had ended for its reader finished: its source is closed too."""
 
     state: StreamState
     at: float
@@ -53,17 +53,17 @@ class NeverStarted(NamedTuple):
 
 
 class Stall(NamedTuple):
-    """A silence that is to be told."""
+    """A silence to report."""
 
     silence: float
     """Seconds since the last item, or since the start."""
     waiting_on: sc.WaitingOn
     waiting_on_name: str
     first: bool = True
-    """It has not been told before that this silence began."""
+    """It is the first report of this silence."""
     loop_blocked: bool = False
     stack: str = ""
-    """Where the thread of the event loop stands, innermost first: file, line and function."""
+    """The stack of the event loop's thread, innermost frame first: file, line and function."""
 
 
 class Stalled(NamedTuple):
@@ -77,7 +77,7 @@ class LoopClosed(NamedTuple):
     """An event loop was closed: none of its streams can be read again."""
 
     loop: int
-    """Its identity."""
+    """The loop's identity."""
     at: float
     """Seconds on ``clock``."""
 

@@ -1,7 +1,7 @@
-"""Which stream the running code works for: a record inside OpenTelemetry's current context.
+"""Which stream the running code works for. OpenTelemetry's current context holds it.
 
-The context is switched twice for each item of each layer, so this goes to OpenTelemetry's own ``ContextVar``
-where the runtime context has one: a third of what ``attach`` and ``detach`` cost.
+The context is switched twice for each item of each layer. So this uses OpenTelemetry's own ``ContextVar`` where there
+is one, at a third of the cost of ``attach`` and ``detach``.
 """
 
 from contextvars import ContextVar
@@ -15,7 +15,7 @@ from autogen_streamtrace.core.semconv import SERVER, TEAM
 from autogen_streamtrace.core.stream.state import StreamState
 from autogen_streamtrace.neighbours.opentelemetry import context_variable
 
-_KEY: Final = "autogen_streamtrace.record"
+_KEY: Final = "autogen_streamtrace.state"
 
 
 _found: Final = context_variable(api)
@@ -26,19 +26,19 @@ switch: Any = api.attach if _found is None else _found.set
 
 
 class Deferred:
-    """What becomes a stream once another one starts inside it.
+    """It becomes a stream once another stream starts inside it.
 
-    It stands in a variable of its own: a server's instrumentation may begin a new OpenTelemetry context inside it.
+    It has a variable of its own, since a server's instrumentation may start a new OpenTelemetry context inside it.
     """
 
     __slots__ = ("state",)
 
     def __init__(self) -> None:
         self.state: StreamState | None = None
-        """Once it has become one, and as long as it is one."""
+        """Its stream, as long as it is one."""
 
     def open(self) -> StreamState | None:
-        """Makes it a stream; None where it is over."""
+        """Makes it a stream; None where it has ended already."""
         raise NotImplementedError
 
 
@@ -54,7 +54,7 @@ def current(context: Context | None = None) -> StreamState | None:
 
 
 def enclosing() -> StreamState | None:
-    """The stream inside which a new one starts; what was deferred until now becomes one."""
+    """The stream inside which a new one starts. A deferred one becomes a stream now."""
     waiting = deferred.get()
     if waiting is not None and waiting.state is None and get().get(_KEY) is None:
         waiting.open()
@@ -62,22 +62,22 @@ def enclosing() -> StreamState | None:
 
 
 def outside() -> StreamState | None:
-    """The stream inside which a deferred one starts: none that was deferred itself, which is an older request."""
+    """The stream inside which a deferred one starts. One that was deferred itself is an older request, and is none."""
     found = get().get(_KEY)
     return found if isinstance(found, StreamState) and found.layer != SERVER else None
 
 
 def here() -> Context:
-    """The current context, with all that says inside which stream the running code works."""
+    """The current context, with the stream of the running code in it."""
     context, waiting = get(), deferred.get()
     return context if waiting is None or _KEY in context else api.set_value(_KEY, waiting, context)
 
 
 def parent_context(parent: StreamState | None, context: Context | None = None) -> Context:
-    """Where a new span belongs: under the current span of ``context``, or of the running code.
+    """The context of a new span: its parent is the current span of ``context``, or of the running code.
 
-    A team's span and a server layer's are never current. Under a server layer, what is current is the span above it,
-    or one that the program has started since.
+    The spans of teams and of server layers are never current. Under a server layer, the current span is the one above
+    the layer, or one that the program has started since.
     """
     here = get() if context is None else context
     if parent is None or parent.layer not in (TEAM, SERVER):

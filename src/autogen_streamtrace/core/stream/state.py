@@ -22,7 +22,7 @@ How = Literal["returned", "raised", "closed", "unread"]
 
 
 def weakly(token: Any) -> Callable[[], Any]:
-    """A weak reference where there can be one."""
+    """A weak reference, where the object allows one."""
     try:
         return weakref.ref(token) if token is not None else type(None)
     except TypeError:
@@ -37,14 +37,14 @@ class StreamInfo(NamedTuple):
     subject: int = 0
     """Identity of the agent, team, client or tool; calls that it makes to itself are the same stream."""
     token: Callable[[], Any] = type(None)
-    """AutoGen's ``CancellationToken``, held weakly: it leads to the futures of the stream, which would live on."""
+    """AutoGen's ``CancellationToken``, by a weak reference: it refers to the stream's futures, which would live on."""
     span_name: str = ""
     attributes: tuple[tuple[str, Any], ...] = ()
     """Attributes that the span has from its start."""
     streamed: bool = True
     """On ``model``: a ``create_stream``, not an unstreamed ``create``."""
     content: Content | None = None
-    """What it was asked, where contents are recorded."""
+    """The contents of its request, where contents are recorded."""
     key: str = ""
     """On ``team``: the key of its agents' ids in AutoGen's runtime."""
 
@@ -57,14 +57,14 @@ class StreamLabels:
     def __init__(self, started: dict[str, Any]) -> None:
         self.started = started
         self.open = {key: value for key, value in started.items() if key != sc.GEN_AI_REQUEST_STREAM}
-        """The same without what is no attribute of ``open``."""
+        """The same without the attributes that ``open`` does not have."""
 
 
 _NO_LABELS: Final = StreamLabels({})
 
 
 class StreamState:
-    """A stream that has been read from. Fixed-size fields; written by the one who reads the stream."""
+    """A stream that has been read from. It has a fixed size, and its reader writes it."""
 
     __slots__ = (
         "asked",
@@ -80,6 +80,7 @@ class StreamState:
         "exchange",
         "failure",
         "finish",
+        "finished",
         "first",
         "info",
         "input_tokens",
@@ -89,7 +90,6 @@ class StreamState:
         "longest_send",
         "loop",
         "output_tokens",
-        "over",
         "parent",
         "response_id",
         "response_model",
@@ -113,7 +113,7 @@ class StreamState:
         """Identity of the event loop that reads it; 0 for a synchronous one."""
         self.labels = _NO_LABELS
         self.context: Context | None = None
-        """Where its span belongs, until that has been started."""
+        """Where its span belongs, until the span starts."""
         self.span: Span = INVALID_SPAN
         self.start_ns = time.time_ns()
         self.start = self.asked = self.last = clock()
@@ -122,7 +122,7 @@ class StreamState:
         self.longest_gap = 0.0
         self.caller_time = 0.0
         self.longest_send = 0.0
-        """On ``server``: seconds, longest that sending one piece was held up."""
+        """On ``server``: the longest delay of sending one piece, in seconds."""
         self.chunks = 0
         self.size = 0
         """Bytes on ``http`` and ``server``, characters on ``model``."""
@@ -133,23 +133,23 @@ class StreamState:
         self.terminated = False
         """A finish reason or a terminator was seen in what arrived."""
         self.closed = False
-        """Its end has been noted."""
-        self.over = False
-        """It has also really ended: what starts now is not inside it."""
+        """It has ended for its reader."""
+        self.finished = False
+        """It has also finished: nothing that starts now is inside it."""
         self.failure: Cause | None = None
-        """On ``tool``: what its own code raised, or its result says, where nobody raises it any more."""
+        """On ``tool``: the failure of its own code or in its result, where no exception comes out."""
         self.finish: str | None = None
         self.input_tokens: int | None = None
         self.output_tokens: int | None = None
-        """On ``http``, what the body said; on ``model``, what the client's result said, else the body."""
+        """On ``http`` from the body; on ``model`` from the client's result, else from the body."""
         self.response_id: str | None = None
         self.response_model: str | None = None
         """As the body names them."""
         self.status: int | None = None
         self.exchange: Exchange | None = None
-        """On ``http`` and ``server``: what is known of it beside the body."""
+        """On ``http`` and ``server``: its headers, connection and close."""
         self.timeouts: dict[str, float | None] | None = None
-        """Seconds: the HTTP client's own, for this request."""
+        """The HTTP client's timeouts for this request, in seconds."""
         self.error = False
         """On ``http``: the body says that the provider failed."""
         self.document = False
@@ -164,7 +164,7 @@ class StreamState:
 
     @classmethod
     def unwatched(cls, info: StreamInfo) -> "StreamState":
-        """A record of a stream that could not be opened: nothing becomes of it."""
+        """The state of a stream that could not be opened. Nothing is reported of it."""
         state = cls(info, None, 0)
         state.closed = True
         return state
@@ -181,12 +181,12 @@ class StreamState:
 
     @property
     def held(self) -> bool:
-        """The reader holds an item, or a response of which it has not asked for the body."""
+        """The reader has the last item, or a response, and has not asked for more."""
         return self.last > self.asked
 
     @property
     def intermediary(self) -> str:
-        """What stands between this process and the other side, where something says so: the nearest."""
+        """The nearest known intermediary between this process and the other side; empty where none is known."""
         return self.exchange.intermediary if self.exchange is not None else ""
 
     @property
@@ -196,11 +196,11 @@ class StreamState:
 
     @property
     def readable(self) -> bool:
-        """Its body's end could be read, so that a missing terminator is one."""
+        """Whether its body's end could be read, so that no terminator in it means that none came."""
         return self.tail is not None and self.tail.readable
 
     def read_tail(self) -> None:
-        """Takes from the body what it says of the reply and its end."""
+        """Reads from the body what it says of the reply and its end."""
         if self.tail is None or self.tail_read:
             return
         self.tail_read = self.closed
@@ -231,7 +231,7 @@ class Ending(NamedTuple):
     by_token: bool = False
     """Its ``CancellationToken`` was cancelled by then."""
     gone: bool = False
-    """On ``server``: the end user's connection was found gone, which is what ended it."""
+    """On ``server``: it ended because the end user's connection was gone."""
     shutdown: bool = False
     """The server that runs its event loop was shutting down by then."""
     parent_chunks: int = 0
@@ -239,8 +239,8 @@ class Ending(NamedTuple):
     deadline: Deadline | None = None
     """The program's deadline by which its task was being cancelled."""
     grace: Deadline | None = None
-    """How long the server that shuts down lets its streams go on, where that was over by then."""
-    over: bool = True
-    """It has also really ended; else that is told later."""
+    """How long the server that shuts down lets its streams go on, where that time was up by then."""
+    finished: bool = True
+    """It has also finished; otherwise it finishes later."""
     inside: bool = False
     """Cancelled, though nothing above was: its task was not being cancelled, nor its token, and no deadline struck."""

@@ -45,7 +45,7 @@ def of_verdict(verdict: Verdict) -> Attributes:
 
 def _of_case(node: StreamNode) -> Attributes:
     state = node.state
-    assert node.over_at is not None
+    assert node.finished_at is not None
     attributes: Attributes = {
         sc.A_OUTERMOST: node.outermost,
         sc.A_SILENCE: max(0.0, node.ended_at - state.last),
@@ -55,8 +55,8 @@ def _of_case(node: StreamNode) -> Attributes:
         attributes[sc.A_LOOP_LATE] = node.loop_late
     if node.stalls:
         attributes[sc.A_LOOP_BLOCKED] = node.loop_blocked
-    if node.over_at > node.verdict_at:
-        attributes[sc.A_OVERRUN] = node.over_at - node.verdict_at
+    if node.finished_at > node.verdict_at:
+        attributes[sc.A_OVERRUN] = node.finished_at - node.verdict_at
     if state.layer == sc.MODEL:
         attributes[sc.A_ATTEMPTS] = node.attempts
         began = state.chunks > 0 or (state.status is not None and state.status < 400)

@@ -156,13 +156,13 @@ class Telemetry:
     def counted(self, node: StreamNode) -> Report:
         """Counts a finished stream; returns what is to be reported."""
         state, verdict = node.state, node.verdict
-        assert verdict is not None and node.over_at is not None
+        assert verdict is not None and node.finished_at is not None
         attributes = self.attributes(node)
         if node.meaning == "unknown" and state.finish is not None:
             self._unknown.add(state.finish, state.name)
         span = self.span(state)
         counted = self.counters.end(state.labels, attributes, set_span_in_context(span) if verdict.early else None)
-        return Report(span, attributes, counted, state.nanoseconds(node.over_at))
+        return Report(span, attributes, counted, state.nanoseconds(node.finished_at))
 
     def ended(self, node: StreamNode, report: Report) -> None:
         """Ends a stream's span and emits its event. If one of them fails, the other still happens."""

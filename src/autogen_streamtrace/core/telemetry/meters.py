@@ -125,8 +125,8 @@ class Meters:
         Only early endings have exemplars, which are costly.
         """
         state = node.state
-        assert node.over_at is not None
-        seconds = node.over_at - state.start
+        assert node.finished_at is not None
+        seconds = node.finished_at - state.start
         layer: Attributes = {sc.A_LAYER: state.layer}
         outcome: Attributes = {sc.A_LAYER: state.layer, sc.A_OUTCOME: verdict.outcome}
         context = set_span_in_context(state.span, Context()) if verdict.early else _NO_SPAN

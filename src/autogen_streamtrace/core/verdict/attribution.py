@@ -158,13 +158,13 @@ class Attribution:
 
     def _end(self, node: StreamNode, ending: Ending) -> None:
         if node.ending is not None:
-            if ending.over:
+            if ending.finished:
                 self._finish(node, ending.at)
             return
         node.ending = ending
         node.state.read_tail()
-        if ending.over:
-            node.over_at = ending.at
+        if ending.finished:
+            node.finished_at = ending.at
         stopped = waiting.was_stopped(node)
         above = going_down.cut_above(node) if stopped or waiting.is_gone(ending) else None
         if node.verdict is not None:
@@ -177,8 +177,8 @@ class Attribution:
             self._fall(node, self._judge(node), ending.at)
 
     def _finish(self, node: StreamNode, at: float) -> None:
-        if node.over_at is None:
-            node.over_at = at
+        if node.finished_at is None:
+            node.finished_at = at
             self._settle(node)
 
     def _settle(self, node: StreamNode) -> None:

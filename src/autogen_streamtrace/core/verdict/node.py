@@ -17,6 +17,7 @@ class StreamNode:
         "ending",
         "exchange",
         "expires",
+        "finished_at",
         "finisher",
         "heard",
         "inherited",
@@ -25,7 +26,6 @@ class StreamNode:
         "loop_blocked",
         "loop_late",
         "outermost",
-        "over_at",
         "parent",
         "raised",
         "reasons",
@@ -51,7 +51,7 @@ class StreamNode:
         self.ending: Ending | None = None
         self.verdict: Verdict | None = None
         self.verdict_at = 0.0
-        self.over_at: float | None = None
+        self.finished_at: float | None = None
         """When it really ended."""
         self.expires = 0.0
         self.late = parent is not None and parent.verdict is not None
@@ -96,13 +96,13 @@ class StreamNode:
     @property
     def ended_at(self) -> float:
         """When it ended for its reader; for one that was open at the end of its process, when that was."""
-        at = self.ending.at if self.ending is not None else self.over_at
+        at = self.ending.at if self.ending is not None else self.finished_at
         return self.verdict_at if at is None else at
 
     @property
     def settled(self) -> bool:
         """It is over and judged: nothing about it changes any more."""
-        return self.verdict is not None and self.over_at is not None
+        return self.verdict is not None and self.finished_at is not None
 
     def release(self) -> None:
         """Lets go of streams that are settled too: contexts of tasks and kept connections may hold a stream for long.

@@ -147,7 +147,7 @@ def _ending(flags: int, at: float, delivered: int, known: dict[str, Any]) -> End
         parent_chunks=delivered,
         deadline=_deadline(known.get("deadline")),
         grace=_deadline(known.get("grace")),
-        over=bool(flags & row.FINISHED_NOW),
+        finished=bool(flags & row.FINISHED_NOW),
     )
 
 

@@ -78,7 +78,7 @@ def ended(serial: int, state: StreamState, ending: Ending) -> bytes:
         | (row.ERROR if state.error else 0)
         | (row.DOCUMENT if state.document else 0)
         | (row.EMPTY if state.empty else 0)
-        | (row.FINISHED_NOW if ending.over else 0)
+        | (row.FINISHED_NOW if ending.finished else 0)
         | (row.TERMINAL if state.terminal else 0)
         | (row.TERMINATED if state.terminated else 0)
     )

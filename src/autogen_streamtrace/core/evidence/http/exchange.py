@@ -64,7 +64,7 @@ class Exchange:
         """Who may have cut it: whose refusal it is, else what stands in between."""
         return (self.page,) if self.page else self.intermediaries
 
-    def over(self, how: str, error: BaseException | None, status: int | None, at: float) -> None:
+    def ended(self, how: str, error: BaseException | None, status: int | None, at: float) -> None:
         """It ended for its reader.
 
         Args:
