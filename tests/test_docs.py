@@ -14,6 +14,7 @@ from autogen_streamtrace import cli, settings
 from autogen_streamtrace.commands.demo.command import demo
 from autogen_streamtrace.commands.demo.scenarios import SCENARIOS
 from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.verdict.rules import RULES
 
 pytestmark = pytest.mark.once
 
@@ -97,6 +98,14 @@ def test_the_readme_lists_who_ends_a_stream_and_who_cancels_it() -> None:
 
 def test_the_page_on_judging_lists_who_ends_a_stream() -> None:
     assert [cells[0] for cells in table(JUDGED, "ended_by")] == list(get_args(sc.EndedBy))
+
+
+def test_the_page_on_judging_has_the_rules_in_their_order() -> None:
+    assert [(cells[0], cells[2]) for cells in table(JUDGED, "rule")] == [(rule.name, rule.outcome) for rule in RULES]
+
+
+def test_the_page_on_judging_says_what_each_rule_waits_on() -> None:
+    assert [cells[4] for cells in table(JUDGED, "rule")] == [rule.waiting for rule in RULES]
 
 
 def test_the_reference_has_each_attribute() -> None:

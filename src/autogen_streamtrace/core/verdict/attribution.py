@@ -9,7 +9,7 @@ judged and has really ended. The machine calls nobody but ``suspect``, reads no 
 for each stream that is not settled; a stream without a node is another process's, another watch's, or settled, and is
 no parent of a new one.
 
-The rules, as the contract numbers them:
+The rules, under the numbers of ``docs/how-a-stream-is-judged.md``:
 
 1. A verdict is fixed once: when the stream ends for its reader, or later, if the stream has to wait. Nothing that comes
    afterwards changes it.
