@@ -5,17 +5,13 @@ Our providers do not shut down by their own ``atexit``: they all end together, a
 """
 
 import functools
-import logging
-import os
 import threading
 import time
 from collections.abc import Set
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
 from opentelemetry import _logs, metrics, trace
-from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID
 
 from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.core.process_end import ProcessEnd
@@ -26,8 +22,13 @@ from autogen_streamtrace.otlp.delivery import Delivery
 from autogen_streamtrace.otlp.environment import Signal, Target, sdk_disabled
 from autogen_streamtrace.otlp.exporters import arrivals, event_arrivals
 from autogen_streamtrace.otlp.pipelines import SIGNALS, Pipelines, current
+from autogen_streamtrace.otlp.provider_set import (
+    Providers,
+    check,
+    warn_of_configuration_file,
+    warn_of_shared_instance,
+)
 from autogen_streamtrace.otlp.sdk import TwiceCollectingMeterProvider
-from autogen_streamtrace.settings import SettingError
 
 __all__ = [
     "SIGNALS",
@@ -50,15 +51,6 @@ __all__ = [
     "start_threads",
 ]
 
-OTEL_CONFIG_FILE: Final = "OTEL_CONFIG_FILE"
-"""The SDK has no name of its own for it before 1.43."""
-
-_KINDS: Final = {
-    "tracer_provider": ("TracerProvider", "get_tracer"),
-    "meter_provider": ("MeterProvider", "get_meter"),
-    "logger_provider": ("LoggerProvider", "get_logger"),
-}
-"""For each keyword the name of the provider's type, and the method by which a provider is recognised."""
 _LISTENING: Final = "listening"
 """The name of the thread that checks whether anything listens at an endpoint."""
 _ANSWER: Final = 0.2
@@ -66,27 +58,9 @@ _ANSWER: Final = 0.2
 _SHARE_FOR_CLOSING: Final = 0.1
 """Share of a shutdown's time that is reserved for closing the exporters."""
 
-logger = logging.getLogger(__name__)
 _pipelines = Pipelines()
 _helpers: Helpers = Helpers()
 _lock = threading.Lock()
-_warned: set[str] = set()
-
-
-@dataclass(frozen=True)
-class Providers:
-    """Where telemetry goes, and for which of ``traces``, ``metrics``, ``logs`` the provider is one of ours."""
-
-    tracer_provider: trace.TracerProvider
-    meter_provider: metrics.MeterProvider
-    logger_provider: _logs.LoggerProvider
-    ours: frozenset[Signal] = frozenset()
-    made: frozenset[Signal] = field(default=frozenset(), compare=False)
-    """Those that did not exist before."""
-
-    def by_signal(self) -> dict[Signal, Any]:
-        """The provider of each signal."""
-        return {"traces": self.tracer_provider, "metrics": self.meter_provider, "logs": self.logger_provider}
 
 
 def providers(
@@ -106,18 +80,6 @@ def providers(
     return chosen
 
 
-def check(**given: object) -> None:
-    """Checks that these are providers, by the keywords of ``providers``; None is allowed.
-
-    Raises:
-        SettingError: one of them is no provider.
-    """
-    for keyword, provider in given.items():
-        kind, method = _KINDS[keyword]
-        if provider is not None and not callable(getattr(provider, method, None)):
-            raise SettingError(f"setting {keyword!r}: {provider!r} is not allowed; allowed: an OpenTelemetry {kind}")
-
-
 def find_or_make(
     tracer_provider: trace.TracerProvider | None = None,
     meter_provider: metrics.MeterProvider | None = None,
@@ -134,7 +96,7 @@ def find_or_make(
         if sdk_disabled():
             missing = []
         if missing:
-            _warn_of_configuration_file()
+            warn_of_configuration_file()
             _pipelines.make(missing)
         chosen = {signal: _pipelines.found(signal, given[signal]) or current(signal) for signal in SIGNALS}
     ours = frozenset(signal for signal in SIGNALS if _pipelines.owns(signal, chosen[signal]))
@@ -146,7 +108,7 @@ def install(providers: Providers) -> None:
     with _lock:
         _pipelines.install()
     theirs = {signal: each for signal, each in providers.by_signal().items() if signal not in providers.ours}
-    _warn_of_shared_instance(theirs)
+    warn_of_shared_instance(theirs)
     start_threads()
     fork.watch(_pipelines.deliveries, _after_fork)
     if providers.ours:
@@ -299,28 +261,3 @@ def _deserted(targets: dict[str, Target]) -> list[str]:
 def _has_hope(delivery: Delivery[Any]) -> bool:
     """Whether it has delivered before, or no attempt has failed yet."""
     return delivery.delivered or not delivery.troubled
-
-
-def _warn_of_shared_instance(foreign: dict[Signal, Any]) -> None:
-    resources = {signal: private.resource(provider) for signal, provider in foreign.items()}
-    nameless = [
-        signal for signal, each in resources.items() if each is not None and SERVICE_INSTANCE_ID not in each.attributes
-    ]
-    if nameless and "instance" not in _warned:
-        _warned.add("instance")
-        logger.warning(
-            "The program's own OpenTelemetry provider for %s has no %s in its resource. Two processes of one service"
-            " then share their time series and their counts make no sense: give each process its own.",
-            ", ".join(nameless),
-            SERVICE_INSTANCE_ID,
-        )
-
-
-def _warn_of_configuration_file() -> None:
-    if os.environ.get(OTEL_CONFIG_FILE) and "file" not in _warned:
-        _warned.add("file")
-        logger.warning(
-            "%s is set, but only the other OTEL_* variables are read here. To use the file, let the program or"
-            " opentelemetry-instrument set the SDK up from it before instrument() is called.",
-            OTEL_CONFIG_FILE,
-        )
