@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import json
 import os
 import re
@@ -14,12 +15,14 @@ from http.client import HTTPConnection, HTTPResponse, IncompleteRead
 import pytest
 from click.testing import CliRunner
 from otlp_receiver import OtlpReceiver
+from rich.console import Console
 
 from autogen_streamtrace.cli import app
 from autogen_streamtrace.commands.demo import command
 from autogen_streamtrace.commands.demo.model_server import HOST, ModelServer
 from autogen_streamtrace.commands.demo.run import SERVICE, Demo
 from autogen_streamtrace.commands.demo.scenarios import SCENARIOS
+from autogen_streamtrace.commands.demo.view import View
 from autogen_streamtrace.core import semconv
 
 COMMAND = (sys.executable, "-c", "from autogen_streamtrace.cli import main; main()", "demo")
@@ -65,6 +68,15 @@ def test_rows_show_the_verdict_and_the_exit_status_is_0() -> None:
     assert re.search(r"retry .* completed +model +none +right", result.stdout)
     assert re.search(r"http 127.0.0.1 .* rejected +upstream", result.stdout)
     assert "2 of 2 endings told right" in result.stdout
+
+
+def test_a_narrow_terminal_breaks_no_word(stage: Demo) -> None:
+    shown = io.StringIO()
+    View(Console(file=shown, width=80), 1).show(asyncio.run(stage.play(SCENARIOS["stall"])))
+    words = shown.getvalue().split()
+    assert {"timeout,", "http_client,", "httpx2.ReadTimeout,", "http_client.read_timeout"} <= {
+        word.replace("httpx.", "httpx2.") for word in words
+    }
 
 
 def test_json_is_one_document() -> None:

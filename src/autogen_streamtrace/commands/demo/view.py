@@ -1,8 +1,12 @@
-"""The demo's output: a table that grows by a row per scenario, and the progress below it."""
+"""The demo's output: a table that grows by a row per scenario, and the progress below it.
+
+In a narrow terminal a scenario takes a line for what was done to it, and one for each ending.
+"""
 
 from typing import Final
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -12,7 +16,7 @@ from autogen_streamtrace.commands.demo.verdict import Row
 from autogen_streamtrace.core import semconv
 
 PLAIN_WIDTH: Final = 162
-"""Columns of the table where there is no terminal to fit it to."""
+"""Columns of the table where there is no terminal to fit it to, and the fewest in which it breaks no word of ours."""
 
 OUTCOME_STYLES: Final = {
     semconv.COMPLETED: "green",
@@ -55,9 +59,10 @@ class View:
         self._task = self._progress.add_task("", total=total)
 
     def __enter__(self) -> "View":
-        heading = table()
-        heading.add_row(*COLUMNS, style="bold")
-        self._console.print(heading)
+        if self._console.width >= PLAIN_WIDTH:
+            heading = table()
+            heading.add_row(*COLUMNS, style="bold")
+            self._console.print(heading)
         self._progress.start()
         return self
 
@@ -70,7 +75,7 @@ class View:
     def show(self, row: Row) -> None:
         self._total += 1
         self._right += row.right
-        self._console.print(lines(row))
+        self._console.print(lines(row) if self._console.width >= PLAIN_WIDTH else narrow_lines(row))
         for sentence in row.wrong:
             self._console.print(Text(f"  {sentence}", "red"))
         self._progress.advance(self._task)
@@ -93,12 +98,41 @@ def lines(row: Row) -> Table:
     """What the instrument says of the outermost stream, and below it where another ending arose."""
     result = table()
     outermost, *others = row.telling() or [{}]
-    mark = Text("right", "green") if row.right else Text("wrong", "bold red")
-    result.add_row(Text(row.name, "bold"), Text(row.what), *cells(outermost), mark)
+    result.add_row(Text(row.name, "bold"), Text(row.what), *cells(outermost), mark(row))
     for stream in others:
-        where = f"  {stream[semconv.A_LAYER]} {stream.get(semconv.A_NAME, '')}"
-        result.add_row("", Text(where, "dim"), *cells(stream), "")
+        result.add_row("", Text(f"  {where(stream)}", "dim"), *cells(stream), "")
     return result
+
+
+def narrow_lines(row: Row) -> Table:
+    """The same as ``lines``, as sentences."""
+    result = Table.grid(padding=(0, 1, 0, 0), expand=True)
+    result.add_column(ratio=1)
+    result.add_column(width=len("right"))
+    result.add_row(Text.assemble((row.name, "bold"), f": {row.what}"), mark(row))
+    outermost, *others = row.telling() or [{}]
+    result.add_row(Padding(sentence(outermost), (0, 0, 0, 2)), "")
+    for stream in others:
+        below = Text.assemble((where(stream), "dim"), " ", sentence(stream))
+        result.add_row(Padding(below, (0, 0, 0, 4)), "")
+    return result
+
+
+def sentence(stream: Attributes) -> Text:
+    """The cells of a stream that say something."""
+    outcome, ended_by, waiting_on, cause, limit = cells(stream)
+    words = ("", outcome), ("by ", ended_by), ("waiting on ", waiting_on), ("", cause), ("", limit)
+    return Text(", ").join(Text.assemble(word, cell) for word, cell in words if cell.plain not in ("", "none"))
+
+
+def mark(row: Row) -> Text:
+    """Whether all of it was told right."""
+    return Text("right", "green") if row.right else Text("wrong", "bold red")
+
+
+def where(stream: Attributes) -> str:
+    """Layer and name."""
+    return f"{stream[semconv.A_LAYER]} {stream.get(semconv.A_NAME, '')}"
 
 
 def cells(stream: Attributes) -> list[Text]:
