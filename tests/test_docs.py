@@ -85,6 +85,16 @@ def test_every_public_name_that_a_page_uses_is_one(page: Path) -> None:
     assert sorted(used - set(names("A_", "E_", "M_")) - parents()) == []
 
 
+@pytest.mark.parametrize("page", sorted((ROOT / "docs" / "runbooks").glob("*.md")), ids=lambda page: page.stem)
+def test_every_panel_that_a_runbook_names_is_on_a_dashboard(page: Path) -> None:
+    titles = set(
+        chain(*(re.findall(r'"title": "([^"]+)"', text(board)) for board in (ROOT / "dashboards").glob("*.json")))
+    )
+    named = re.findall(r"(?<!\*)\*([A-Z][^*`]+)\*(?!\*)", text(page))
+    alerts = text(ROOT / "dashboards" / "alerts" / "alert-rules.yaml")
+    assert [name for name in named if name not in titles and f"alert: {name}" not in alerts] == []
+
+
 def test_the_readmes_settings_are_those_of_instrument() -> None:
     assert {cells[0]: cells[1] for cells in of_settings()} == {
         name: settings.variable(name) for name in settings.Settings.__dataclass_fields__

@@ -89,7 +89,5 @@ def _summary(found: "Recovered") -> str:
     orphan = found.orphan
     service = orphan.described.get("resource", {}).get("service.name", "")
     streams = "1 stream" if found.streams == 1 else f"{found.streams} streams"
-    told = (
-        f"{streams} to tell, {found.killed} of them open when it died" if found.streams else "only counters to tell"
-    )
+    told = f"{streams} to tell, {found.killed} of them open when it died" if found.streams else "only counters to tell"
     return f"process {orphan.pid} {service}: {told}"
