@@ -69,6 +69,23 @@ def test_the_layout_has_each_module_and_folder_of_the_package_and_of_its_core() 
 
 
 @each_page
+def test_every_script_session_and_target_that_a_page_calls_exists(page: Path) -> None:
+    scripts = re.findall(r"python ((?:bench|docs|examples|tests|tools)/[\w./]+\.py)", text(page))
+    sessions = re.findall(r"nox -s \"?(\w+)", text(page))
+    targets = re.findall(r"^make (\w+)|`make (\w+)`", text(page), re.MULTILINE)
+    assert [path for path in scripts if not (ROOT / path).exists()] == []
+    assert set(sessions) <= set(re.findall(r"^def (\w+)\(session", text(ROOT / "noxfile.py"), re.MULTILINE))
+    assert {one or other for one, other in targets} <= set(
+        re.findall(r"^(\w+):", text(ROOT / "Makefile"), re.MULTILINE)
+    )
+
+
+def test_the_readme_leads_to_every_page_of_the_docs() -> None:
+    led_to = {target(README, link).resolve() for link in internal(README)}
+    assert [page.name for page in (ROOT / "docs").glob("*.md") if page not in led_to] == []
+
+
+@each_page
 def test_every_command_and_option_that_a_page_names_exists(page: Path) -> None:
     wrong = []
     for command, rest in re.findall(r"autogen-streamtrace ([a-z]+)([^`\n|]*)", text(page)):
