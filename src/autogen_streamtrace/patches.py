@@ -55,6 +55,7 @@ TABLE: Final = (
     Patch(autogen.MCP_SPAN.owner, tool_call.replace_mcp_span, autogen.MCP_SPAN, "autogen_ext.tools.mcp"),
     Patch("autogen_agentchat.agents", tool_call.refused, autogen.TOOL_CALL),
     Patch("autogen_agentchat.base", agent_turn.apply),
+    Patch("autogen_agentchat.agents", agent_turn.hear_end_users),
     Patch(autogen.AGENT_SPAN.owner, agent_turn.replace_span, autogen.AGENT_SPAN, "autogen_agentchat.agents"),
     Patch(
         autogen.TEAM_AGENT_SPAN.owner,

@@ -7,7 +7,7 @@ from typing import Any
 
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core import tap
-from autogen_streamtrace.core.evidence import content
+from autogen_streamtrace.core.evidence import content, end_users
 from autogen_streamtrace.core.patcher import Patcher
 from autogen_streamtrace.core.stream.scope import current
 from autogen_streamtrace.core.stream.state import StreamInfo, weakly
@@ -22,6 +22,11 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     patcher.family(agent, "on_messages_stream", lambda original: _streamed(tracker, original, module.Response))
     patcher.family(agent, "run", lambda original: _awaited(tracker, original))
     patcher.family(agent, "on_messages", lambda original: _awaited(tracker, original))
+
+
+def hear_end_users(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
+    """Knows the agent of ``autogen_agentchat.agents`` that asks the end user."""
+    end_users.inputs.add(module.UserProxyAgent.__module__)
 
 
 def replace_span(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.errors import contained, report
-from autogen_streamtrace.core.evidence import causes, sends
+from autogen_streamtrace.core.evidence import causes, end_users, sends
 from autogen_streamtrace.core.evidence.http import headers
 from autogen_streamtrace.core.evidence.http.exchange import Exchange
 from autogen_streamtrace.core.patcher import Patcher
@@ -30,6 +30,7 @@ _SEEN: Final = "autogen_streamtrace.seen"
 """A key of ``scope``: a mounted application is called inside the one that mounts it, and counts once."""
 _EVENT_STREAM: Final = b"text/event-stream"
 _OVER: Final[Scope] = {"type": ""}
+end_users.exchanges.add(__name__)
 _SERVICE_RESTART: Final = 1012
 """The code with which a server closes its WebSockets when it shuts down.
 
@@ -90,7 +91,6 @@ class _Exchange(scope.Deferred):
         "_asgi",
         "_before",
         "_complete",
-        "_gone",
         "_over",
         "_receive",
         "_send",
@@ -98,6 +98,7 @@ class _Exchange(scope.Deferred):
         "_start",
         "_status",
         "_tracker",
+        "end_user_gone",
     )
 
     def __init__(self, tracker: StreamTracker, asgi: Scope, receive: Receive, send: Send) -> None:
@@ -109,7 +110,7 @@ class _Exchange(scope.Deferred):
         self._send = send
         self._start = clock()
         self._status = 0
-        self._gone = self._shutdown = False
+        self.end_user_gone = self._shutdown = False
         """The end user's connection was found gone · because the server shuts down."""
         self._complete = False
         """All of the response was given to the server, or the application closed the WebSocket."""
@@ -125,7 +126,7 @@ class _Exchange(scope.Deferred):
             self.state = state
             with contained("reading a request's headers"):
                 state.exchange = Exchange(headers.of_request(self._asgi.get("headers", ())))
-            if self._gone:
+            if self.end_user_gone:
                 self._tracker.client_gone(state, idle=False, shutdown=self._shutdown)
         return state
 
@@ -202,7 +203,7 @@ class _Exchange(scope.Deferred):
             await self._send(message)
         except BaseException as error:
             self._complete = self._complete and not last
-            if isinstance(error, OSError):  # since ASGI 2.4 a lost connection
+            if isinstance(error, OSError) or end_users.closes(error):  # since ASGI 2.4 a lost connection is the first
                 self._lost(shutdown=self._socket and self._tracker.loops.shutting_down(state.loop))
             elif sends.gives_up(error, clock() - now):
                 self._lost()
@@ -244,8 +245,8 @@ class _Exchange(scope.Deferred):
             self._tracker.end(state, how, error)
 
     def _lost(self, *, shutdown: bool = False) -> None:
-        if not self._gone:
-            self._gone, self._shutdown = True, shutdown
+        if not self.end_user_gone:
+            self.end_user_gone, self._shutdown = True, shutdown
             if self.state is not None:
                 self._tracker.client_gone(self.state, idle=self._socket, shutdown=shutdown)
 

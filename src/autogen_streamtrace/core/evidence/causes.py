@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
-from autogen_streamtrace.core.evidence import sends
+from autogen_streamtrace.core.evidence import end_users, sends
 from autogen_streamtrace.core.evidence.exception_kinds import KINDS, TIMERS, WRAPPERS, Kind
 
 _GROUPS: Final = ("BaseExceptionGroup", "ExceptionGroup")
@@ -106,7 +106,7 @@ def _meaning(cls: type) -> tuple[Kind, str]:
 def _decided(chain: Sequence[BaseException], classes: Sequence[type], kind: Kind, timer: str) -> tuple[Kind, str]:
     """What a link further down decides, whatever was raised over it: which side it was that left."""
     kinds = [_meaning(cls)[0] for cls in classes]
-    if "gone" in kinds or sends.given_up(chain):
+    if "gone" in kinds or sends.given_up(chain) or end_users.left(chain):
         return "gone", ""
     if kind in ("lost", "socket", "other") and ("closed here" in kinds or any(map(_closed_here, chain))):
         return "closed here", ""

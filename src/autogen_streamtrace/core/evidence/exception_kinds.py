@@ -64,8 +64,39 @@ KINDS: Final[dict[str, Kind]] = {
     "sse_starlette.sse.SendTimeoutError": "gone",
     "uvicorn.protocols.utils.ClientDisconnected": "gone",
     "gunicorn.asgi.protocol.ClientDisconnected": "gone",
+    "websockets.exceptions.ConnectionClosed": "socket",
 }
 """What an exception type, or its nearest named base, means."""
 
 WRAPPERS: Final = frozenset(f"{sdk}.{name}" for sdk in _SDKS for name in ("APITimeoutError", "APIConnectionError"))
 """The SDKs' own names for what their HTTP client raised."""
+
+CLOSINGS: Final = frozenset(
+    {
+        "builtins.ConnectionError",
+        "asyncio.exceptions.IncompleteReadError",
+        "anyio.BrokenResourceError",
+        "anyio.ClosedResourceError",
+        "anyio.EndOfStream",
+        "h11._util.LocalProtocolError",
+        "wsproto.utilities.LocalProtocolError",
+        "tornado.iostream.StreamClosedError",
+        "tornado.websocket.WebSocketClosedError",
+        "websockets.exceptions.ConnectionClosed",
+    }
+)
+"""What is raised over a closed connection. It says neither which connection that was nor who closed it."""
+
+CONNECTIONS: Final[dict[str, dict[str, bool]]] = {
+    "aiohttp": {"aiohttp.web_response.StreamResponse": True, "aiohttp.client_ws.ClientWebSocketResponse": False},
+    "tornado": {"tornado.web.RequestHandler": True, "tornado.websocket.WebSocketClientConnection": False},
+    "websockets": {
+        "websockets.asyncio.client.ClientConnection": False,
+        "websockets.asyncio.server.ServerConnection": True,
+        "websockets.legacy.client.WebSocketClientProtocol": False,
+        "websockets.legacy.server.WebSocketServerProtocol": True,
+        "websockets.sync.client.ClientConnection": False,
+        "websockets.sync.server.ServerConnection": True,
+    },
+}
+"""Connection objects by package, and whether an end user is at the other end: they are a server's."""

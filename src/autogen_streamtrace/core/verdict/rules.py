@@ -119,6 +119,11 @@ def _lost(e: Evidence) -> bool:
     return e.kind == "lost" or (e.kind == "socket" and e.layer in (sc.HTTP, sc.MODEL))
 
 
+def _closed_here(e: Evidence) -> bool:
+    """Elsewhere it may be any connection, which any code has closed."""
+    return e.kind == "closed here" and e.layer in (sc.HTTP, sc.MODEL)
+
+
 def _breaker(e: Evidence) -> sc.EndedBy:
     return "agent" if e.layer == sc.SERVER else "upstream"
 
@@ -149,7 +154,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("left after its end", lambda e: e.how == "closed" and e.terminal, sc.COMPLETED, _finisher, "none"),
     Rule("thrown in by the reader", lambda e: e.thrown_in, sc.FAILED, _by("caller"), "none"),
     Rule("timer of the HTTP client", lambda e: e.kind == "timeout", sc.TIMEOUT, _by("http_client"), "self"),
-    Rule(CLOSED_HERE, lambda e: e.kind == "closed here", sc.FAILED, _by("caller"), "self"),
+    Rule(CLOSED_HERE, _closed_here, sc.FAILED, _by("caller"), "self"),
     Rule("connection lost", _lost, sc.DISCONNECTED, _by("upstream"), "self"),
     Rule("error event", _provider_failed, sc.REJECTED, _by("upstream"), "none"),
     Rule("token limit", _model_said("length"), sc.LENGTH, _by("model"), "none"),
