@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.metadata import requires
 from types import ModuleType
 from typing import Any
 
@@ -19,6 +20,7 @@ from opentelemetry.sdk.metrics.export import (
 )
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
+from packaging.requirements import Requirement
 from programs.clients import Client
 from programs.facts import facts
 from programs.patched import turn
@@ -29,6 +31,15 @@ from autogen_streamtrace.commands.demo.model_server import ModelServer
 from autogen_streamtrace.neighbours import Private, autogen, opentelemetry, python, servers
 
 pytestmark = pytest.mark.once
+
+
+def test_the_package_asks_for_protobuf_as_autogen_does() -> None:
+    """Else pip installs exporters for a newer one: they break AutoGen, or fail at their import."""
+    ours, autogens = (
+        [Requirement(line).specifier for line in requires(name) or () if Requirement(line).name == "protobuf"]
+        for name in ("autogen-streamtrace", "autogen-core")
+    )
+    assert ours == autogens != []
 
 
 def listed(module: ModuleType) -> dict[str, Private]:
