@@ -28,10 +28,7 @@ def read_ending(
         thrown_in: the reader threw the exception in.
         finished: it has also finished.
     """
-    if state.exchange is not None:
-        state.exchange.ended(how, error, state.status, at)
-    if state.content is not None and error is not None:
-        state.content.error = str(error)
+    _note_error(state, how, error, at)
     cause = causes.CLOSED if how == "closed" else causes.read(error) if error is not None else None
     if state.failure is not None and error is None:
         how, cause = "raised", state.failure
@@ -55,6 +52,13 @@ def read_ending(
         finished=finished,
         inside=cancelled and not above and not deadlines.being_cancelled(),
     )
+
+
+def _note_error(state: StreamState, how: How, error: BaseException | None, at: float) -> None:
+    if state.exchange is not None:
+        state.exchange.ended(how, error, state.status, at)
+    if state.content is not None and error is not None:
+        state.content.error = str(error)
 
 
 def read_client_gone(state: StreamState, at: float, loops: Loops, *, shutdown: bool) -> Ending:

@@ -92,7 +92,7 @@ def _begin(tracker: StreamTracker, request: Any) -> StreamState | None:
 
 @functools.lru_cache(maxsize=256)
 def _info(host: str, port: int | None, method: str) -> StreamInfo:
-    """The same for every exchange with a server: an open one then takes no memory of its own for it."""
+    """The ``info`` of an exchange. All exchanges with a server share it, which saves memory."""
     attributes: tuple[tuple[str, Any], ...] = ((sc.SERVER_ADDRESS, host), (sc.HTTP_METHOD, method))
     if port is not None:
         attributes += ((sc.SERVER_PORT, port),)
@@ -102,7 +102,7 @@ def _info(host: str, port: int | None, method: str) -> StreamInfo:
 def _watch_body(
     tracker: StreamTracker, state: StreamState, response: Any, body: Callable[[Any, StreamState], Any]
 ) -> None:
-    """Lets the body say how the exchange ends. Where that cannot be, the exchange ends with its headers."""
+    """Watches the body to its end. Where that is not possible, the exchange ends with its headers."""
     try:
         state.status = response.status_code
         state.exchange = _exchange(state, response)
@@ -112,7 +112,7 @@ def _watch_body(
         if response.is_stream_consumed:
             _read_before(tracker, state, response.content)
             return
-        state.asked = 0.0  # the reader has the response; it has yet to ask for the body
+        state.asked = 0.0  # the reader has the response, and has not asked for the body yet
         response.stream = body(response.stream, state)
     except Exception as defect:
         state.tail = None
@@ -131,7 +131,7 @@ def _exchange(state: StreamState, response: Any) -> Exchange:
 
 
 def _failed(tracker: StreamTracker, state: StreamState, error: BaseException) -> None:
-    """No response came."""
+    """Ends an exchange that got no response."""
     with contained("finding a failure's connection"):
         state.exchange = Exchange()
         if isinstance(error, Exception):
@@ -155,10 +155,13 @@ def _read_before(tracker: StreamTracker, state: StreamState, body: bytes) -> Non
 def _bodies(
     module: ModuleType, tracker: StreamTracker
 ) -> tuple[Callable[[Any, StreamState], Any], Callable[[Any, StreamState], Any]]:
-    """The two body classes, as subclasses of this client's own, which it checks for."""
+    """The two body classes. They are subclasses of the client's own classes, which the client checks for."""
+    return _async_body(module, tracker), _sync_body(module, tracker)
 
+
+def _async_body(module: ModuleType, tracker: StreamTracker) -> Callable[[Any, StreamState], Any]:
     class AsyncBody(module.AsyncByteStream):  # type: ignore[misc, name-defined]
-        """A body that notes what is read. Its record belongs to it, not to an iterator: it may be iterated twice."""
+        """A watched body. The stream belongs to the body and not to an iterator, since a body may be iterated twice."""
 
         def __init__(self, stream: Any, state: StreamState) -> None:
             self._stream = stream
@@ -175,7 +178,7 @@ def _bodies(
             if self._state.closed:
                 await self._stream.aclose()
                 return
-            _left(tracker, self._state, finished=False)
+            _closed(tracker, self._state, finished=False)
             try:
                 await self._stream.aclose()
             finally:
@@ -184,6 +187,10 @@ def _bodies(
         def __del__(self) -> None:
             tracker.end(self._state, "closed")
 
+    return AsyncBody
+
+
+def _sync_body(module: ModuleType, tracker: StreamTracker) -> Callable[[Any, StreamState], Any]:
     class Body(module.SyncByteStream):  # type: ignore[misc, name-defined]
         """The same, read synchronously."""
 
@@ -195,24 +202,24 @@ def _bodies(
             return _read_sync(tracker, self._state, self._stream)
 
         def close(self) -> None:
-            _left(tracker, self._state)
+            _closed(tracker, self._state)
             self._stream.close()
 
         def __del__(self) -> None:
             tracker.end(self._state, "closed")
 
-    return AsyncBody, Body
+    return Body
 
 
-def _left(tracker: StreamTracker, state: StreamState, *, finished: bool = True) -> None:
-    """The reader closes the body, or drops it."""
+def _closed(tracker: StreamTracker, state: StreamState, *, finished: bool = True) -> None:
+    """Ends the stream of a body that its reader closes or drops."""
     if state.chunks and state.held and not state.closed:
         state.caller_time += clock() - state.last
     tracker.end(state, "closed", finished=finished)
 
 
 def _count(state: StreamState, part: bytes, asked: float) -> float:
-    """Notes what was read; returns when. The asynchronous reader has it inline."""
+    """Notes a part of the body; returns the time. The asynchronous reader has the same code inline."""
     now = clock()
     state.chunks += 1
     state.last = now
@@ -258,7 +265,7 @@ async def _read(
             state.asked = asked = clock()
             state.caller_time += asked - now
     except GeneratorExit:
-        _left(tracker, state)
+        _closed(tracker, state)
         if alive[0]() is not None and hasattr(source, "aclose"):
             await source.aclose()
         raise
@@ -277,7 +284,7 @@ def _read_sync(tracker: StreamTracker, state: StreamState, stream: Any) -> Gener
             state.asked = asked = clock()
             state.caller_time += asked - now
     except GeneratorExit:
-        _left(tracker, state)
+        _closed(tracker, state)
         raise
     except BaseException as error:
         tracker.end(state, "raised", error)

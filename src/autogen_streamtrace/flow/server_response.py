@@ -1,6 +1,7 @@
 """Layer ``server``: the ASGI response or WebSocket that carries a stream to an end user.
 
-It becomes a stream once one of ours starts inside it, or an event stream leaves through it; any other request passes.
+It becomes a stream once another stream starts inside it, or once it sends an event stream. Other requests are not
+watched.
 Source: https://asgi.readthedocs.io/en/latest/specs/www.html
 """
 
@@ -27,7 +28,7 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _SEEN: Final = "autogen_streamtrace.seen"
-"""A key of ``scope``: a mounted application is called inside the one that mounts it, and counts once."""
+"""A key of ``scope`` that marks a watched request: a mounted application is called inside the one that mounts it."""
 _EVENT_STREAM: Final = b"text/event-stream"
 _OVER: Final[Scope] = {"type": ""}
 end_users.exchanges.add(__name__)
@@ -61,7 +62,7 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
 
 
 async def serve(tracker: StreamTracker, app: App, scope: Scope, receive: Receive, send: Send) -> None:
-    """Calls any application and watches what leaves through it, as ``apply`` does."""
+    """Calls any application and watches its responses, as ``apply`` does."""
     exchange = enter(tracker, scope, receive, send)
     if exchange is None:
         await app(scope, receive, send)
@@ -75,7 +76,7 @@ async def serve(tracker: StreamTracker, app: App, scope: Scope, receive: Receive
 
 
 def enter(tracker: StreamTracker, asgi: Scope, receive: Receive, send: Send) -> "_Exchange | None":
-    """An application is called. None where there is nothing to watch, or it is watched already."""
+    """Starts to watch a request. None where there is nothing to watch, or the request is watched already."""
     if asgi["type"] not in ("http", "websocket") or _SEEN in asgi:
         return None
     asgi[_SEEN] = True
@@ -85,7 +86,7 @@ def enter(tracker: StreamTracker, asgi: Scope, receive: Receive, send: Send) -> 
 
 
 class _Exchange(scope.Deferred):
-    """One request and its response, or one WebSocket. The application sees every message that it would see without."""
+    """One request and its response, or one WebSocket. The application sees every message as it would without us."""
 
     __slots__ = (
         "_asgi",
@@ -111,13 +112,13 @@ class _Exchange(scope.Deferred):
         self._start = clock()
         self._status = 0
         self.end_user_gone = self._shutdown = False
-        """The end user's connection was found gone · because the server shuts down."""
+        """The end user's connection is gone · because the server shuts down."""
         self._complete = False
-        """All of the response was given to the server, or the application closed the WebSocket."""
+        """The server has all of the response, or the application closed the WebSocket."""
         self._over = False
 
     def open(self) -> StreamState | None:
-        """Makes it a stream, which began when the request came."""
+        """Makes it a stream that started when the request came."""
         if self._over or self._complete:
             return None
         state = self._tracker.open(_info(self._asgi), scope.outside, self._start)
@@ -131,7 +132,7 @@ class _Exchange(scope.Deferred):
         return state
 
     async def receive(self) -> Message:
-        """The application's ``receive``: what comes is passed on as it is, and nothing is asked for but by it."""
+        """The application's ``receive``. It passes messages on as they are, and asks for none on its own."""
         message = await self._receive()
         try:
             if message["type"] in ("http.disconnect", "websocket.disconnect") and not self._complete:
@@ -155,14 +156,14 @@ class _Exchange(scope.Deferred):
         except Exception as defect:
             report("reading a message to the end user", defect)
         if last:
-            self._complete = True  # at once: http.disconnect may come as soon as the server has it
+            self._complete = True  # before the send: http.disconnect may come as soon as the server has the message
         if state is None:
             await self._send(message)
         else:
             await self._pass_on(state, message, last)
 
     def _notes(self, kind: str, message: Message) -> bool:
-        """Reads whatever is no part of a body. Whether it is the last message."""
+        """Reads a message that is no part of a body; returns whether it is the last one."""
         if kind == "http.response.start":
             self._status = message["status"]
             if self.state is not None:
@@ -177,7 +178,7 @@ class _Exchange(scope.Deferred):
         return kind in ("http.response.pathsend", "websocket.close")
 
     def _passing(self, message: Message) -> Message:
-        """The message as it goes on. Headers that can be read only once are noted while the server reads them."""
+        """The message for the server. Headers that can be iterated only once are noted while the server reads them."""
         headers = message.get("headers")
         if not isinstance(headers, Iterator):
             return message
@@ -191,7 +192,7 @@ class _Exchange(scope.Deferred):
             yield header
 
     def _opens_with(self, headers: Iterable[Any]) -> bool:
-        """These headers of a response make it a stream."""
+        """Reads the headers of a response, which may make it a stream."""
         return self.state is None and self._asgi.get("method") != "HEAD" and _is_event_stream(headers)
 
     async def _pass_on(self, state: StreamState, message: Message, last: bool) -> None:
@@ -223,11 +224,11 @@ class _Exchange(scope.Deferred):
 
     @property
     def _failed(self) -> bool:
-        """The response says that the application failed: only what it raises says why."""
+        """Whether the response says that the application failed. Only its exception says why."""
         return self._status >= 500
 
     def leave(self, error: BaseException | None) -> None:
-        """The application's call is over."""
+        """Takes the end of the application's call."""
         scope.deferred.set(self._before)
         self._over = True
         if error is not None and not self._socket and causes.read(error).kind == "gone":
@@ -236,7 +237,7 @@ class _Exchange(scope.Deferred):
             self._finish("returned")
         else:
             self._finish("raised", error)
-        self._asgi = _OVER  # a task that was started here holds this as long as it lives
+        self._asgi = _OVER  # a task that was started here refers to this as long as it lives
 
     def _finish(self, how: How, error: BaseException | None = None) -> None:
         state, self.state = self.state, None
@@ -252,7 +253,7 @@ class _Exchange(scope.Deferred):
 
 
 def _arrived(state: StreamState, size: int, now: float) -> None:
-    """A piece came from the application."""
+    """Takes a piece that the application sends."""
     state.chunks += 1
     state.size += size
     state.last = now
@@ -263,7 +264,7 @@ def _arrived(state: StreamState, size: int, now: float) -> None:
 
 
 def _size(message: Message) -> int:
-    """Bytes of what is sent to the end user; characters where it is text."""
+    """The size of a message to the end user: bytes, or characters where it is text."""
     part = message.get("body") or message.get("bytes") or message.get("text")
     return len(part) if part else 0
 
@@ -287,7 +288,7 @@ def _info(asgi: Scope) -> StreamInfo:
 
 
 def _route(asgi: Scope) -> str:
-    """The route's template, never the path that was asked for: that may say anything."""
+    """The route's template, never the requested path, which may contain anything."""
     with contained("reading a route"):
         path = getattr(asgi.get("route"), "path", "")
         return path if isinstance(path, str) else ""
@@ -295,6 +296,6 @@ def _route(asgi: Scope) -> str:
 
 
 def _endpoint(asgi: Scope) -> str:
-    """The name of the function that serves the route."""
+    """The name of the route's function."""
     name = getattr(asgi.get("endpoint"), "__qualname__", "")
     return name if isinstance(name, str) else ""

@@ -1,4 +1,4 @@
-"""Which limit of the catalogue would explain an ending. Pure: no I/O, no clock. A suspicion, never a fact."""
+"""Which limit of the catalogue would explain an ending: a suspicion, never a fact. No I/O, no clock."""
 
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
@@ -14,12 +14,12 @@ LATE: Final = 0.75
 LATE_SHARE: Final = 0.015
 
 SHORTEST: Final = 1.0
-"""Seconds of silence below which a single ending is no timer's doing at a value of its own."""
+"""Seconds of silence below which a single ending does not suggest a timer with a value of its own."""
 BEYOND: Final = 2.0
-"""How many times its longest earlier gap a silence has to be for that."""
+"""The least ratio of such a silence to the longest earlier gap."""
 
 GATEWAY_STATUS: Final = frozenset({408, 499, 502, 503, 504, 520, 522, 524})
-"""The statuses with which something in between says that it gave up."""
+"""The statuses by which an intermediary reports that it gave up."""
 
 
 def tolerance(limit: KnownLimit, seconds: float) -> tuple[float, float]:
@@ -40,13 +40,13 @@ class Match(NamedTuple):
     limit: KnownLimit
     seconds: float
     named: bool
-    """The response's headers, or the exception, name its vendor."""
+    """Whether the response's headers, or the exception, name its vendor."""
     rank: tuple[int, float]
     """The smaller the better."""
 
 
 class _Window(NamedTuple):
-    """One value of one limit, and what it shows as."""
+    """One value of one limit, and the times that it shows as."""
 
     limit: KnownLimit
     seconds: float
@@ -75,9 +75,9 @@ class LimitMatcher:
     def suspect(self, seen: Observation) -> Limit | None:
         """The limit that explains an ending best, if one does: a suspicion.
 
-        What the headers name goes first, at its default or at a value of its own. Where nothing is named, only limits
-        of silence and their defaults count: the duration of a stream that is cut for another reason falls on some limit
-        by chance, its silence seldom does.
+        An intermediary that the headers name comes first, at its default or at a value of its own. Where nothing is
+        named, only limits of silence at their defaults count: the duration of a stream that is cut for another reason
+        often matches some limit by chance, its silence seldom does.
         """
         matches = self.candidates(seen)
         best = next((match for match in matches if match.named), None)
@@ -100,15 +100,15 @@ class LimitMatcher:
         return sorted(matches.values(), key=lambda match: match.rank)
 
     def of(self, vendor: str, *kinds: Counts) -> list[KnownLimit]:
-        """The limits of these kinds of whom the telemetry calls ``vendor``, the commonest first."""
+        """The limits of these kinds of the vendor that the telemetry calls ``vendor``, the commonest first."""
         return [limit for limit in self.limits if vendor and limit.intermediary == vendor and limit.counts in kinds]
 
     def vendor(self, name: str) -> str:
-        """How whom the telemetry calls ``name`` is written."""
+        """The written name of the vendor that the telemetry calls ``name``."""
         return next((limit.vendor for limit in self.limits if limit.intermediary == name), name.replace("_", " "))
 
     def own(self, kind: Counts, seconds: float) -> KnownLimit | None:
-        """The limit from a file of the user's that would show so."""
+        """The limit from a user's file that would show as this time."""
         shipped = set(map(id, builtin()))
         windows = (each for each in self._windows if id(each.limit) not in shipped and each.limit.counts == kind)
         return next((each.limit for each in windows if each.shortest <= seconds <= each.longest), None)
@@ -147,7 +147,7 @@ _MEASURES: Final[dict[Counts, Callable[[Observation], float]]] = {
 
 
 def _borne(window: _Window, seen: Observation) -> bool:
-    """The stream itself has borne a silence that this limit does not allow."""
+    """Whether the stream survived a silence that this limit does not allow."""
     return window.limit.counts == "silence" and seen.longest_gap > window.longest
 
 
@@ -165,7 +165,7 @@ def _match(window: _Window, measured: float, seen: Observation) -> Match | None:
 
 
 def _shows(limit: KnownLimit, seen: Observation) -> bool:
-    """The ending looks as this limit makes it look."""
+    """Whether the ending looks as this limit makes it look."""
     if limit.local:
         return seen.outcome in limit.outcomes and seen.cause.rpartition(".")[2] in limit.exceptions
     if seen.outcome == sc.REJECTED:
@@ -176,7 +176,7 @@ def _shows(limit: KnownLimit, seen: Observation) -> bool:
 
 
 def _may_be_unseen(limit: KnownLimit, seen: Observation) -> bool:
-    """It may have stood in between although the headers do not name it.
+    """Whether its vendor may stand in between although the headers do not name it.
 
     A response without any intermediary's header has passed none that leaves one, and one that is named hides only
     those behind it.
@@ -189,4 +189,4 @@ def _may_be_unseen(limit: KnownLimit, seen: Observation) -> bool:
 
 
 _DEPTH: Final = {name: depth for depth, (name, _, _) in reversed(list(enumerate(INTERMEDIARIES)))}
-"""How far inside a named intermediary stands."""
+"""How far from this process a named intermediary stands."""

@@ -1,7 +1,7 @@
 """Private names of other packages that this one uses: one module for each neighbour.
 
-The makers of a package promise nothing about such a name. So each stands here once, with what is lost without it, and
-is looked up when it is needed, never imported. Where a package should have a name and has not, that is logged once.
+A package may change or drop such a name at any time. So each name is listed here once, with what is lost without it. It
+is looked up when it is needed, never imported. If a package no longer has the name, one warning says so.
 """
 
 import logging
@@ -13,7 +13,7 @@ from typing import Any, Final
 logger = logging.getLogger(__name__)
 
 PYTHON: Final = "Python"
-"""In place of a package's name: the standard library."""
+"""The package name of the standard library."""
 
 _ABSENT: Final = object()
 _said: set[tuple[str, str]] = set()
@@ -24,11 +24,11 @@ class Private:
     """A private name of a neighbour's.
 
     Args:
-        package: the distribution that has it, or ``PYTHON``.
-        owner: the module that has it, or the class.
+        package: the distribution that has the name, or ``PYTHON``.
+        owner: the module or class that has it.
         attribute: the name itself; empty for a private module.
         without: what is lost without it, as a clause.
-        owners: more classes that have it.
+        owners: further classes that have it.
         sibling: another distribution, with classes of the same names.
     """
 
@@ -40,7 +40,7 @@ class Private:
     sibling: str = ""
 
     def of(self, thing: Any, default: Any = None) -> Any:
-        """Its value on ``thing``, else ``default``. Where ``thing`` is one of the neighbour's own, that is a loss."""
+        """Its value on ``thing``, else ``default``, with a warning where ``thing`` is one of the neighbour's own."""
         value = getattr(thing, self.attribute, _ABSENT)
         if value is not _ABSENT:
             return value
@@ -70,7 +70,7 @@ class Private:
         setattr(thing, self.attribute, value)
 
     def attempt(self, use: Callable[[], Any]) -> bool:
-        """Calls ``use``, which needs it and perhaps others; whether that worked. What is gone or other is lost."""
+        """Calls ``use``, which needs this name; returns whether that worked. If not, a warning says what is lost."""
         try:
             use()
         except GoneError as gone:
@@ -82,7 +82,7 @@ class Private:
         return True
 
     def lost(self, error: Exception | None = None, owner: type | None = None) -> None:
-        """Says once that the installed version has no such name, and what is lost."""
+        """Warns once that the installed version has no such name, and what is lost."""
         package = self.package if owner is None else self._package_of(owner)
         name = str(self) if owner is None else f"{owner.__name__}.{self.attribute}"
         kind = (package, str(self))
@@ -110,7 +110,7 @@ class Private:
 
 
 class GoneError(AttributeError):
-    """A neighbour has no such name."""
+    """A neighbour does not have the name."""
 
     def __init__(self, private: Private) -> None:
         super().__init__(str(private))
@@ -119,7 +119,7 @@ class GoneError(AttributeError):
 
 def version(package: str) -> str:
     """The installed version of a distribution."""
-    from importlib import metadata  # takes a while, and is hardly ever needed
+    from importlib import metadata  # its import is slow, and hardly ever needed
 
     if package == PYTHON:
         return ".".join(map(str, sys.version_info[:3]))

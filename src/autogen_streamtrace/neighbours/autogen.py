@@ -12,12 +12,12 @@ CREATE_ARGUMENTS: Final = Private(
     ("BaseAnthropicChatCompletionClient", "BaseOllamaChatCompletionClient", "AzureAIChatCompletionClient"),
 )
 MODEL_NAME: Final = Private("autogen-ext", "", "_model_name", "a model's span is named after its client")
-"""Some clients keep the model's name there; none must."""
+"""Some clients store the model's name there; none has to."""
 TEAM_ID: Final = Private(
     "autogen-agentchat",
     "BaseGroupChat",
     "_team_id",
-    "the turns of agents on a runtime that is older than their team's run are told, but not as the team's",
+    "the turns of agents on a runtime that is older than their team's run are watched, but not as parts of that run",
 )
 THREAD: Final = Private(
     "autogen-ext",
@@ -30,20 +30,20 @@ ORIGINAL_NAMES: Final = Private(
     "autogen-core",
     "StaticWorkbench",
     "_override_name_to_original",
-    "a tool that a workbench renames is told twice, under both names",
+    "a tool that a workbench renames is counted twice, under both names",
     ("McpWorkbench",),
     "autogen-ext",
 )
 CANCELLED: Final = Private(
-    "autogen-core", "CancellationToken", "_cancelled", "a cancellation by a token is told as by an unknown caller"
+    "autogen-core", "CancellationToken", "_cancelled", "a cancellation by a token counts as one by the task"
 )
-"""The public way takes a lock, which ``cancel()`` holds while it calls back."""
+"""The public method takes a lock, which ``cancel()`` holds while it calls back."""
 TOOLS: Final = Private("autogen-core", "StaticWorkbench", "_tools", "a tool's span lacks the description")
 
 STATIC_ERRORS: Final = Private(
-    "autogen-core", "StaticWorkbench", "_format_errors", "a streaming tool that failed is told, but not why"
+    "autogen-core", "StaticWorkbench", "_format_errors", "a streaming tool's failure has no cause"
 )
-MCP_ERRORS: Final = Private("autogen-ext", "McpWorkbench", "_format_errors", "an MCP tool that failed is told, not why")
+MCP_ERRORS: Final = Private("autogen-ext", "McpWorkbench", "_format_errors", "an MCP tool's failure has no cause")
 TOOL_CALL: Final = Private(
     "autogen-agentchat", "AssistantAgent", "_execute_tool_call", "a call that reaches no tool has no span"
 )

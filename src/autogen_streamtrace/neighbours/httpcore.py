@@ -5,9 +5,9 @@ from typing import Any, Final
 from autogen_streamtrace.neighbours import Private
 
 PACKAGES: Final = ("httpcore", "httpcore2")
-"""Where its connections are."""
+"""The pool's connections."""
 
-_FAILED: Final = "a request that fails before a response is told without its connection"
+_FAILED: Final = "a request that fails before a response is reported without its connection"
 _FRESH: Final = "a connection that is older than the watch counts as fresh"
 _CONNECTION: Final = "AsyncHTTP11Connection"
 _CONNECTIONS: Final = ("AsyncHTTP2Connection", "HTTP11Connection", "HTTP2Connection")

@@ -5,13 +5,16 @@ from typing import Final
 from autogen_streamtrace.neighbours import PYTHON, Private
 
 ON_TIMEOUT: Final = Private(
-    PYTHON, "Timeout", "_on_timeout", "a stream that asyncio.timeout() ends is told as cancelled, without the deadline"
+    PYTHON,
+    "Timeout",
+    "_on_timeout",
+    "a stream that asyncio.timeout() ends is reported as cancelled, without the deadline",
 )
-TIMED_TASK: Final = Private(PYTHON, "Timeout", "_task", "a deadline of asyncio.timeout() is not told")
-TIMEOUT_STATE: Final = Private(PYTHON, "Timeout", "_state", "a deadline of asyncio.timeout() is not told")
+TIMED_TASK: Final = Private(PYTHON, "Timeout", "_task", "a deadline of asyncio.timeout() is not reported")
+TIMEOUT_STATE: Final = Private(PYTHON, "Timeout", "_state", "a deadline of asyncio.timeout() is not reported")
 CANCEL_AND_WAIT: Final = Private(
     PYTHON,
     "asyncio.tasks",
     "_cancel_and_wait",
-    "a stream that asyncio.wait_for() ends is told as cancelled, without the deadline",
+    "a stream that asyncio.wait_for() ends is reported as cancelled, without the deadline",
 )

@@ -11,5 +11,5 @@ CAPTURED_SIGNALS: Final = Private(
     "after a server that is stopped without a signal, its event loop counts as shutting down",
 )
 SHUTDOWN: Final = Private(
-    "gunicorn", "ASGIWorker", "_shutdown", "streams that gunicorn's shutdown ends are told without it"
+    "gunicorn", "ASGIWorker", "_shutdown", "streams that gunicorn's shutdown ends are reported without it"
 )

@@ -18,7 +18,7 @@ _CHAIN_LIMIT: Final = 16
 
 @dataclass(frozen=True)
 class Cause:
-    """What an exception shows, without the exception itself: holding it would hold its frames."""
+    """What an exception shows. It does not refer to the exception, which would keep its frames alive."""
 
     types: tuple[str, ...]
     """Full type names from the one raised down to the innermost, by ``__cause__``, else ``__context__``.
@@ -26,7 +26,7 @@ class Cause:
     A group goes on with its first exception.
     """
     links: frozenset["Link"]
-    """All exceptions that can be reached from the one raised, itself included."""
+    """All exceptions that can be reached from the one raised, which is included."""
     raised: "Link"
     """The one raised."""
     root: str
@@ -58,11 +58,11 @@ CLOSED: Final = Cause(
 )
 
 UNNAMED: Final = replace(CLOSED, types=(), root="", kind="other")
-"""A failure of which nothing is known but that it is one: a tool's result says so."""
+"""A failure without an exception: a tool's result says so."""
 
 
 def read(error: BaseException) -> Cause:
-    """Reads ``error`` and its chain, 16 links of it at most."""
+    """Reads ``error`` and at most 16 links of its chain."""
     if type(error) is GeneratorExit:
         return CLOSED
     chain = _chain(error)
@@ -104,14 +104,14 @@ def _meaning(cls: type) -> tuple[Kind, str]:
 
 
 def _decided(chain: Sequence[BaseException], classes: Sequence[type], kind: Kind, timer: str) -> tuple[Kind, str]:
-    """What a link further down decides, whatever was raised over it: which side it was that left."""
+    """The kind that a link further down decides, whatever was raised over it: it shows which side left."""
     kinds = [_meaning(cls)[0] for cls in classes]
     if "gone" in kinds or sends.given_up(chain) or end_users.left(chain):
         return "gone", ""
     if kind in ("lost", "socket", "other") and ("closed here" in kinds or any(map(_closed_here, chain))):
         return "closed here", ""
     if kind == "other" and classes[0].__name__ == "LocalProtocolError" and "socket" in kinds:
-        return "lost", ""  # what HTTP/2 says after the other side went away
+        return "lost", ""  # HTTP/2's error after the other side went away
     return kind, timer
 
 

@@ -1,4 +1,4 @@
-"""What messages say: recorded only where the operator asks for it.
+"""The contents of messages, which are recorded only where the operator asks for them.
 
 The shape is that of ``gen_ai.input.messages`` and ``gen_ai.output.messages``, see
 https://github.com/open-telemetry/semantic-conventions-genai/blob/main/docs/gen-ai/gen-ai-events.md.
@@ -15,7 +15,7 @@ from autogen_streamtrace.core.errors import contained, report
 VARIABLE: Final = "OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT"
 
 LIMIT: Final = 1 << 20
-"""Characters of a reply that are kept at most."""
+"""Characters of a reply, at most, that are recorded."""
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,7 @@ _MODES: Final = {
 
 
 def capture(environment: Mapping[str, str]) -> Capture:
-    """What the standard variable asks for; a wrong value is one warning, and nothing is recorded."""
+    """The choice of the standard variable. For a wrong value there is one warning, and nothing is recorded."""
     chosen = environment.get(VARIABLE, "")
     mode = _MODES.get(chosen.strip().lower())
     if mode is None:
@@ -52,12 +52,12 @@ def capture(environment: Mapping[str, str]) -> Capture:
 
 
 class Content:
-    """What the messages of one stream say."""
+    """The contents of one stream's messages."""
 
     __slots__ = ("_left", "_pieces", "asked", "error", "result")
 
     def __init__(self, **asked: Any) -> None:
-        """``asked``: what it was given, by the last part of the attribute's name; None is left out."""
+        """``asked``: the contents of its request, by the last part of the attribute's name; None is skipped."""
         self.asked: dict[str, Any] = {key: value for key, value in asked.items() if value}
         self.result: Any = None
         """The terminal item."""
@@ -67,7 +67,7 @@ class Content:
         self._left = LIMIT
 
     def add(self, item: Any) -> None:
-        """Keeps a piece of text that arrived: a string, or an event that carries one.
+        """Adds a piece of text that arrived: a string, or an event that contains one.
 
         An item may be of any class, and its attributes may fail.
         """
@@ -82,7 +82,7 @@ class Content:
             report("reading an item", defect)
 
     def attributes(self, layer: sc.Layer, finish: str) -> dict[str, Any]:
-        """By attribute name, as structures; ``finish`` is the finish reason of a model's reply."""
+        """The contents by attribute name, as structures; ``finish`` is the finish reason of a model's reply."""
         found = {_KEYS[key]: value for key, value in self.asked.items()}
         if layer == sc.TOOL:
             if self.result is not None:
@@ -114,9 +114,9 @@ def as_text(attributes: dict[str, Any]) -> dict[str, Any]:
 
 
 def of_request(messages: Iterable[Any], tools: Iterable[Any] = ()) -> Content:
-    """What a model was asked: AutoGen's ``LLMMessage`` objects, and the tools that it may call.
+    """The contents of a model's request: AutoGen's ``LLMMessage`` objects, and the tools that it may call.
 
-    What can be iterated only once is left to the program.
+    An iterator is not read, since the program could not read it again.
     """
     messages = messages if isinstance(messages, Sequence) else ()
     tools = tools if isinstance(tools, Sequence) else ()
@@ -128,7 +128,7 @@ def of_request(messages: Iterable[Any], tools: Iterable[Any] = ()) -> Content:
 
 
 def of_task(task: Any) -> Content:
-    """What an agent or a team was asked: a text, a message, or several."""
+    """The contents of an agent's or a team's task: a text, a message, or several."""
     if task is None:
         return Content()
     several = task if isinstance(task, list | tuple) else [task]
@@ -136,7 +136,7 @@ def of_task(task: Any) -> Content:
 
 
 def _readable(read: Callable[[Any], Part], several: Iterable[Any]) -> list[Part]:
-    """What can be read of them: one that cannot costs itself, and not the stream."""
+    """The messages that can be read; an unreadable one is skipped."""
     parts: list[Part] = []
     for each in several:
         with contained("reading a content"):
@@ -164,7 +164,7 @@ _ROLES: Final = {
 
 
 def parts_of(said: Any) -> list[Part]:
-    """The parts of a message, or of what holds one at its end: ``Response``, ``TaskResult``."""
+    """The parts of a message, or of the last message in a ``Response`` or ``TaskResult``."""
     if isinstance(getattr(said, "messages", None), list):
         return parts_of(said.messages[-1]) if said.messages else []
     if hasattr(said, "chat_message"):
@@ -204,7 +204,7 @@ def _type(said: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value as JSON has it; what JSON has not, as text."""
+    """A value as JSON; text where JSON has no such type."""
     if callable(getattr(value, "to_text", None)):
         return value.to_text()
     dump = getattr(value, "model_dump", None)

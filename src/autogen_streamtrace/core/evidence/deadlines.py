@@ -1,7 +1,7 @@
 """Deadlines of the program: which one cancelled the running task, and after how long.
 
-A task that is cancelled by ``asyncio.timeout`` sees the same ``CancelledError`` as any other, so the deadline notes
-itself just before it cancels. anyio says it in the cancellation's message.
+A task that ``asyncio.timeout`` cancels sees the same ``CancelledError`` as any other. So ``flow.deadline`` notes the
+deadline here just before it cancels. anyio puts the deadline into the cancellation's message.
 """
 
 import asyncio
@@ -30,19 +30,19 @@ class Deadline(NamedTuple):
 class _Struck(NamedTuple):
     deadline: Deadline
     striking: Callable[[], bool]
-    """It has not been left yet: a later cancellation is another's."""
+    """Whether its block has not ended yet. A cancellation after that is another one's."""
 
 
 _struck: Final[WeakKeyDictionary[Any, _Struck]] = WeakKeyDictionary()
 
 
 def note(task: Any, seconds: float | None, striking: Callable[[], bool]) -> None:
-    """A deadline of ``asyncio``'s of so many seconds is about to cancel ``task``."""
+    """Notes that a deadline of ``asyncio``'s, of so many seconds, is about to cancel ``task``."""
     _struck[task] = _Struck(Deadline(ASYNCIO, seconds, time.perf_counter()), striking)
 
 
 def striking(error: BaseException | None) -> Deadline | None:
-    """The deadline by which the running task is being cancelled; ``error`` is what it sees, where it sees anything."""
+    """The deadline that is cancelling the running task; ``error`` is the exception that it sees, if any."""
     if error is not None and error.args and _ANYIO_SAYS in str(error.args[0]):
         return Deadline(ANYIO, None)
     if not _struck:
@@ -53,7 +53,7 @@ def striking(error: BaseException | None) -> Deadline | None:
 
 
 def running() -> "asyncio.Task[Any] | None":
-    """The task that is running; None outside of any, as in a finaliser that a callback of the loop set off."""
+    """The running task; None where there is none, as in a finaliser during a callback of the loop."""
     try:
         return asyncio.current_task()
     except RuntimeError:
@@ -61,7 +61,7 @@ def running() -> "asyncio.Task[Any] | None":
 
 
 def being_cancelled() -> bool:
-    """Whether somebody has asked the running task to end. Before Python 3.11 a task does not say: True."""
+    """Whether the running task is being cancelled. Before Python 3.11 a task does not show it, and this is True."""
     task = running()
     asked = getattr(task, "cancelling", None)
     return asked is None or bool(asked() > 0)

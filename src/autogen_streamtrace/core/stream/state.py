@@ -136,6 +136,11 @@ class StreamState:
         """It has ended for its reader."""
         self.finished = False
         """It has also finished: nothing that starts now is inside it."""
+        self.content = info.content
+        self._init_outcome()
+
+    def _init_outcome(self) -> None:
+        """What its end, its body or its result shows."""
         self.failure: Cause | None = None
         """On ``tool``: the failure of its own code or in its result, where no exception comes out."""
         self.finish: str | None = None
@@ -160,7 +165,6 @@ class StreamState:
         """On ``http``: that of a model's reply."""
         self.tail: Tail | None = None
         self.tail_read = False
-        self.content = info.content
 
     @classmethod
     def unwatched(cls, info: StreamInfo) -> "StreamState":

@@ -3,9 +3,9 @@
 Theory of the machine
 =====================
 
-It is a pure function of facts. Facts go in one after the other: a stream started, ended for its reader, really ended.
+It is a pure function of facts. Facts go in one after the other: a stream started, ended for its reader, finished.
 Streams that are settled come out, each once. A stream is *judged* when its verdict falls, and *settled* when it is
-judged and has really ended. The machine calls nobody but ``suspect``, reads no clock and does no I/O. It owns one node
+judged and has finished. The machine calls nobody but ``suspect``, reads no clock and does no I/O. It owns one node
 for each stream that is not settled; a stream without a node is another process's, another watch's, or settled, and is
 no parent of a new one.
 
@@ -14,9 +14,10 @@ The rules, under the numbers of ``docs/how-a-stream-is-judged.md``:
 1. A verdict is fixed once: when the stream ends for its reader, or later, if the stream has to wait. Nothing that comes
    afterwards changes it.
 2. *Up* (``going_up``). A stream that raises takes the verdict of the child whose exception it carries. A stream that
-   ends normally takes what its last child suffered in silence: ``truncated``, ``length``, ``filtered``, a finish reason
-   that means failure. A later HTTP attempt under the same model stream replaces that child. Through a tool only an
-   exception passes. A ``TimeoutError`` over a child's ``CancelledError`` shows a deadline between the two.
+   ends normally takes the verdict of its last child, where that was cut without an exception: ``truncated``,
+   ``length``, ``filtered``, a finish reason that means failure. A later HTTP attempt under the same model stream
+   replaces that child. Through a tool only an exception passes. A ``TimeoutError`` over a child's ``CancelledError``
+   shows a deadline between the two.
 3. *Waiting* (``waiting``). A cancellation and a close come from above: their origin is the outermost stream that ended
    so. A child that ended so waits. Its verdict falls with its parent's; or alone, once the parent goes on with an item
    or with another child of that layer, or after ``PATIENCE`` seconds. So does a child that raised after its end had
@@ -47,7 +48,7 @@ PATIENCE: Final = 5.0
 """Seconds that a stopped stream waits for its parent's end."""
 
 Settled = list[StreamNode]
-"""Streams that were settled by a fact, in the order in which that happened."""
+"""The streams that a fact settled, in order."""
 
 
 class Attribution:
@@ -55,14 +56,14 @@ class Attribution:
 
     Args:
         suspect: finds the limit that would explain an ending.
-        reasons: what finish reasons mean; by default those of the table that ships.
+        reasons: the meanings of finish reasons; by default the built-in table.
     """
 
     def __init__(self, suspect: limits.Suspect = limits.no_suspicion, reasons: FinishReasons | None = None) -> None:
         self._suspect = suspect
         self._reasons = reasons if reasons is not None else finish_reasons.load()
         self.nodes: dict[StreamState, StreamNode] = {}
-        """Of each stream that is not settled, in the order in which they started."""
+        """The nodes of all streams that are not settled, in the order in which they started."""
         self._adopted: dict[StreamState, StreamNode] = {}
         self._waiting: dict[StreamNode, None] = {}
         self._strays: tuple[Stray, ...] = ()
@@ -82,7 +83,7 @@ class Attribution:
     # -- facts
 
     def started(self, state: StreamState) -> Settled:
-        """A stream was read for the first time."""
+        """Takes a stream's first read."""
         parent = self._enclosing(state)
         node = self.nodes[state] = StreamNode(state, parent, self._reasons)
         if parent is not None and parent.verdict is None:
@@ -94,35 +95,35 @@ class Attribution:
         return self._take_settled()
 
     def ended(self, state: StreamState, ending: Ending) -> Settled:
-        """A stream ended for its reader; only the first time counts."""
+        """Takes a stream's end for its reader; only the first one counts."""
         node = self.nodes.get(state)
         if node is not None:
             self._end(node, ending)
         return self._take_settled()
 
     def client_gone(self, state: StreamState, ending: Ending, idle: bool) -> Settled:
-        """The end user of a server layer's stream is gone; where ``idle``, that ends it only if a stream is open."""
+        """Takes that a server layer's end user is gone. Where ``idle``, it ends only if a stream inside is open."""
         node = self.nodes.get(state)
         if node is not None and (not idle or len(node.kids) > len(node.waiting_kids)):
             self._end(node, ending)
         return self._take_settled()
 
     def finished(self, state: StreamState, at: float) -> Settled:
-        """A stream that had ended for its reader really ended."""
+        """Takes the finish of a stream that had ended for its reader."""
         node = self.nodes.get(state)
         if node is not None:
             self._finish(node, at)
         return self._take_settled()
 
     def tick(self, now: float) -> Settled:
-        """Time passes: the streams are judged alone that have waited for their parent long enough."""
+        """Takes the time. Streams that have waited long enough for their parent are judged alone."""
         for node in list(self._waiting):
             if node.verdict is None and (waiting.parent_went_on(node) or now >= node.expires):
                 self._fall_alone(node)
         return self._take_settled()
 
     def stopped(self, loop: int, ending: Ending) -> Settled:
-        """The event loop ``loop`` was closed: none of its streams can be read again."""
+        """Takes that the event loop ``loop`` was closed: none of its streams can be read again."""
         for node in self.open:
             if node.state.loop == loop:
                 self._end(node, ending)
@@ -130,7 +131,7 @@ class Attribution:
         return self._take_settled()
 
     def killed(self, now: float, limit: Limit | None = None) -> Settled:
-        """The process ended with these streams open, for this limit."""
+        """Takes the end of the process, and the limit that ended it: what is open was killed."""
         for node in self.open:
             if node.verdict is None:
                 outermost = node.parent is None
@@ -141,7 +142,7 @@ class Attribution:
         return self._take_settled()
 
     def adopt(self, state: StreamState, verdict: Verdict) -> None:
-        """A stream that was judged before, by another: what starts in it is judged alone, and it is never settled."""
+        """Takes a stream that is judged already. What starts inside it is judged alone, and it is never settled."""
         node = self._adopted[state] = StreamNode(state, None, self._reasons)
         node.verdict = verdict
 
@@ -230,7 +231,7 @@ class Attribution:
         return alone.ended_alone(node, seen, rule, ending, self._suspect)
 
     def _fall(self, node: StreamNode, verdict: Verdict, at: float) -> None:
-        """The verdict falls: on the stream, on the children that it stopped, and in its parent's memory."""
+        """Gives a stream its verdict, hands it down to the children that it stopped, and notes it in the parent."""
         if node.verdict is not None:
             return
         node.verdict, node.verdict_at = verdict, at

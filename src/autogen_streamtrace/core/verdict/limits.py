@@ -1,4 +1,4 @@
-"""What is known of an ending to whoever finds the limit that would explain it. The core itself suspects none."""
+"""An ending as seen by the search for the limit that explains it. The core itself suspects none."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -16,7 +16,7 @@ class Limit(NamedTuple):
 
 
 class Observation(NamedTuple):
-    """What is known of an ending."""
+    """What the search knows of an ending."""
 
     outcome: str
     silence: float
@@ -28,18 +28,18 @@ class Observation(NamedTuple):
     status: int | None = None
     """The HTTP status, where a response came."""
     intermediary: str = ""
-    """What the response's headers say stood in between."""
+    """The nearest intermediary by the response's headers."""
     cause: str = ""
     """Full name of the exception at the root."""
     cancelled_by: str = ""
     longest_gap: float = 0.0
-    """Seconds, the longest wait between two items that the stream has borne."""
+    """The longest wait between two items that the stream survived, in seconds."""
     intermediaries: tuple[str, ...] = ()
-    """All that is named, the nearest first; the intermediary alone, where empty."""
+    """All intermediaries, the nearest first; empty where there is at most ``intermediary``."""
 
     @property
     def named(self) -> tuple[str, ...]:
-        """Who stands in between, as far as anything names them."""
+        """The known intermediaries."""
         return self.intermediaries or ((self.intermediary,) if self.intermediary else ())
 
 

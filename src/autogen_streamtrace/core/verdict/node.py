@@ -1,4 +1,4 @@
-"""A stream before its judge, what it waits for, and the evidence that the rules are asked about."""
+"""A stream as its judge sees it, what it waits for, and its evidence for the rules."""
 
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ from autogen_streamtrace.core.verdict.rules import Evidence, Verdict
 
 
 class StreamNode:
-    """Its record, its open children, what its children suffered."""
+    """A stream's state, its open children, and how its children ended."""
 
     __slots__ = (
         "attempts",
@@ -40,47 +40,47 @@ class StreamNode:
     def __init__(self, state: StreamState, parent: "StreamNode | None", reasons: FinishReasons) -> None:
         self.state = state
         self.reasons = reasons
-        """What finish reasons mean."""
+        """The meanings of finish reasons."""
         self.parent = parent
         self.outermost = parent is None and state.layer != sc.HTTP
-        """No traced stream encloses it. An HTTP exchange is no turn of anybody's."""
+        """No traced stream encloses it, and it is no HTTP exchange."""
         self.kids: dict[StreamNode, None] = {}
-        """Children without a verdict, in the order in which they started. Other threads copy it whole."""
+        """Children without a verdict, in the order in which they started. Other threads copy all of it at once."""
         self.waiting_kids: dict[StreamNode, None] = {}
-        """Those of them that have ended, in the order in which they did."""
+        """The children without a verdict that have ended, in the order of their ends."""
         self.ending: Ending | None = None
         self.verdict: Verdict | None = None
         self.verdict_at = 0.0
         self.finished_at: float | None = None
-        """When it really ended."""
+        """When it finished, in seconds on ``clock``."""
         self.expires = 0.0
         self.late = parent is not None and parent.verdict is not None
         """It started after its parent's verdict."""
         self.raised: tuple[tuple[Ending, Verdict], ...] = ()
-        """How children ended that raised, newest last."""
+        """The endings of children that raised, newest last."""
         self.inherited: Verdict | None = None
-        """What the last child that was cut in silence suffered."""
+        """The verdict of the last child that was cut without an exception."""
         self.carries = False
         """Its verdict came up from a child."""
         self.refused: Verdict | None = None
         """The HTTP error status of the last attempt."""
         self.heard: StreamState | None = None
-        """On ``model``: its last attempt, whose body says what it says whatever the client made of it."""
+        """On ``model``: its last attempt. Its body is read, whatever the client made of it."""
         self.finisher: sc.EndedBy | None = None
         """Who ended the last child that completed."""
         self.attempts = 0
         self.exchange: tuple[tuple[str, Any], ...] = ()
-        """On ``model``: what its last exchange says of the server."""
+        """On ``model``: the attributes of its last exchange that describe the server."""
         self.stalls = 0
         """How often its items stopped for longer than they may."""
         self.loop_blocked = False
-        """In one of those times its event loop was blocked."""
+        """Its event loop was blocked in one of these times."""
         self.loop_late = 0.0
-        """Seconds: the longest that its event loop was late, where that is worth telling."""
+        """The longest lateness of its event loop in seconds, where it is worth reporting."""
 
     @property
     def finish(self) -> str | None:
-        """The finish reason, in the provider's words where they could be read."""
+        """The finish reason, in the provider's own word where it could be read."""
         return (self.heard.finish if self.heard is not None else None) or self.state.finish
 
     @property
@@ -95,19 +95,19 @@ class StreamNode:
 
     @property
     def ended_at(self) -> float:
-        """When it ended for its reader; for one that was open at the end of its process, when that was."""
+        """When it ended for its reader, or when its process ended."""
         at = self.ending.at if self.ending is not None else self.finished_at
         return self.verdict_at if at is None else at
 
     @property
     def settled(self) -> bool:
-        """It is over and judged: nothing about it changes any more."""
+        """It is judged and has finished: nothing about it changes any more."""
         return self.verdict is not None and self.finished_at is not None
 
     def release(self) -> None:
-        """Lets go of streams that are settled too: contexts of tasks and kept connections may hold a stream for long.
+        """Drops the settled streams around it: contexts of tasks and idle connections may refer to a stream for long.
 
-        What is started inside it later belongs to the nearest stream around it that still goes on.
+        A stream that starts inside it later belongs to the nearest stream around it that is not settled.
         """
         above = self.parent
         while above is not None and above.settled:
@@ -117,7 +117,7 @@ class StreamNode:
 
 
 def evidence(node: StreamNode) -> Evidence:
-    """What the rules are asked about one stream."""
+    """The evidence of one stream for the rules."""
     state, ending = node.state, node.ending
     cause = ending.cause if ending is not None else None
     parent, heard = node.parent, node.heard
@@ -147,12 +147,12 @@ def evidence(node: StreamNode) -> Evidence:
 
 
 def doing(node: StreamNode) -> tuple[sc.WaitingOn, str]:
-    """What an open stream waits for: its reader, or the innermost open operation; its type and name."""
+    """The type and name of what an open stream waits for: its reader, or the innermost open operation."""
     return (sc.CALLER, "") if node.state.held else innermost(node)
 
 
 def innermost(node: StreamNode) -> tuple[sc.WaitingOn, str]:
-    """The innermost operation under ``node`` that is open, or was stopped with it: its type and name."""
+    """The type and name of the innermost operation under ``node`` that is open, or was stopped with it."""
     for kid in reversed(list(node.kids)):
         ending = kid.ending
         held = ending.held if ending is not None else kid.state.held
@@ -166,11 +166,11 @@ _TYPES: Final[dict[sc.Layer, sc.WaitingOn]] = {sc.HTTP: "http", sc.MODEL: "model
 
 
 def itself(state: StreamState) -> tuple[sc.WaitingOn, str]:
-    """A stream as what another one waits for."""
+    """A stream as something that another stream waits for: its type and name."""
     return _TYPES.get(state.layer, "agent"), state.name
 
 
 def by_token(node: StreamNode) -> bool:
-    """A token cancelled it, or something under it that was stopped."""
+    """Whether a token cancelled it, or a stopped stream under it."""
     own = node.ending is not None and node.ending.by_token
     return own or any(by_token(kid) for kid in node.waiting_kids)

@@ -1,6 +1,6 @@
 """How a stream ended: the evidence, one ordered table of rules, a pure judge.
 
-The first rule that fits decides. Whose verdict counts where several layers end together is ``attribution``'s.
+The first rule that fits decides. ``attribution`` decides whose verdict counts where several layers end together.
 """
 
 import functools
@@ -208,7 +208,7 @@ RULES: Final[tuple[Rule, ...]] = (
 
 @functools.lru_cache(maxsize=1024)
 def judge(evidence: Evidence) -> Rule:
-    """The first rule of ``RULES`` that fits; the last fits always. Most streams end alike."""
+    """The first rule of ``RULES`` that fits; the last one always fits. Cached, since most streams end alike."""
     for rule in RULES[:-1]:
         if rule.fits(evidence):
             return rule
@@ -216,7 +216,7 @@ def judge(evidence: Evidence) -> Rule:
 
 
 class Verdict(NamedTuple):
-    """How one stream ended, as its span, its metrics and its events say it."""
+    """How one stream ended, as on its span, metrics and events."""
 
     outcome: sc.Outcome
     ended_by: sc.EndedBy
@@ -234,7 +234,7 @@ class Verdict(NamedTuple):
     cancelled_by: sc.CancelledBy | None = None
     limit: Limit | None = None
     intermediary: str = ""
-    """What stood between this process and the server."""
+    """The nearest known intermediary between this process and the server."""
 
     @property
     def early(self) -> bool:
@@ -243,7 +243,7 @@ class Verdict(NamedTuple):
 
     @property
     def fault(self) -> bool:
-        """Somebody has something to mend: not a normal end, not the reader's or the end user's own choice."""
+        """It is neither a normal end, nor the reader's or the end user's own choice."""
         if self.outcome in (sc.COMPLETED, sc.LENGTH, sc.FILTERED):
             return False
         chosen = self.ended_by in (sc.CALLER, sc.END_USER) and self.rule != CLOSED_HERE

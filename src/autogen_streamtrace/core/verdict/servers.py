@@ -1,4 +1,4 @@
-"""What the good answers of each server showed so far: who stands in between, and which silence the path bears."""
+"""What the good answers of each server have shown: who stands in between, and which silence the path allows."""
 
 from collections import OrderedDict, deque
 from typing import Final
@@ -8,7 +8,7 @@ from autogen_streamtrace.core.stream.state import StreamState
 from autogen_streamtrace.core.verdict.node import StreamNode
 
 _SERVERS: Final = 256
-"""Servers that are remembered, the last ones used."""
+"""Servers that are remembered, the latest used."""
 _ANSWERS: Final = 8
 """Good answers of each whose intermediaries are remembered."""
 
@@ -24,13 +24,13 @@ class _Server:
 
 
 class Servers:
-    """Those that this process's HTTP clients have asked."""
+    """The servers that this process's HTTP clients have asked."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[_Key, _Server] = OrderedDict()
 
     def settled(self, node: StreamNode) -> None:
-        """An exchange is over and judged: it learns what is known of its server, and adds to it."""
+        """Takes a settled exchange: gives it what is known of its server, and learns from it."""
         state = node.state
         exchange = state.exchange
         if state.layer != sc.HTTP or exchange is None or exchange.headers_at is None:
@@ -56,7 +56,7 @@ class Servers:
 
 
 def _missing(server: _Server, named: tuple[str, ...]) -> tuple[str, ...]:
-    """What all good answers name, and this one does not."""
+    """The intermediaries that all good answers name and this one does not."""
     if not server.named:
         return ()
     first, *others = server.named

@@ -1,7 +1,6 @@
-"""The connection under an HTTP exchange: fresh or kept, how old, how long idle.
+"""The connection under an HTTP exchange: fresh or reused, how old, how long idle.
 
-It is known by the ``network_stream`` that httpcore hands out with each response, and by httpcore's own connection
-where none came. Source: https://www.encode.io/httpcore/extensions/
+With a response, httpcore's ``network_stream`` identifies it; without one, httpcore's own connection does. Source: https://www.encode.io/httpcore/extensions/
 """
 
 import contextlib
@@ -12,7 +11,7 @@ from weakref import WeakKeyDictionary
 from autogen_streamtrace.neighbours import httpcore
 
 _FRAMES: Final = 64
-"""Frames of a failure in which its connection is looked for."""
+"""Frames of a failure's traceback that are searched for its connection."""
 _VERSIONS: Final = {b"HTTP/1.0": "1.0", b"HTTP/1.1": "1.1", b"HTTP/2": "2", b"HTTP/3": "3"}
 
 
@@ -23,33 +22,33 @@ class Connection:
 
     def __init__(self, since: float | None, requests: int, local_port: int | None) -> None:
         self.since = since
-        """When it was made, in seconds on the records' clock; None where nobody watched then."""
+        """When it was made, in seconds on ``clock``; None where it was not watched then."""
         self.requests = requests
         self.local_port = local_port
         self.open = 0
-        """Exchanges that are under way: with HTTP/2 there may be several."""
+        """Exchanges that are under way; with HTTP/2 there may be several."""
         self.released: float | None = None
         """When the last one ended."""
 
 
 class Use(NamedTuple):
-    """What a connection was when one request went out on it."""
+    """The condition of a connection when one request went out on it."""
 
     connection: Connection
     requests: int
-    """Its number of requests, this one included."""
+    """The number of its requests, this one included."""
     age: float | None
     """Seconds since it was made, where that is known."""
     idle: float | None
-    """Seconds for which nothing had been under way on it; None where it is fresh, or that is not known."""
+    """Seconds for which it was idle; None where it is fresh, or that is not known."""
 
     @property
     def reused(self) -> bool:
-        """It had carried another request before."""
+        """Whether it had carried another request before."""
         return self.requests > 1
 
     def release(self, at: float) -> None:
-        """The exchange is over."""
+        """Takes the end of the exchange."""
         self.connection.open -= 1
         self.connection.released = at
 
@@ -58,13 +57,13 @@ _known: Final[WeakKeyDictionary[Any, Connection]] = WeakKeyDictionary()
 
 
 def of_response(extensions: dict[str, Any], body: Any, status: int, start: float) -> Use | None:
-    """The connection of a response; None where its transport does not tell.
+    """The connection of a response; None where its transport does not show it.
 
     Args:
-        extensions: the response's.
-        body: the stream of its body, as the transport gave it.
+        extensions: the response's extensions.
+        body: the stream of its body, from the transport.
         status: its HTTP status.
-        start: when the request began, in seconds on the records' clock.
+        start: when the request started, in seconds on ``clock``.
     """
     stream = extensions.get("network_stream")
     if stream is None or status == 101:  # the stream of an upgrade is another one
@@ -97,7 +96,7 @@ def version(extensions: dict[str, Any]) -> str:
 
 
 def _met(stream: Any, requests: int, start: float) -> Connection:
-    """One that has not been seen before; with earlier requests it is older than the watch."""
+    """A connection that was not seen before. If it has earlier requests, it is older than the watch."""
     fresh = requests <= 1
     connection = Connection(start if fresh else None, 0 if fresh else requests - 1, _local_port(stream))
     _known[stream] = connection
@@ -137,7 +136,7 @@ def _carrier(error: BaseException | None) -> Any:
 
 
 def _local_port(stream: Any) -> int | None:
-    """None where it is not known any more: after a failure the socket is closed."""
+    """The local port; None after a failure, when the socket is closed."""
     address = None
     with contextlib.suppress(Exception):  # each backend has its own
         address = stream.get_extra_info("client_addr")

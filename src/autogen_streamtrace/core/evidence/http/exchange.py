@@ -1,4 +1,4 @@
-"""What is known of an HTTP exchange beside its body: its headers, its connection, and how its body ended."""
+"""An HTTP exchange beside its body: its headers, its connection, and how its body ended."""
 
 import ssl
 from typing import Final, Literal
@@ -26,27 +26,27 @@ _FRAMED: Final = ("2", "3")
 
 
 class Exchange:
-    """One of a client's, or one that came to a server of this process."""
+    """An exchange of a client, or one that came to a server of this process."""
 
     __slots__ = ("answer", "close", "headers_at", "missing", "page", "survived", "use", "version", "within_event")
 
     def __init__(self, answer: Headers = headers.NOTHING, use: Use | None = None) -> None:
         self.answer = answer
-        """What the response's headers say; of a server's exchange, the request's."""
+        """What the response's headers say; for a server's exchange, the request's."""
         self.headers_at: float | None = None
-        """When the response's headers came, in seconds on the records' clock."""
+        """When the response's headers came, in seconds on ``clock``."""
         self.use = use
         self.version = ""
-        """Of HTTP."""
+        """The version of HTTP."""
         self.close: Close | None = None
         self.within_event: bool | None = None
         """The body was cut inside an event."""
         self.page = ""
-        """Whose refusal it is."""
+        """The name of the page, if it is a known refusal."""
         self.missing: tuple[str, ...] = ()
         """Intermediaries that good answers of this server name, and this refusal does not."""
         self.survived: float | None = None
-        """Seconds: the longest silence that a good answer of this server bore so far."""
+        """The longest silence in a good answer of this server so far, in seconds."""
 
     @property
     def intermediaries(self) -> tuple[str, ...]:
@@ -65,13 +65,13 @@ class Exchange:
         return (self.page,) if self.page else self.intermediaries
 
     def ended(self, how: str, error: BaseException | None, status: int | None, at: float) -> None:
-        """It ended for its reader.
+        """Reads how the exchange ended for its reader.
 
         Args:
-            how: as ``stream.state.How`` says.
-            error: what was raised.
+            how: one of ``stream.state.How``.
+            error: the exception, where one was raised.
             status: the HTTP status, where a response came.
-            at: when, in seconds on the records' clock.
+            at: the time of the end, in seconds on ``clock``.
         """
         if self.use is not None:
             self.use.release(at)
@@ -84,7 +84,7 @@ class Exchange:
             self.close = "finished" if framed else "unframed"
 
     def read(self, status: int | None, body: Tail) -> None:
-        """What its body, which is over, says of whoever stands in between."""
+        """Reads from the whole body whose refusal it is."""
         if status is not None and status >= 400:
             self.page = refusals.page(status, body.beginning, self.answer.servers, self.answer.own)
         elif self.close != "finished":
@@ -92,7 +92,7 @@ class Exchange:
 
 
 def closed_by(error: BaseException) -> Close | None:
-    """Who closed the connection, as an HTTP client's exception shows; None where there was none, or nothing shows."""
+    """Who closed the connection, by an HTTP client's exception; None where nothing shows it."""
     link: BaseException | None = error
     if not isinstance(error, Exception):  # it was cancelled
         return "local"

@@ -1,6 +1,6 @@
-"""What headers say: which request it was to its sender, what stands in between, and which server answered.
+"""Reads headers: the sender's id of the request, what stands in between, and which server answered.
 
-Of no other header is a value read. What a stranger sent is bounded: so many lines count, and so much of a value.
+It reads no value of any other header. Input from strangers is bounded: it reads so many lines, and so much of a value.
 """
 
 import re
@@ -28,16 +28,16 @@ REQUEST_IDS: Final = (
     "x-ms-request-id",
     "x-azure-ref",
 )
-"""What a provider's or a proxy's support asks for."""
+"""The ids that the support of a provider or a proxy asks for."""
 
 _VALUE: Final = 256
-"""Characters of a value that are read; of ``Via`` its last, as the nearest stands there."""
+"""Characters of a value that are read; of ``Via`` the last ones, since the nearest comes last."""
 _LINES: Final = 48
-"""Lines that are read: the last ones of those that say something."""
+"""Lines that are read: the last ones with a known name."""
 _KNOWN: Final = 128
-"""Different sets of headers that are remembered: a server sends few."""
+"""Different sets of headers that are cached; a server sends few."""
 _LONGEST: Final = 1e7
-"""Seconds beyond which a timeout is not believed."""
+"""Seconds beyond which a timeout is ignored."""
 
 
 class Headers(NamedTuple):
@@ -48,13 +48,13 @@ class Headers(NamedTuple):
     upstream_server: str = ""
     """Product of the server that answered, where ``Server`` names it."""
     keep_alive: float | None = None
-    """Seconds for which the other side keeps an idle connection, where it says so."""
+    """Seconds for which the other side keeps an idle connection open, where it says so."""
     expected_timeout: float | None = None
     """Seconds that an Envoy in front gives the whole request."""
     framed: bool = False
     """A length or chunks say where the body ends."""
     servers: tuple[str, ...] = ()
-    """What ``Server`` names of the intermediaries, nearest first."""
+    """The intermediaries that ``Server`` names, nearest first."""
     own: str = ""
     """Which intermediary made the answer itself, where a header says so."""
     request_ids: tuple[tuple[str, str], ...] = ()
@@ -69,7 +69,7 @@ class Headers(NamedTuple):
 NOTHING: Final = Headers()
 
 Raw = Iterable[tuple[bytes, bytes]]
-"""Names and values, as they came."""
+"""Names and values as they arrived."""
 
 
 def of_response(raw: Raw) -> Headers:
@@ -88,7 +88,7 @@ def of_request(raw: Raw) -> Headers:
 class _Wanted(NamedTuple):
     name: str
     read: Callable[[bytes], bytes] | None
-    """What of its value is read; None where it is enough that it stands there."""
+    """The part of a value that is read; None where the name alone is enough."""
     request_id: bool
 
 
@@ -154,7 +154,7 @@ def _path(names: Sequence[bytes], values: Mapping[str, list[str]], servers: tupl
     """
     via = _named(values, INTERMEDIARIES, "via")[::-1]
     if len(values.get("via", ())) > 1 and "caddy" in values["via"][0] and _by_alphabet(names):
-        via = ("caddy", *via)  # it writes a line of its own before those that it passes on
+        via = ("caddy", *via)  # it writes its own line before those that it passes on
     marks = _marked(values, INTERMEDIARIES)
     there = {*servers, *via, *marks}
     overwritten = {name for name in REWRITERS if servers and name not in servers}
@@ -179,14 +179,14 @@ def _server_is_nearer(names: Sequence[bytes], server: str) -> bool:
 
 
 def _by_alphabet(names: Sequence[bytes]) -> bool:
-    """Go's ``net/http`` sorts what it writes, but for what it adds itself."""
+    """Go's ``net/http`` sorts the headers that it writes, except those that it adds itself."""
     own = (b"date", b"transfer-encoding")
     passed = [name for name in names if name.lower() not in own]
     return passed == sorted(passed)
 
 
 def _named(values: Mapping[str, list[str]], signs: tuple[Sign, ...], header: str) -> tuple[str, ...]:
-    """What a header names, in the order in which it stands there."""
+    """The names in a header, in its order."""
     rows = [(name, part) for name, of, part in signs if of == header]
     entries = [entry for value in values.get(header, ()) for entry in value.split(",")]
     found = (next((name for name, part in rows if part in entry), "") for entry in entries)
@@ -194,7 +194,7 @@ def _named(values: Mapping[str, list[str]], signs: tuple[Sign, ...], header: str
 
 
 def _marked(values: Mapping[str, list[str]], signs: tuple[Sign, ...]) -> tuple[str, ...]:
-    """What other headers than ``Server`` and ``Via`` name, in the order of the table."""
+    """The names by headers other than ``Server`` and ``Via``, in the order of the table."""
     found = (name for name, header, part in signs if header not in _IN_ORDER and _says(values, header, part))
     return tuple(dict.fromkeys(found))
 
@@ -230,7 +230,7 @@ _NUMBER: Final = re.compile(r"[0-9]{1,9}").fullmatch
 _IN_ORDER: Final = ("server", "via")
 _TIMEOUT: Final = "x-envoy-expected-rq-timeout-ms"
 _TRAEFIK: Final = {"x-forwarded-server", "x-real-ip", "x-forwarded-port"}
-"""Of these Apache sends but the first."""
+"""Apache sends only the first of these."""
 _INWARDS: Final = tuple(dict.fromkeys(name for name, _, _ in INTERMEDIARIES))
 
 
