@@ -76,7 +76,7 @@ def test_it_works_and_says_nothing() -> None:
 def test_a_debug_line_names_each_package_that_is_skipped() -> None:
     told = run(LOGGED.format(level="DEBUG"), WATCHED).stderr.splitlines()
     ours = [line.split() for line in told if line.startswith("DEBUG autogen_streamtrace")]
-    skipped = {words[2] for words in ours if "installed;" in words}
+    skipped = {words[2] for words in ours if "installed," in words}
     assert skipped == set(WATCHABLE)
 
 
