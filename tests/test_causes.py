@@ -2,6 +2,7 @@
 
 import asyncio
 import builtins
+import errno
 import gc
 import json
 import ssl
@@ -157,8 +158,9 @@ def test_the_installed_http_clients_own_errors_are_known_by_their_real_names(err
         (caught(lambda: json.loads("{")), "malformed"),
         (caught(lambda: b"\xff".decode()), "malformed"),
         (ConnectionResetError(), "socket"),
-        (TimeoutError(), "other"),
-        (asyncio.TimeoutError(), "other"),
+        (TimeoutError(), "late"),
+        (asyncio.TimeoutError(), "late"),
+        (TimeoutError(errno.ETIMEDOUT, "Connection timed out"), "socket"),
         (ssl.SSLError(), "socket"),
         (KeyboardInterrupt(), "other"),
         (named("ollama._types.ResponseError")(), "rejected"),

@@ -1,6 +1,7 @@
 """Who stopped a stream: a library of its own, the program that closed its client, a deadline, the end user."""
 
 import asyncio
+import errno
 import socket
 import sys
 import threading
@@ -169,6 +170,27 @@ def test_a_transport_of_ones_own_that_loses_its_connection_was_disconnected(erro
     seen = watch(over(OwnTransport(openai("Hi"), error=error)))
     assert told(seen, "http") == ("disconnected", "upstream", "", True)
     assert told(seen, "agent") == ("disconnected", "upstream", "", True)
+
+
+def test_a_bare_timeout_out_of_a_transport_is_a_timer_of_the_client() -> None:
+    seen = watch(over(OwnTransport(openai("Hi"), error=TimeoutError())))
+    for layer in ("agent", "model", "http"):
+        assert told(seen, layer) == ("timeout", "http_client", "", True)
+
+
+def test_a_bare_timeout_with_the_kernels_number_is_a_lost_connection() -> None:
+    seen = watch(over(OwnTransport(openai("Hi"), error=TimeoutError(errno.ETIMEDOUT, "Connection timed out"))))
+    assert told(seen, "http") == ("disconnected", "upstream", "", True)
+
+
+def test_a_bare_timeout_that_a_tool_raises_is_the_tools() -> None:
+    async def late() -> str:
+        raise TimeoutError
+
+    async def main(program: Program) -> None:
+        await read(program.agent("tool_call", tools=[tool(late)]).run_stream(task=TASK))
+
+    assert told(watch(main), "tool") == ("failed", "tool", "", True)
 
 
 def test_a_transport_that_hands_requests_on_is_not_counted_beside_the_one_below() -> None:

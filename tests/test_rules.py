@@ -155,6 +155,10 @@ LEFT: Final[Says] = ("abandoned", "caller", "innermost")
 DONE: Final[Says] = ("completed", "model", "none")
 
 NEAREST: Final[list[tuple[str, Evidence, Says]]] = [
+    ("a bare timeout out of a transport", http("raised", kind="late"), ("timeout", "http_client", "self")),
+    ("a bare timeout in a tool", Evidence("tool", "raised", "late"), ("failed", "tool", "none")),
+    ("a bare timeout in a client class", model("raised", kind="late"), ("failed", "agent", "none")),
+    ("a closed connection in a tool", Evidence("tool", "raised", "closed here"), ("failed", "tool", "none")),
     ("a status below 400", http(status=399, terminal=True), ("completed", "model", "none")),
     ("a status of 400", http(status=400), ("rejected", "upstream", "self")),
     ("a status above the HTTP layer", model(status=500), ("completed", "model", "none")),

@@ -1,6 +1,7 @@
 """Reads an exception: its chain, its root, and what kind of ending it means."""
 
 import asyncio
+import contextlib
 import errno
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from autogen_streamtrace.core.evidence import end_users, sends
-from autogen_streamtrace.core.evidence.exception_kinds import KINDS, TIMERS, WRAPPERS, Kind
+from autogen_streamtrace.core.evidence.exception_kinds import GRPC_CODES, KINDS, TIMERS, WRAPPERS, Kind
 
 _GROUPS: Final = ("BaseExceptionGroup", "ExceptionGroup")
 """Of Python 3.11, and of the package ``exceptiongroup`` before: what task groups raise around what happened in them."""
@@ -80,7 +81,7 @@ def read(error: BaseException) -> Cause:
         kind=kind,
         timer=timer,
         status=next((s for s in map(_status, chain) if s is not None), None),
-        deadline=isinstance(error, (TimeoutError, asyncio.TimeoutError)) and kind == "other",
+        deadline=isinstance(error, (TimeoutError, asyncio.TimeoutError)) and kind == "late",
         flattened=flattened,
     )
 
@@ -108,11 +109,24 @@ def _decided(chain: Sequence[BaseException], classes: Sequence[type], kind: Kind
     kinds = [_meaning(cls)[0] for cls in classes]
     if "gone" in kinds or sends.given_up(chain) or end_users.left(chain):
         return "gone", ""
+    if kind == "rejected" and (code := _grpc_code(chain)):
+        return GRPC_CODES.get(code, kind), ""
+    if kind == "late" and any(isinstance(link, TimeoutError) and link.errno for link in chain):
+        return "socket", ""  # the kernel gave the connection up
     if kind in ("lost", "socket", "other") and ("closed here" in kinds or any(map(_closed_here, chain))):
         return "closed here", ""
     if kind == "other" and classes[0].__name__ == "LocalProtocolError" and "socket" in kinds:
         return "lost", ""  # HTTP/2's error after the other side went away
     return kind, timer
+
+
+def _grpc_code(chain: Sequence[BaseException]) -> str:
+    """The name of the status code that the first gRPC error in the chain carries; empty where there is none."""
+    for link in chain:
+        if any(_type_name(base) == "grpc.RpcError" for base in type(link).__mro__):
+            with contextlib.suppress(Exception):
+                return str(link.code().name)  # type: ignore[attr-defined]
+    return ""
 
 
 def _closed_here(error: BaseException) -> bool:

@@ -4,6 +4,7 @@ from typing import Final, Literal
 
 Kind = Literal[
     "timeout",
+    "late",
     "lost",
     "socket",
     "closed here",
@@ -15,20 +16,89 @@ Kind = Literal[
     "gone",
     "other",
 ]
-"""lost: an HTTP client's word for a lost connection · socket: a bare error of a connection, of any other library ·
-closed here: this process closed the connection · malformed: what came cannot be parsed · unusable: it can, and is not
-what was asked for · closed: ``GeneratorExit`` · gone: the end user left."""
+"""late: a bare ``TimeoutError``, of anybody's timer · lost: an HTTP client's word for a lost connection ·
+socket: a bare error of a connection, of any other library · closed here: this process closed the connection ·
+malformed: what came cannot be parsed · unusable: it can, and is not what was asked for · closed: ``GeneratorExit`` ·
+gone: the end user left."""
 
 _HTTP_CLIENTS: Final = ("httpx", "httpx2", "httpcore", "httpcore2")
 _SDKS: Final = ("openai", "anthropic")
-TIMERS: Final = {"ConnectTimeout": "connect", "ReadTimeout": "read", "WriteTimeout": "write", "PoolTimeout": "pool"}
+_HTTPX_TIMERS: Final = {
+    "ConnectTimeout": "connect",
+    "ReadTimeout": "read",
+    "WriteTimeout": "write",
+    "PoolTimeout": "pool",
+}
+TIMERS: Final = {
+    **_HTTPX_TIMERS,
+    "ConnectionTimeoutError": "connect",
+    "ConnectTimeoutError": "connect",
+    "SocketTimeoutError": "read",
+    "ReadTimeoutError": "read",
+}
 """Timers of an HTTP client by the exception that they raise."""
 _LOST: Final = ("NetworkError", "RemoteProtocolError", "ProxyError", "ConnectError", "ReadError", "WriteError")
 
+_OTHER_CLIENTS: Final[dict[str, Kind]] = {
+    "aiohttp.client_exceptions.ServerTimeoutError": "timeout",
+    "aiohttp.client_exceptions.ConnectionTimeoutError": "timeout",
+    "aiohttp.client_exceptions.SocketTimeoutError": "timeout",
+    "aiohttp.client_exceptions.ClientConnectionError": "lost",
+    "aiohttp.client_exceptions.ClientPayloadError": "lost",
+    "aiohttp.client_exceptions.ClientResponseError": "rejected",
+    "aiohttp.client_exceptions.ContentTypeError": "unusable",
+    "azure.core.exceptions.ServiceRequestTimeoutError": "timeout",
+    "azure.core.exceptions.ServiceResponseTimeoutError": "timeout",
+    "azure.core.exceptions.ServiceRequestError": "lost",
+    "azure.core.exceptions.ServiceResponseError": "lost",
+    "azure.core.exceptions.HttpResponseError": "rejected",
+    "azure.core.exceptions.DecodeError": "malformed",
+    "azure.core.exceptions.IncompleteReadError": "lost",
+    "botocore.exceptions.ConnectTimeoutError": "timeout",
+    "botocore.exceptions.ReadTimeoutError": "timeout",
+    "botocore.exceptions.ConnectionError": "lost",
+    "botocore.exceptions.HTTPClientError": "lost",
+    "botocore.exceptions.IncompleteReadError": "lost",
+    "botocore.exceptions.ClientError": "rejected",
+    "botocore.eventstream.ParserError": "malformed",
+    "http.client.IncompleteRead": "lost",
+    "http.client.RemoteDisconnected": "lost",
+    "requests.exceptions.Timeout": "timeout",
+    "requests.exceptions.ConnectTimeout": "timeout",
+    "requests.exceptions.ReadTimeout": "timeout",
+    "requests.exceptions.ConnectionError": "lost",
+    "requests.exceptions.ChunkedEncodingError": "lost",
+    "requests.exceptions.ContentDecodingError": "malformed",
+    "requests.exceptions.HTTPError": "rejected",
+    "requests.exceptions.JSONDecodeError": "malformed",
+    "urllib3.exceptions.TimeoutError": "timeout",
+    "urllib3.exceptions.ConnectTimeoutError": "timeout",
+    "urllib3.exceptions.ReadTimeoutError": "timeout",
+    "urllib3.exceptions.NewConnectionError": "lost",
+    "urllib3.exceptions.MaxRetryError": "lost",
+    "urllib3.exceptions.ProtocolError": "lost",
+    "urllib3.exceptions.IncompleteRead": "lost",
+    "urllib3.exceptions.DecodeError": "malformed",
+}
+"""Exceptions of the HTTP clients that have no ``http`` layer here, or stand below one as a transport."""
+
+_PROVIDERS: Final[dict[str, Kind]] = {
+    "cohere.core.api_error.ApiError": "rejected",
+    "google.genai.errors.APIError": "rejected",
+    "grpc.RpcError": "rejected",
+    "mistralai.client.errors.mistralerror.MistralError": "rejected",
+    "mistralai.models.mistralerror.MistralError": "rejected",
+    "mistralai.models.sdkerror.SDKError": "rejected",
+    "ollama._types.ResponseError": "rejected",
+}
+
+GRPC_CODES: Final[dict[str, Kind]] = {"DEADLINE_EXCEEDED": "timeout", "UNAVAILABLE": "lost", "CANCELLED": "lost"}
+"""Status codes of a gRPC call that are no answer of its server's: https://grpc.io/docs/guides/status-codes/."""
+
 KINDS: Final[dict[str, Kind]] = {
-    **{f"{client}.{name}": "timeout" for client in _HTTP_CLIENTS for name in (*TIMERS, "TimeoutException")},
+    **{f"{client}.{name}": "timeout" for client in _HTTP_CLIENTS for name in (*_HTTPX_TIMERS, "TimeoutException")},
     **{f"{client}.{name}": "lost" for client in _HTTP_CLIENTS for name in _LOST},
-    **{f"{client}.DecodingError": "malformed" for client in _HTTP_CLIENTS},
+    **{f"{client}.DecodingError": "malformed" for client in ("httpx", "httpx2")},
     **{f"{sdk}.APITimeoutError": "timeout" for sdk in _SDKS},
     **{f"{sdk}.APIConnectionError": "lost" for sdk in _SDKS},
     **{f"{sdk}.APIError": "rejected" for sdk in _SDKS},
@@ -39,13 +109,12 @@ KINDS: Final[dict[str, Kind]] = {
     "jsonschema.exceptions.ValidationError": "unusable",
     "json.decoder.JSONDecodeError": "malformed",
     "builtins.UnicodeDecodeError": "malformed",
-    "botocore.eventstream.ParserError": "malformed",
-    "botocore.exceptions.EventStreamError": "rejected",
-    "ollama._types.ResponseError": "rejected",
     "asyncio.exceptions.CancelledError": "cancelled",
     "builtins.GeneratorExit": "closed",
     "anyio.ClosedResourceError": "closed here",
     "trio.ClosedResourceError": "closed here",
+    "builtins.TimeoutError": "late",
+    "asyncio.exceptions.TimeoutError": "late",  # another one until Python 3.11
     "builtins.ConnectionError": "socket",
     "socket.gaierror": "socket",
     "ssl.SSLError": "socket",
@@ -56,9 +125,8 @@ KINDS: Final[dict[str, Kind]] = {
     "h2.exceptions.H2Error": "socket",
     "hpack.exceptions.HPACKError": "socket",
     "hyperframe.exceptions.HyperframeError": "socket",
-    "aiohttp.client_exceptions.ServerTimeoutError": "timeout",
-    "aiohttp.client_exceptions.ClientConnectionError": "socket",
-    "aiohttp.client_exceptions.ClientPayloadError": "socket",
+    **_OTHER_CLIENTS,
+    **_PROVIDERS,
     "starlette.requests.ClientDisconnect": "gone",
     "starlette.websockets.WebSocketDisconnect": "gone",
     "sse_starlette.sse.SendTimeoutError": "gone",
@@ -68,8 +136,15 @@ KINDS: Final[dict[str, Kind]] = {
 }
 """What an exception type, or its nearest named base, means."""
 
-WRAPPERS: Final = frozenset(f"{sdk}.{name}" for sdk in _SDKS for name in ("APITimeoutError", "APIConnectionError"))
-"""The SDKs' own names for what their HTTP client raised."""
+WRAPPERS: Final = frozenset(
+    {f"{sdk}.{name}" for sdk in _SDKS for name in ("APITimeoutError", "APIConnectionError")}
+    | {
+        "requests.exceptions.ChunkedEncodingError",
+        "requests.exceptions.ConnectionError",  # also over a timer that fired within a body
+        "urllib3.exceptions.MaxRetryError",
+    }
+)
+"""Names that say less than what lies below them: the SDKs' for what their HTTP client raised, and such."""
 
 CLOSINGS: Final = frozenset(
     {

@@ -100,7 +100,7 @@ def _model_said(meaning: Meaning) -> Callable[[Evidence], bool]:
 
 def _stumbled(e: Evidence) -> bool:
     """The client raised over what had arrived."""
-    return e.kind == "other" or e.kind in UNUSABLE
+    return e.kind in ("other", "late") or e.kind in UNUSABLE
 
 
 def _provider_failed(e: Evidence) -> bool:
@@ -112,6 +112,11 @@ def _had_enough(e: Evidence) -> bool:
     """Nothing says how long the body should be, and nobody but its reader stopped it."""
     began = e.status is not None and not e.of_model
     return e.layer == sc.HTTP and began and e.kind in ("closed", "cancelled") and not (e.deadline or e.inside)
+
+
+def _timer_fired(e: Evidence) -> bool:
+    """Whatever comes out of a transport as late is a timer of the client's; elsewhere it may be anybody's."""
+    return e.kind == "timeout" or (e.kind == "late" and e.layer == sc.HTTP)
 
 
 def _lost(e: Evidence) -> bool:
@@ -153,7 +158,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("reader had enough", _had_enough, sc.COMPLETED, _by("caller"), "none"),
     Rule("left after its end", lambda e: e.how == "closed" and e.terminal, sc.COMPLETED, _finisher, "none"),
     Rule("thrown in by the reader", lambda e: e.thrown_in, sc.FAILED, _by("caller"), "none"),
-    Rule("timer of the HTTP client", lambda e: e.kind == "timeout", sc.TIMEOUT, _by("http_client"), "self"),
+    Rule("timer of the HTTP client", _timer_fired, sc.TIMEOUT, _by("http_client"), "self"),
     Rule(CLOSED_HERE, _closed_here, sc.FAILED, _by("caller"), "self"),
     Rule("connection lost", _lost, sc.DISCONNECTED, _by("upstream"), "self"),
     Rule("error event", _provider_failed, sc.REJECTED, _by("upstream"), "none"),
