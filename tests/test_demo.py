@@ -67,7 +67,7 @@ def test_rows_show_the_verdict_and_the_exit_status_is_0() -> None:
     assert re.search(r"silent +the body ends cleanly .* truncated +upstream +none +right", result.stdout)
     assert re.search(r"retry .* completed +model +none +right", result.stdout)
     assert re.search(r"http 127.0.0.1 .* rejected +upstream", result.stdout)
-    assert "2 of 2 endings told right" in result.stdout
+    assert "2 of 2 endings judged right" in result.stdout
 
 
 def test_a_narrow_terminal_breaks_no_word(stage: Demo) -> None:
@@ -93,7 +93,7 @@ def test_a_wrong_row_is_exit_status_1(monkeypatch: pytest.MonkeyPatch) -> None:
     result = CliRunner().invoke(app, ["demo", "--only", "ok"])
     assert result.exit_code == 1
     assert "agent: 1 streams, expected 0" in result.output
-    assert "0 of 1 endings told right" in result.output
+    assert "0 of 1 endings judged right" in result.output
 
 
 def test_what_a_scenario_is_about_is_not_warned_of() -> None:

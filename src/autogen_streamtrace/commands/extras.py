@@ -1,4 +1,4 @@
-"""What the commands share that run on optional packages."""
+"""What all commands with optional packages share."""
 
 import os
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def require(*modules: str, what: str, extra: str = "diagnose") -> None:
-    """Ends with status 2, and says what to install, where a module is missing."""
+    """Ends with status 2 and says what to install, if a module is missing."""
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
         click.echo(f"{what} needs {', '.join(missing)}:", err=True)
@@ -26,7 +26,7 @@ def require(*modules: str, what: str, extra: str = "diagnose") -> None:
 
 
 def plain_console() -> "Console":
-    """Standard output; where it is no terminal, lines are not broken."""
+    """Standard output. Where it is no terminal, lines are not wrapped."""
     from rich.console import Console
 
     console = Console(highlight=False)
@@ -34,7 +34,7 @@ def plain_console() -> "Console":
 
 
 def known_limits(files: Sequence[Path]) -> "LimitMatcher":
-    """The catalogue, with the user's files before it: these, else the one that the setting ``limits_file`` names."""
+    """The catalogue with the user's files before it: these files, else the one of the setting ``limits_file``."""
     from autogen_streamtrace.limits import CatalogueError, LimitMatcher, load
 
     named = os.environ.get("AUTOGEN_STREAMTRACE_LIMITS_FILE")

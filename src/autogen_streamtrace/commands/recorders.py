@@ -1,4 +1,4 @@
-"""The option by which a command is told where the recorders lie."""
+"""The option for the recorders' directory."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +10,7 @@ FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 
 def directory_option(command: FunctionT) -> FunctionT:
-    """Adds ``--dir``, as ``directory``. A directory that is named has to be there: a wrong one would read as empty."""
+    """Adds ``--dir``, as ``directory``. The directory must exist, since a wrong one would look empty."""
     option = click.option(
         "--dir",
         "directory",

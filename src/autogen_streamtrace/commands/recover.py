@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from autogen_streamtrace.recorder.recovery import Recovered
 
 _EVERY: Final = 5.0
-"""Seconds between two looks with ``--watch``."""
+"""Seconds between two searches with ``--watch``."""
 
 
 @command(
@@ -46,7 +46,7 @@ def _recover(chosen: str | None, *, watch: bool) -> bool:
     while stop is not None and not stop.within(_EVERY):
         failed = _recover_once(chosen) or failed
     if stop is not None:
-        failed = _recover_once(chosen) or failed  # what has died with us
+        failed = _recover_once(chosen) or failed  # files of processes that died before this command ended
     otlp.shutdown(providers)
     return failed
 
@@ -66,7 +66,7 @@ def _recover_once(chosen: str | None) -> bool:
 
 
 def _print_dead(chosen: str | None) -> bool:
-    """Whether there is something to tell."""
+    """Whether there is something to send."""
     from autogen_streamtrace.core import semconv as sc
     from autogen_streamtrace.recorder.recovery import dead
 

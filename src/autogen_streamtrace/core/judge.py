@@ -126,8 +126,8 @@ class Judge:
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._hurry = threading.Event()
         self._judging = threading.RLock()
-        self._retired: Callable[[], object] | None = None
-        """Called by the thread when it ends; None unless it is retired."""
+        self._retired: tuple[Callable[[], object], ...] = ()
+        """The calls to make when the thread ends; none unless it is retired."""
         self.thread: threading.Thread | None = None
         self._servers = Servers()
         self.attribution = Attribution(suspect, reasons)
@@ -203,18 +203,22 @@ class Judge:
         self.thread = threading.Thread(target=self._work, name="autogen-streamtrace", daemon=True)
         self.thread.start()
 
-    def retire(self, ended: Callable[[], object]) -> None:
-        """Lets the thread end once all streams that are open now are settled, and calls ``ended`` then."""
+    def retire(self, *ended: Callable[[], object]) -> None:
+        """Lets the thread end once all streams that are open now are settled, and makes these calls then."""
         self._retired = ended
         if self.thread is None:
-            ended()
+            self._end()
         else:
             self._wake.put(None)
+
+    def _end(self) -> None:
+        for call in self._retired:
+            call()
 
     def _work(self) -> None:
         facts, wake, nodes = self._facts, self._wake, self.attribution.nodes
         checked = woken = clock()
-        while self._retired is None or nodes or facts.qsize():
+        while not self._retired or nodes or facts.qsize():
             pause = _TICK if self.attribution.impatient else loops.CHECK if nodes else None
             with contextlib.suppress(Empty):
                 wake.get(timeout=pause)
@@ -229,7 +233,7 @@ class Judge:
                 checked = clock()
                 self._loops.check()
         self.thread = None
-        self._retired()
+        self._end()
 
     def _take(self, fact: Fact | _Asked) -> None:
         attribution = self.attribution

@@ -201,8 +201,6 @@ class StreamTracker:
             self._recorder.finished(state, at)
         self.judge.tell(facts.Finished(state, at))
 
-    # -- questions
-
     def open_streams(self) -> list[OpenStream]:
         """What is open now, oldest first. It judges and exports nothing."""
         return open_streams.listed(list(self._open))
@@ -236,8 +234,6 @@ class StreamTracker:
     def stalled(self) -> list[StreamNode]:
         """The streams that are stalled now."""
         return self.watcher.stalled()
-
-    # -- judged and exported
 
     def drain(self) -> None:
         """Judges and reports everything so far, on the calling thread."""
@@ -283,13 +279,7 @@ class StreamTracker:
     def retire(self, ended: Callable[[], object]) -> None:
         """Lets the threads end once all streams that are open now have finished, and calls ``ended`` then."""
         self.retired = True
-        watcher = self.watcher
-
-        def over() -> None:
-            watcher.stop()
-            ended()
-
-        self.judge.retire(over)
+        self.judge.retire(self.watcher.stop, ended)
 
     def _loop_closed(self, loop: int, at: float) -> None:
         self.judge.tell(facts.LoopClosed(loop, at))

@@ -296,6 +296,5 @@ def _route(asgi: Scope) -> str:
 
 
 def _endpoint(asgi: Scope) -> str:
-    """The name of the route's function."""
     name = getattr(asgi.get("endpoint"), "__qualname__", "")
     return name if isinstance(name, str) else ""

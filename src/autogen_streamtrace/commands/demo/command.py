@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from autogen_streamtrace.commands.demo.verdict import Row
 
 
-@command(example="--only stall", well="every stream was told right", found="one was told wrong")
+@command(example="--only stall", well="every stream was judged right", found="one was told wrong")
 @click.option("--only", multiple=True, metavar="NAME", help="Play this scenario only; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--otlp", "send", is_flag=True, help="Send spans, metrics and logs to the configured OTLP endpoint too.")
 @click.option("--list", "list_only", is_flag=True, help="List the scenarios, and play none.")
 def demo(only: tuple[str, ...], as_json: bool, send: bool, list_only: bool) -> None:
-    """Cut real AutoGen streams in every way, and judge what is said."""
+    """Cut real AutoGen streams in every way, and check each verdict."""
     require("autogen_agentchat", "autogen_ext", "openai", what="demo", extra="demo")
     chosen = choose(only)
     if list_only:

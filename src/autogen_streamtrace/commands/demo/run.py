@@ -1,4 +1,4 @@
-"""Plays scenarios under the instrument, and compares what it says with what it should say."""
+"""Plays scenarios under the instrument, and compares its verdicts with the expected ones."""
 
 import asyncio
 import contextlib
@@ -32,7 +32,7 @@ SERVICE: Final = "autogen-streamtrace-demo"
 SCENARIO_LIMIT: Final = 15.0
 """Seconds after which a scenario that hangs is given up."""
 SETTLE_LIMIT: Final = 15.0
-"""Seconds that spans are waited for after their scenario has ended."""
+"""Seconds to wait for spans after their scenario has ended."""
 COLLECT_EVERY: Final = 0.05
 FLUSH_LIMIT: Final = 5.0
 NOISY: Final = ("autogen_core", "autogen_agentchat", "asyncio", unknown_reasons.__name__)
@@ -73,7 +73,7 @@ class Demo:
         return judge(scenario, *self._recorder.take(trace_id), raised)
 
     async def _settle(self, trace_id: int, streams: int) -> None:
-        """Wait until every span has ended; what nobody holds any more is left to the garbage collection."""
+        """Wait until every span has ended. The garbage collection ends streams that nothing refers to."""
         loop = asyncio.get_running_loop()
         give_up = loop.time() + SETTLE_LIMIT
         while not await asyncio.to_thread(self._recorder.wait, trace_id, streams, COLLECT_EVERY):
@@ -148,7 +148,7 @@ def instrumented(
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Keep what AutoGen and the event loop say of each failing stream off the terminal."""
+    """Keep the messages of AutoGen and of the event loop about failing streams off the terminal."""
     silence = logging.NullHandler()  # without any handler, logging would write to stderr
     loggers = [logging.getLogger(name) for name in NOISY]
     for logger in loggers:

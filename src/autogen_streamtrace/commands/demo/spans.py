@@ -16,7 +16,7 @@ WIDEST_FIRST: Final = (semconv.STREAM, semconv.TEAM, semconv.AGENT, semconv.MODE
 
 
 class TraceRecorder(SpanProcessor):
-    """Keeps what has started and ended in each trace until it is taken."""
+    """Collects the spans that started and ended in each trace until they are taken."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -34,7 +34,7 @@ class TraceRecorder(SpanProcessor):
             self._changed.notify_all()
 
     def wait(self, trace_id: int, streams: int, seconds: float) -> bool:
-        """Whether so many streams, and every span that was started, have ended; waits that long for it."""
+        """Waits until so many streams, and every span that started, have ended; returns whether they have."""
         with self._changed:
             return self._changed.wait_for(lambda: self._complete(trace_id, streams), seconds)
 

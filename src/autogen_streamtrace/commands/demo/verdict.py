@@ -1,4 +1,4 @@
-"""Compares what the instrument says of a scenario's streams with what it should say."""
+"""Compares the verdicts of a scenario's streams with the expected ones."""
 
 import math
 import re

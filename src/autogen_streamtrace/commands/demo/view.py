@@ -82,7 +82,7 @@ class View:
 
     def summary(self) -> None:
         style = "bold green" if self._right == self._total else "bold red"
-        self._console.print(Text(f"\n{self._right} of {self._total} endings told right", style))
+        self._console.print(Text(f"\n{self._right} of {self._total} endings judged right", style))
 
 
 def table() -> Table:
@@ -95,7 +95,7 @@ def table() -> Table:
 
 
 def lines(row: Row) -> Table:
-    """What the instrument says of the outermost stream, and below it where another ending arose."""
+    """The verdict of the outermost stream, and below it the stream in which another ending arose."""
     result = table()
     outermost, *others = row.telling() or [{}]
     result.add_row(Text(row.name, "bold"), Text(row.what), *cells(outermost), mark(row))

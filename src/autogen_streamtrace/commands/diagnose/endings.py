@@ -1,4 +1,4 @@
-"""The early endings of a table, each where it arose, and what the other streams bore. No I/O."""
+"""The early endings of a table, each where it arose, and what the other streams survived. No I/O."""
 
 import math
 from bisect import bisect_left, bisect_right
@@ -65,22 +65,22 @@ class Ending:
 
     @property
     def place(self) -> Place:
-        """Which streams it is one of."""
+        """The place of its streams."""
         return Place(self.layer, self.host)
 
     @property
     def via(self) -> tuple[str, ...]:
-        """Who is named in between, the nearest first."""
+        """The intermediaries that are named, the nearest first."""
         return tuple(self.intermediaries.split()) or ((self.intermediary,) if self.intermediary else ())
 
     @property
     def unanswered(self) -> bool:
-        """No byte of an answer had come, or the answer was an error. Of what is only counted it is not known."""
+        """Whether no byte of an answer had come, or the answer was an error. It is not known for counts."""
         return self.outcome == sc.REJECTED or (self.first is None and self.status is None and self.start is not None)
 
     @property
     def waited(self) -> float | None:
-        """Seconds without a byte at its end: for what was refused, until the refusal."""
+        """Seconds without a byte at its end; for a refusal, seconds until it came."""
         if self.outcome != sc.REJECTED:
             return self.silence
         return next((each for each in (self.to_headers, self.first, self.duration) if each is not None), None)
@@ -106,7 +106,7 @@ _HOST: Final = (
     .otherwise(pl.col("host").cast(pl.String()))
     .fill_null("")
 )
-"""The host; of counts the name, which is the same."""
+"""The host; for counts the name, which is the same."""
 
 
 def endings(table: pl.DataFrame) -> list[Ending]:
@@ -143,7 +143,7 @@ class Others:
     """Streams of one place that ended well, or for another reason."""
 
     gaps: list[float] = field(default_factory=list)
-    """Longest waits that they bore, in seconds, sorted."""
+    """The longest waits that they survived, in seconds, sorted."""
     durations: list[float] = field(default_factory=list)
     """Seconds, sorted."""
     firsts: list[float] = field(default_factory=list)
@@ -151,14 +151,14 @@ class Others:
     lives: list[tuple[float, float]] = field(default_factory=list)
     """When each started and ended, by its start."""
     via: Counter[str] = field(default_factory=Counter)
-    """Who was named in between, by how many."""
+    """The intermediaries that were named, each with how many streams named it."""
     pieces: int = 0
     """How many arrived in a few large pieces, after most of their time, although their words are many."""
     paced: int = 0
     """How many arrived word by word."""
 
     def outlasting(self, kind: str, seconds: float) -> int:
-        """How many bore more than this, and so refute a limit of it."""
+        """How many survived more than this, and so refute such a limit."""
         borne = self.durations if kind == "duration" else self.firsts if kind == "first_byte" else self.gaps
         return len(borne) - bisect_right(borne, seconds)
 
@@ -174,7 +174,7 @@ class Others:
 
 
 def others(table: pl.DataFrame) -> dict[Place, Others]:
-    """What streams bore that nothing cut, by layer and host."""
+    """What the streams survived that nothing cut, by layer and host."""
     told = table.filter(~(pl.col("early") & pl.col("origin")) & pl.col("layer").cast(pl.String()).is_in(_WATCHED))
     words = table.filter(pl.col("layer").cast(pl.String()) == sc.MODEL)
     said = words.group_by("trace_low").agg(words=pl.col("chunks").sum(), models=pl.len())
@@ -243,10 +243,10 @@ def side(ending: Ending) -> Side | None:
 
 
 def commonest(values: Iterable[str]) -> str:
-    """The commonest that is not empty; else empty."""
+    """The commonest value that is not empty; else empty."""
     return max(Counter(filter(None, values)).items(), key=lambda item: item[1], default=("", 0))[0]
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """Of sorted values; 0 where there is none."""
+    """A quantile of sorted values; 0 where there is none."""
     return values[min(len(values) - 1, int(share * len(values)))] if values else 0.0

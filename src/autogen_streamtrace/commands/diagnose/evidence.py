@@ -1,4 +1,4 @@
-"""What was seen, in plain sentences."""
+"""Sentences about what was observed."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from autogen_streamtrace.commands.diagnose.scene import FEW
 
 
 def how(members: Sequence[Ending]) -> str:
-    """How they ended and with which exception, the commonest first."""
+    """How streams ended and with which exception, the commonest first."""
     kinds = Counter((each.outcome, each.status if (each.status or 0) >= 400 else "", each.cause) for each in members)
     return ", ".join(f"{n} × {' '.join(str(part) for part in kind if part)}" for kind, n in kinds.most_common(3))
 
@@ -23,7 +23,7 @@ def times(members: Sequence[Ending]) -> str:
 
 
 def blurred(members: Sequence[Ending]) -> str:
-    """That this process itself was late to read, where it was; else empty."""
+    """A sentence where this process itself was late to read; else empty."""
     late = [each for each in members if each.blur > 0.1 * max(each.waited or 0.0, 0.1)]
     if len(late) * 2 < len(members):
         return ""
@@ -41,7 +41,7 @@ def clock(seconds: float) -> str:
 
 
 def counted(number: int, what: str) -> str:
-    """A number of things."""
+    """A number with its noun."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 

@@ -19,21 +19,21 @@ class Finding:
 
     title: str
     streams: int
-    """Endings that arose so."""
+    """Endings with this cause."""
     lost: int
-    """Turns that were lost by them; what a retry healed is none."""
+    """Turns that were lost by them. A turn that a retry healed is not lost."""
     sure: Sure
     kind: Kind
     fix: str
     evidence: tuple[str, ...]
     seconds: float | None = None
-    """The value that the setting has, as near as can be told."""
+    """The setting's value, as exactly as it is known."""
     between: tuple[float, float] | None = None
     """Seconds: the least and the most, where the times are blurred."""
     party: str = ""
-    """Who; empty where nothing tells."""
+    """The vendor or program; empty where it is not known."""
     setting: str = ""
-    """As its documentation spells it; where nobody is named, the sort of setting."""
+    """The setting's name as in its documentation; where nobody is named, the sort of setting."""
     outcome: str = ""
     limit: str = ""
     """Id in the catalogue; empty where none is known."""
@@ -41,14 +41,14 @@ class Finding:
     counts: str = ""
     """What the limit counts: silence, first_byte or duration."""
     others: tuple[str, ...] = ()
-    """Ids of limits of whom nothing names, that have this value by default: a guess."""
+    """Ids of limits with this value by default, of vendors that nothing names: a guess."""
     traces: tuple[str, ...] = ()
     """Trace ids of some of them, the latest first."""
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What a table of streams says."""
+    """The causes in a table of streams."""
 
     streams: int
     turns: int
@@ -86,7 +86,7 @@ def explain(scene: Scene) -> list[Cause]:
 
 
 def _merged(causes: Iterable[Cause]) -> Iterator[Cause]:
-    """Of several causes that are one setting at one value, or read alike, one."""
+    """Merges causes that are one setting at one value, or that read alike."""
     merged: dict[tuple[object, ...], Cause] = {}
     for cause in causes:
         key = (

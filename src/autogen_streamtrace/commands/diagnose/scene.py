@@ -1,4 +1,4 @@
-"""What the looks look at: endings that nothing explains yet, what the other streams bore, who is named. No I/O."""
+"""What each look sees: unexplained endings, what the other streams survived, and who is named. No I/O."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -22,19 +22,19 @@ Kind = Literal[
     "provider",
     "other",
 ]
-"""What sort of cause it is.
+"""The sort of a cause.
 
 silence: no byte for so long, in mid-stream · first_byte: no byte of a response for so long · duration: the whole
 response took so long · moment: all at one moment of the clock · reuse: a kept connection, closed as it was used again ·
-refused: who is named refused at once and asked nobody · queue: it held the request back, then refused · buffering: the
-path holds the body back · reader: the end user or the reading code went away · deadline: a timer of this process ·
+refused: an intermediary refused at once and asked nobody · queue: it held the request back, then refused · buffering:
+the path holds the body back · reader: the end user or the reading code went away · deadline: a timer of this process ·
 provider: the model's server answered with an error · other.
 """
 
 Sure = Literal["certain", "very likely", "likely", "possible", "too few to say"]
 
 FEW: Final = 5
-"""Endings below which nothing is said of their cause."""
+"""Endings below which no cause is named."""
 MANY: Final = 20
 """Endings from which a cause is very likely."""
 
@@ -50,25 +50,25 @@ class Cause:
     fix: str
     evidence: list[str] = field(default_factory=list)
     seconds: float | None = None
-    """The value that the setting has."""
+    """The setting's value."""
     between: tuple[float, float] | None = None
-    """Seconds, where only an interval can be told."""
+    """The value's interval in seconds, where the exact value is not known."""
     party: str = ""
-    """Who; empty where nothing tells."""
+    """The vendor or program; empty where it is not known."""
     setting: str = ""
     limit: str = ""
     """Id in the catalogue; empty where none is known."""
     page: str = ""
     others: tuple[str, ...] = ()
-    """Ids of limits of whom nothing names, that have this value by default."""
+    """Ids of limits with this value by default, of vendors that nothing names."""
 
 
 class Scene:
-    """The endings that nothing explains yet, and what is known beside them.
+    """The endings that nothing explains yet, and what else is known.
 
     Args:
         endings: the early endings, each where it arose.
-        others: what the other streams bore.
+        others: what the other streams survived.
         known: the catalogue of limits.
     """
 
@@ -90,26 +90,28 @@ class Scene:
             self._pages[place] = tuple(name for name in pages[place] if name not in named[place])
 
     def beside(self, place: Place) -> Others:
-        """What the other streams of a place bore."""
+        """What the other streams of a place survived."""
         return self._others.get(place, _NOTHING)
 
     def named(self, ending: Ending) -> tuple[str, ...]:
-        """Who stands in between, as far as this ending, or other answers of its place, name them."""
+        """The intermediaries that this ending, or other answers of its place, name."""
         if ending.page:
             return (ending.page,)
         if ending.via:
             return ending.via
-        if ending.status is not None:  # its own headers name nobody: then only who shows in refusals alone may be there
+        if (
+            ending.status is not None
+        ):  # its own headers name nobody, so only a vendor that marks nothing but refusals may be there
             return self._pages.get(ending.place, ())
         return self._usual.get(ending.place, ()) or self._by_suspicion(ending)
 
     def _by_suspicion(self, ending: Ending) -> tuple[str, ...]:
-        """Of counts nothing is known but the limit: the process suspected it by the headers."""
+        """The limit of counts, of which nothing else is known: the process suspected it by the headers."""
         limit = self.known.by_id.get(ending.limit) if ending.end is None else None
         return (limit.intermediary,) if limit is not None and limit.intermediary and not limit.hidden else ()
 
     def taken(self, causes: Iterable[Cause]) -> Iterator[Cause]:
-        """The causes, as they come, with their endings taken out of what is left."""
+        """Yields the causes; the endings of each are removed from the scene."""
         for cause in causes:
             members = set(map(id, cause.members))
             self.left = [ending for ending in self.left if id(ending) not in members]
@@ -119,4 +121,4 @@ class Scene:
 _NOTHING = Others()
 
 Look = Callable[[Scene], Iterator[Cause]]
-"""Looks for one sort of cause among what is left of a scene."""
+"""Looks for one sort of cause among the unexplained endings."""

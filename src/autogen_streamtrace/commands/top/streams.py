@@ -1,4 +1,4 @@
-"""Every open stream of every process that has a recorder, as it stands in its file now."""
+"""Every open stream of every process that has a recorder, as its file shows it now."""
 
 import time
 from collections.abc import Iterator
@@ -22,9 +22,9 @@ class Open:
     name: str
     chunks: int
     silent_for: float
-    """Seconds since its last item; where one inside it is stalled and itself is not, since that one's."""
+    """Seconds since its last item, or since the last item of a stalled stream inside it."""
     stalled: bool
-    """It, or one that it encloses, is silent for longer than its process's setting ``stall_after``."""
+    """It, or a stream inside it, is silent for longer than its process's setting ``stall_after``."""
     waiting_on: str
     process: int
     service: str
@@ -35,11 +35,11 @@ class Open:
 
 
 def open_streams(chosen: str | None = None, *, layers: bool = False) -> list[Open]:
-    """What is open now: stalled streams first, then the longest silent.
+    """The streams that are open now: stalled ones first, then the longest silent.
 
     Args:
         chosen: the setting ``recorder_dir``.
-        layers: after each stream those that it encloses; else the outermost ones alone.
+        layers: also lists the streams inside each outermost one.
     """
     found: list[list[Open]] = []
     for path in directory.found(chosen):
@@ -48,13 +48,13 @@ def open_streams(chosen: str | None = None, *, layers: bool = False) -> list[Ope
         try:
             found += _of(orphans.read(path))
         except (OSError, Unreadable):
-            continue  # it ends just now, or is of a newer version
+            continue  # it is just ending, or has a newer version
     found.sort(key=lambda turn: (not turn[0].stalled, -turn[0].silent_for))
     return [each for turn in found for each in (turn if layers else turn[:1]) if layers or each.layer != sc.HTTP]
 
 
 def _of(orphan: Orphan) -> list[list[Open]]:
-    """The open streams of a process: an outermost one and those that it encloses, in the order of their start."""
+    """The open streams of a process: each outermost one with those inside it, in the order of their start."""
     now = time.time_ns()
     patience = orphan.settings.get("stall_after", float("inf"))
     service = str(orphan.described.get("resource", {}).get("service.name", ""))
@@ -87,7 +87,7 @@ def _of(orphan: Orphan) -> list[list[Open]]:
 
 
 def _longest(silences: dict[StreamNode, float]) -> dict[StreamNode, StreamNode]:
-    """For each stream the one that is silent for longest, of itself and those that it encloses."""
+    """For each stream the longest silent one, among itself and those inside it."""
     found = {node: node for node in silences}
     for node, silence in silences.items():
         for above in _enclosing(node):
@@ -97,7 +97,7 @@ def _longest(silences: dict[StreamNode, float]) -> dict[StreamNode, StreamNode]:
 
 
 def _enclosing(node: StreamNode) -> Iterator[StreamNode]:
-    """From the inside out."""
+    """The streams around one, from the inside out."""
     above = node.parent
     while above is not None:
         yield above

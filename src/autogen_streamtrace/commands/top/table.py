@@ -8,10 +8,10 @@ from rich.text import Text
 from autogen_streamtrace.commands.top.streams import Open
 
 _WIDE: Final = 140
-"""Columns of a terminal on which a stream takes one line; on others it takes two, so that its trace id stays whole."""
+"""Columns from which a stream takes one line; below, it takes two, so that its trace id stays whole."""
 _RIGHT: Final = {"age", "chunks", "silent"}
 _SHORTENED: Final = {"name", "waiting on", "service"}
-"""Those that give way where there is not enough room."""
+"""Columns that are shortened where there is not enough room."""
 _TRACE: Final = 32
 """Characters of a trace id."""
 
@@ -35,7 +35,7 @@ def _wide(made: Table, found: list[Open]) -> None:
 
 
 def _narrow(made: Table, found: list[Open]) -> None:
-    """Two lines: what the stream is and how it stands; by what it is found again."""
+    """Two lines: the stream and its state, then its process and its trace."""
     for heading in ("stream", "age", "silent", "waiting on"):
         _column(made, heading)
     for each in found:
@@ -65,7 +65,7 @@ def _cut(text: str, longest: int) -> str:
 
 
 def seconds(value: float) -> str:
-    """A span of time in few characters."""
+    """A duration in few characters."""
     if value < 60:
         return f"{value:.1f} s"
     if value < 3600:

@@ -1,7 +1,7 @@
-"""What a server would end this process's streams for, and since when each of those timers runs.
+"""The timers by which a server would end this process or its streams, and since when each of them runs.
 
-A supervisor's timers run in its own process, and what they do to this one is SIGKILL: here it is only known how long
-they were, and when they began. The flight recorder keeps both, so that whoever finds it can say which had run out.
+A supervisor's timers run in its own process, and they end this one by SIGKILL. This process knows only how long they
+are and when they started. The flight recorder has both, so that recovery can see which timer had run out.
 """
 
 from collections.abc import Iterable
@@ -13,37 +13,37 @@ from autogen_streamtrace.core.evidence.deadlines import Deadline
 from autogen_streamtrace.core.verdict.limits import Limit
 
 HEARTBEAT: Final = "gunicorn.timeout"
-"""The limit whose timer begins anew with each sign of life."""
+"""The limit whose timer starts again with each sign of life."""
 
 _SLACK: Final = 0.5
-"""Seconds by which the last look at a process may precede its end: two rounds of the watcher, and a write."""
+"""Seconds, at most, from the last sign of a process to its end: two rounds of the watcher, and a write."""
 _SLACK_SHARE: Final = 0.25
 _LATE: Final = 5.0
-"""Seconds that a supervisor takes at most to do it: gunicorn looks each second, and sends two signals."""
+"""Seconds, at most, that a supervisor takes to act: gunicorn checks each second, and sends two signals."""
 _EARLY: Final = 0.05
-"""Seconds by which an event loop may fire a timer early, or begin it before it is noted here."""
+"""Seconds by which an event loop may fire a timer early, or start it before it is noted here."""
 _BEAT: Final = 1.5
 """Seconds by which a healthy sign of life may be late: uvicorn gives one each half limit, when a second is full."""
 _ASGI_WORKERS: Final = ("asgi", "ASGIWorker", "gunicorn.workers.gasgi.ASGIWorker")
-"""What gunicorn calls its own worker for ASGI applications."""
+"""Gunicorn's name of its own worker for ASGI applications."""
 
 
 class Timer(NamedTuple):
-    """A limit of a server's that is running."""
+    """A running timer of a server's."""
 
     limit: str
-    """Its id."""
+    """The id of its limit."""
     seconds: float
     since: float
-    """When it began, in seconds on the records' clock."""
+    """When it started, in seconds on ``clock``."""
 
     def struck(self, at: float) -> Deadline | None:
-        """It, if it had run out by then."""
+        """This timer as a limit, if it had run out by then."""
         return Deadline(self.limit, float(self.seconds)) if at - self.since >= self.seconds - _EARLY else None
 
 
 class Supervision:
-    """Who supervises this process."""
+    """The supervisors of this process, and their timers."""
 
     def __init__(self) -> None:
         self._timers: dict[str, Timer] = {}
@@ -51,7 +51,7 @@ class Supervision:
 
     @property
     def timers(self) -> tuple[Timer, ...]:
-        """What runs now."""
+        """The timers that run now."""
         return tuple(self._timers.values())
 
     @property
@@ -61,7 +61,7 @@ class Supervision:
 
     @property
     def disconnect_grace(self) -> float | None:
-        """Seconds for which the server lets a response go on whose end user has left, where it cancels it then.
+        """Seconds for which the server lets a response go on whose end user has left; None where it does not cancel it.
 
         Source: https://gunicorn.org/reference/settings/#asgi_disconnect_grace_period
         """
@@ -72,30 +72,30 @@ class Supervision:
         return None
 
     def runs_under(self, configuration: Any) -> None:
-        """A server with this configuration runs this process."""
+        """Takes the configuration of a server that runs this process."""
         self._servers.add(configuration)
 
     def begins(self, timer: Timer) -> None:
-        """A timer begins, or begins anew. One of 0 seconds is switched off."""
+        """Starts a timer, or starts it again. A timer of 0 seconds is switched off."""
         if timer.seconds > 0:
             self._timers[timer.limit] = timer
 
     def reset_after_fork(self) -> None:
-        """After a fork: nobody supervises the child."""
+        """In a forked child: nothing supervises it."""
         self._timers = {}
         self._servers = WeakSet()
 
 
 process: Final = Supervision()
-"""This process's."""
+"""The supervision of this process."""
 
 
 def explains(timers: Iterable[Timer], seen: float) -> Limit | None:
-    """The limit for which a process was killed that was last seen alive at ``seen``.
+    """The limit that explains why a process died that was last seen alive at ``seen``.
 
-    Configured, where its time was just up: whatever else could have killed the process, its supervisor was about to.
-    One whose time was up long ago is not watched any more, as signs of life in a shutdown. Suspected, where the sign of
-    life was overdue, but its time not up: who saw the process last may have been held up with it.
+    It is *configured* where its time was just up: the supervisor was about to kill the process, whatever else could
+    have done so. A timer that ran out long ago is no longer in use, such as the sign of life during a shutdown. It is
+    *suspected* where a sign of life was overdue but the time was not up: the last sign may itself have been late.
     """
     for left, timer in sorted((abs(seen - timer.since - timer.seconds), timer) for timer in timers):
         over = seen - timer.since - timer.seconds

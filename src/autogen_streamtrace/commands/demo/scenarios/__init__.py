@@ -1,4 +1,4 @@
-"""Every ending of a stream, each a small program: what is done to it, and what the instrument should say."""
+"""Every ending of a stream, each a small program: what is done to the stream, and the expected verdict."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""What a scenario is, and what the instrument should say of it."""
+"""What a scenario is, and the verdicts that it should have."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -21,7 +21,7 @@ Value = str | float | bool
 
 @dataclass(frozen=True)
 class Says:
-    """What the instrument should say of one stream. Texts are patterns over the whole value; an empty one: absent."""
+    """The expected verdict of one stream. A text is a pattern for the whole value; an empty text means absent."""
 
     layer: Layer
     outcome: str
