@@ -99,7 +99,7 @@ def _module(place: str) -> ModuleType:
 
 @contextmanager
 def _told(what: str) -> Iterator[None]:
-    """Whatever the program raises, or that it exits, is told in one line, with the program's own place."""
+    """Reports whatever the program raises, or its exit, in one line with the program's own place."""
     try:
         yield
     except (Exception, SystemExit) as error:

@@ -1,4 +1,4 @@
-"""An ASGI application that streams as it is told, to stand behind one's own proxy for ``probe --idle``.
+"""An ASGI application that streams as its URL says. Put it behind your own proxy for ``probe --idle``.
 
 ``GET`` or ``POST`` any path, with these parameters in the query:
 

@@ -12,9 +12,9 @@ from autogen_streamtrace.limits import KnownLimit, LimitMatcher, Observation
 LATE_START: Final = 0.3
 """Seconds by which the path may delay the first byte."""
 SQUEEZED: Final = 0.34
-"""Share of the time over which the body came directly, below which the path held it back."""
+"""Share of the direct body's time, below which the path held the body back."""
 SPREAD: Final = 0.3
-"""Seconds over which a body has to come for its pace to be told."""
+"""Seconds that a body must take for its pace to be judged."""
 EVENTS_A_READ: Final = 4.0
 _LEAST: Final = 0.5
 """Seconds below which no setting is named from one response: so long some close after they have cut."""
@@ -112,7 +112,7 @@ _FIXES: Final = {
 
 
 def _of_vendor(idle: Idle, known: LimitMatcher) -> KnownLimit | None:
-    """A limit of the user's own that fits; else the setting of whom the headers name with the nearest value."""
+    """A limit of the user's own that fits; else the nearest setting of a vendor that the headers name."""
     assert idle.limit is not None
     seconds = idle.limit
     named = known.of(idle.intermediary, idle.counts)

@@ -21,7 +21,7 @@ EXACT: Final = 0.08
 BLURRED: Final = 0.1
 """Share of a time by which it may be off and still tell it."""
 CRISP: Final = 0.25
-"""Share of a cluster whose times have to be as good as that; else only an interval is told."""
+"""Share of a cluster whose times must be this exact; otherwise only an interval is reported."""
 PURE: Final = 0.1
 """Share of a cluster that may be chance where it is very likely none."""
 MIXED: Final = 0.3
@@ -38,7 +38,7 @@ _MEASURED: Final = {
 
 
 class Named(NamedTuple):
-    """Of whom a cluster is."""
+    """The party that a cluster belongs to."""
 
     side: Side
     place: Place
@@ -59,7 +59,7 @@ class Rival(Protocol):
 
 
 def strikes_of(scene: Scene, vendors: Sequence[str], kind: Counts) -> tuple[float, float]:
-    """How early and how late the timer of whom is named strikes, in seconds from its value."""
+    """How early and how late the named vendor's timer strikes, in seconds from its value."""
     entry = next((limit for name in vendors for limit in scene.known.of(name, kind)), None)
     return (entry.strikes[0], entry.strikes[1]) if entry else NOBODY
 
@@ -73,7 +73,7 @@ def cause_of(
     members: list[Ending],
     rival: Rival | None,
 ) -> Cause:
-    """What a cluster is told as."""
+    """The cause that a cluster is reported as."""
     kind = _kind(named, measure)
     entry = _setting(scene, named, kind, measure, cluster.median, members)
     seconds, between = value(measured, entry, members, measure)
@@ -136,7 +136,7 @@ def _setting(
     median: float,
     members: Sequence[Ending],
 ) -> KnownLimit | None:
-    """The setting of whom is named that counts this and shows so."""
+    """The named vendor's setting that counts this and shows as these times."""
     kinds: dict[Kind, tuple[Counts, ...]] = {
         "first_byte": ("first_byte", "silence"),
         "queue": ("queue", "first_byte", "silence"),
@@ -163,7 +163,7 @@ def _near(seconds: float, limit: KnownLimit, known: float) -> bool:
 def value(
     measured: Sequence[float], entry: KnownLimit | None, members: Sequence[Ending], measure: Measure
 ) -> tuple[float, tuple[float, float] | None]:
-    """What the setting is, in seconds, and between which values where only that can be told.
+    """The setting's value in seconds, and its interval where the exact value is not known.
 
     Args:
         measured: what was measured of each ending, in seconds.

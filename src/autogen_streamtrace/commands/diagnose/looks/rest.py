@@ -11,7 +11,7 @@ from autogen_streamtrace.limits import Observation
 
 
 def rest(scene: Scene) -> Iterator[Cause]:
-    """The endings that are left, those that call for the same together."""
+    """The unexplained endings, grouped by their fix."""
     alike: dict[tuple[Advice, str, str], list[Ending]] = {}
     advised: dict[tuple[str, ...], tuple[Advice, str, str]] = {}
     for each in scene.left:

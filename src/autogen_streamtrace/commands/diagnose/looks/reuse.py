@@ -1,4 +1,4 @@
-"""A kept connection that its other end closed just as it was used again: nothing of an answer had come."""
+"""An idle connection that the other end closed just as it was used again, before any answer came."""
 
 from collections import defaultdict
 from collections.abc import Iterator

@@ -58,7 +58,7 @@ class _Found(NamedTuple):
 
 
 def timers(scene: Scene) -> Iterator[Cause]:
-    """The timers among what is left: host by host, then over all hosts that the same proxies stand before."""
+    """The timers among the unexplained endings: for each host, then for all hosts behind the same proxies."""
     for pooled in (False, True):
         groups: dict[_Key, list[Ending]] = defaultdict(list)
         for each in scene.left:
@@ -164,7 +164,7 @@ def _spread(values: Sequence[float]) -> float:
 
 
 def _outlasted(scene: Scene, found: _Found) -> bool:
-    """Streams of the same places bore more than this limit allows."""
+    """Whether streams of the same places survived more than this limit allows."""
     beyond = found.cluster.longest + SLACK + SLACK_SHARE * found.cluster.longest
     places = {each.ending.place for each in found.members}
     kind = "first_byte" if _unanswered(found) else found.measure
