@@ -18,7 +18,7 @@ from otlp_receiver import OtlpReceiver
 from rich.console import Console
 
 from autogen_streamtrace.cli import app
-from autogen_streamtrace.commands.demo import command
+from autogen_streamtrace.commands import extras
 from autogen_streamtrace.commands.demo.model_server import HOST, ModelServer
 from autogen_streamtrace.commands.demo.run import SERVICE, Demo
 from autogen_streamtrace.commands.demo.scenarios import SCENARIOS
@@ -108,10 +108,10 @@ def test_an_unknown_name_is_exit_status_2() -> None:
 
 
 def test_without_autogen_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(command, "NEEDED", ("autogen_agentchat", "no_such_module"))
+    monkeypatch.setattr(extras, "find_spec", lambda module: None if module == "autogen_ext" else object())
     result = CliRunner().invoke(app, ["demo"])
     assert result.exit_code == 2
-    assert "no_such_module not installed" in result.output
+    assert "demo needs autogen_ext:" in result.output
     assert "pip install 'autogen-streamtrace[demo]'" in result.output
 
 

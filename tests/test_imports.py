@@ -37,12 +37,15 @@ assert [each().is_instrumented_by_opentelemetry for each in applied] == [False, 
 """
 
 
+def run(program: str) -> "subprocess.CompletedProcess[str]":
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=50)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
 def imported(program: str) -> set[str]:
     """The modules that are there at the program's end."""
-    code = f"{program}\nimport sys\nprint(*sys.modules, sep='\\n')"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50)
-    assert done.returncode == 0, done.stderr
-    return set(done.stdout.split())
+    return set(run(f"{program}\nimport sys\nprint(*sys.modules, sep='\\n')").stdout.split())
 
 
 def packages(program: str) -> set[str]:
@@ -87,6 +90,30 @@ def test_the_official_instrumentations_are_applied_in_whatever_order_their_clien
 ) -> None:
     steps = [INSTRUMENTED, before + "\n"]
     imported("".join(steps if order == "instrument first" else reversed(steps)) + BOTH_WATCHED)
+
+
+def test_an_official_instrumentation_that_cannot_come_without_httpx_is_told_in_one_warning() -> None:
+    done = run(f"""
+import importlib.abc, importlib.util, sys
+sys.modules["httpx"] = None  # not installed
+
+class Old(importlib.abc.MetaPathFinder, importlib.abc.Loader):  # before 0.65b0
+    def find_spec(self, name, path=None, target=None):
+        if name == "opentelemetry.instrumentation.httpx":
+            return importlib.util.spec_from_loader(name, self)
+
+    def exec_module(self, module):
+        import httpx
+
+sys.meta_path.insert(0, Old())
+{INSTRUMENTED}
+import httpx2
+from autogen_streamtrace.core.errors import contained_errors
+assert contained_errors() == 0
+""")
+    (warning,) = done.stderr.splitlines()
+    assert "needs httpx, which is not installed, and does not know httpx2" in warning
+    assert "Install opentelemetry-instrumentation-httpx>=0.65b0, or httpx." in warning
 
 
 def test_what_the_program_has_applied_itself_stays() -> None:

@@ -14,7 +14,7 @@ from autogen_streamtrace.core.watching.lateness import TOLD, Lateness
 
 CLIENT: Final[Any] = import_module(HTTPX)
 BEGUN: Final = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nok"
-BLOCKED: Final = 1.0
+BLOCKED: Final = 2.0
 TICK: Final = 0.01
 """Seconds."""
 
@@ -37,11 +37,13 @@ async def ticks(worst: list[float]) -> None:
         worst[0] = max(worst[0], time.perf_counter() - began - TICK)
 
 
-def meanwhile(work: Callable[[], object], worst: list[float]) -> Stream:
-    """A body that is cut; while it is read, this is done on its event loop."""
+def meanwhile(work: Callable[[], object], worst: list[float]) -> tuple[Stream, float]:
+    """A body that is cut; while it is read, this is done on its event loop. For how long, too."""
+    took = 0.0
     with raw_server((BEGUN + b"ok", "keep"), (BEGUN, "keep")) as url:
 
         async def body(program: Program) -> None:
+            nonlocal took
             ticking = asyncio.create_task(ticks(worst))
             async with CLIENT.AsyncClient() as client:
                 await client.get(url)  # the first one imports on the event loop
@@ -49,24 +51,27 @@ def meanwhile(work: Callable[[], object], worst: list[float]) -> Stream:
                 worst[0] = 0.0
                 async with client.stream("GET", url, timeout=0.5) as response:
                     async for _ in response.aiter_raw():
+                        began = time.perf_counter()
                         work()
+                        took = time.perf_counter() - began
             ticking.cancel()
 
-        return watch(body).of("http")[-1]
+        return watch(body).of("http")[-1], took
 
 
 @pytest.mark.parametrize("work", [asleep, holding_the_interpreter])
 def test_it_is_told_how_long_the_event_loop_did_not_run(work: Callable[[], object]) -> None:
     worst = [0.0]
-    late = meanwhile(work, worst)["loop_late"]
+    stream, took = meanwhile(work, worst)
     assert worst[0] > TOLD
-    assert late == pytest.approx(worst[0], abs=0.2)
+    assert took / 2 < stream["loop_late"] < worst[0] + 0.2, "on a loaded machine its beginning is noticed late"
 
 
 def test_of_an_event_loop_that_runs_nothing_is_told() -> None:
     worst = [0.0]
-    late = meanwhile(lambda: None, worst)["loop_late"]
-    assert late is None or late == pytest.approx(worst[0], abs=0.2), "a loaded machine lets nothing run at times"
+    stream, _ = meanwhile(lambda: None, worst)
+    late = stream["loop_late"]
+    assert late is None or late < worst[0] + 0.2, "a loaded machine lets nothing run at times"
 
 
 def test_a_period_counts_as_far_as_it_lies_in_the_stream_s_time() -> None:

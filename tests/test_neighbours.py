@@ -1,8 +1,10 @@
 """Each private name of a neighbour's is taken away in turn: one fact is lost, one warning says so, all else is told."""
 
+import asyncio
 import dataclasses
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.metadata import requires
@@ -28,6 +30,9 @@ from programs.watching import watching
 
 from autogen_streamtrace import neighbours, patches
 from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.core.watching.lateness import Lateness
+from autogen_streamtrace.core.watching.loops import Loop
+from autogen_streamtrace.core.watching.pulse import Pulse
 from autogen_streamtrace.neighbours import Private, autogen, opentelemetry, python, servers
 
 pytestmark = pytest.mark.once
@@ -65,6 +70,7 @@ LOST: dict[str, set[str]] = {
     "TIMED_TASK": {"deadlines"},
     "TIMEOUT_STATE": {"deadlines"},
     "CANCEL_AND_WAIT": {"deadlines"},
+    "CALLERS_FRAME": {"deadlines"},
     "CAPTURED_SIGNALS": {"shutting down"},
 }
 """What is told otherwise without a name."""
@@ -74,8 +80,9 @@ HERE = {
     "TIMED_TASK": sys.version_info >= (3, 11),
     "TIMEOUT_STATE": sys.version_info >= (3, 11),
     "CANCEL_AND_WAIT": sys.version_info < (3, 12),
+    "CALLERS_FRAME": sys.version_info < (3, 12),
 }
-"""Where the standard library has a name."""
+"""Where a name of the standard library's is needed."""
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +121,7 @@ def test_nothing_is_missing_here(
 
 
 def test_what_is_lost_is_known_of_every_name() -> None:
-    assert LOST.keys() | {"SHUTDOWN"} == PRIVATE.keys()
+    assert LOST.keys() | {"SHUTDOWN", "FRAMES"} == PRIVATE.keys()
 
 
 @pytest.mark.parametrize("name", LOST)
@@ -126,7 +133,7 @@ def test_a_name_that_is_gone_costs_one_fact_and_is_told(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     if not HERE.get(name, True):
-        pytest.skip("this Python has no such name")
+        pytest.skip("nothing needs it on this Python")
     private = PRIVATE[name]
     monkeypatch.setattr(private, "attribute", f"{private.attribute}_of_yore")
     without = told(model)
@@ -165,6 +172,19 @@ def test_gunicorns_worker_without_its_shutdown_is_told(
         import_module("gunicorn.workers.gasgi")
     (warning,) = warnings(caplog)
     assert warning.startswith(f"gunicorn {neighbours.version('gunicorn')} has no ASGIWorker._shutdown_of_yore: ")
+
+
+def test_a_blocked_event_loop_is_told_without_its_stack_where_a_threads_frames_are_not_known(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    loop = asyncio.new_event_loop()
+    pulse = Pulse(Loop(loop, threading.get_ident()), Lateness())
+    assert "test_a_blocked_event_loop" in pulse.stack()
+    monkeypatch.setattr(python.FRAMES, "attribute", "_current_frames_of_yore")
+    assert (pulse.stack(), pulse.stack()) == ("", "")
+    (warning,) = warnings(caplog)
+    assert warning.startswith(f"Python {neighbours.version('Python')} has no sys._current_frames_of_yore: where an ")
+    loop.close()
 
 
 def test_a_client_of_the_programs_own_lacks_nothing(caplog: pytest.LogCaptureFixture) -> None:

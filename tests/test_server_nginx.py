@@ -25,9 +25,9 @@ SHORT_LIMIT = """
 id = "nginx.proxy_read_timeout"
 vendor = "nginx"
 setting = "proxy_read_timeout"
-seconds = 1
+seconds = 5
 counts = "silence"
-late = 5
+closes_late = 5
 outcomes = ["cancelled"]
 status = [504]
 fix = "proxy_read_timeout 600s;"
@@ -138,8 +138,9 @@ def test_a_proxy_that_cuts_at_its_own_limit_looks_like_a_user_who_left_and_is_su
     environment = variables(receiver, model, AUTOGEN_STREAMTRACE_LIMITS_FILE=str(limits))
     with (
         uvicorn(APP, environment) as server,
-        nginx(tmp_path, server.port, "proxy_buffering off", "proxy_read_timeout 1s") as proxy,
+        nginx(tmp_path, server.port, "proxy_buffering off", "proxy_read_timeout 5s") as proxy,
     ):
+        urllib.request.urlopen(f"{server.url}/response/first/ok").read()  # what it imports may take longer than that
         response = urllib.request.urlopen(f"{proxy.url}/response/{verdicts.agent}/stall")
         with pytest.raises(IncompleteRead):
             response.read()
@@ -147,7 +148,7 @@ def test_a_proxy_that_cuts_at_its_own_limit_looks_like_a_user_who_left_and_is_su
     told = verdicts["server"]
     assert (told["limit.id"], told["limit.value"], told["limit.source"]) == (
         "nginx.proxy_read_timeout",
-        1.0,
+        5.0,
         "suspected",
     )
 

@@ -5,6 +5,7 @@ Importing their package imports both clients, and takes more time than this pack
 
 import importlib
 import importlib.util
+import logging
 import sys
 from collections.abc import Callable
 from types import ModuleType
@@ -15,7 +16,11 @@ from opentelemetry.trace import TracerProvider
 
 from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.core.imports import when_imported
+from autogen_streamtrace.neighbours import version
 
+logger = logging.getLogger(__name__)
+
+_DISTRIBUTION: Final = "opentelemetry-instrumentation-httpx"
 _PACKAGE: Final = "opentelemetry.instrumentation.httpx"
 _INSTRUMENTORS: Final = {"httpx": "HTTPXClientInstrumentor", "httpx2": "HTTPX2ClientInstrumentor"}
 """The class in their package, by the client's module."""
@@ -42,9 +47,24 @@ class Official:
             while each:
                 each.pop()()
 
-    def _import_package(self, _: ModuleType) -> None:
+    def _import_package(self, client: ModuleType) -> None:
         with contained(f"importing {_PACKAGE}"):
-            importlib.import_module(_PACKAGE)
+            try:
+                importlib.import_module(_PACKAGE)
+            except ModuleNotFoundError as missing:
+                if missing.name == client.__name__ or missing.name not in _INSTRUMENTORS:
+                    raise
+                logger.warning(
+                    "%s %s needs %s, which is not installed, and does not know %s: requests of %s get no HTTP span and"
+                    " carry no trace context. Their streams are watched as before. Install %s>=0.65b0, or %s.",
+                    _DISTRIBUTION,
+                    version(_DISTRIBUTION),
+                    missing.name,
+                    client.__name__,
+                    client.__name__,
+                    _DISTRIBUTION,
+                    missing.name,
+                )
 
     def _apply(self, package: ModuleType) -> None:
         for client, name in _INSTRUMENTORS.items():

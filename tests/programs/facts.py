@@ -184,7 +184,10 @@ def facts(told: Watching, model: ModelServer) -> dict[str, object]:
         "unknown tool": "execute_tool nothing" in names,
         "mcp tool's spans": names.count("execute_tool remote"),
         "mcp tool's error": attribute("execute_tool remote", "error.type"),
-        "deadlines": [attribute(f"stream {name}", "streamtrace.cancelled_by") for name in ("wait_for", "timeout")],
+        "deadlines": [
+            [attribute(f"stream {name}", f"streamtrace.{key}") for key in ("cancelled_by", "limit.value")]
+            for name in ("wait_for", "timeout")
+        ],
         "token": attribute("execute_tool stopped", "streamtrace.cancelled_by"),
         "shutting down": shutting_down,
     }

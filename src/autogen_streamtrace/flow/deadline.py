@@ -54,12 +54,18 @@ def apply_wait_for(module: ModuleType, patcher: Patcher, tracker: StreamTracker)
         def _cancel_and_wait(fut: Any, loop: Any) -> Any:
             if sys.exc_info()[1] is None:  # otherwise wait_for itself is being cancelled
                 with contained("noting that a deadline struck"):
-                    deadlines.note(fut, sys._getframe(1).f_locals.get("timeout"), lambda: True)
+                    deadlines.note(fut, _delay_of_wait_for(), lambda: True)
             return original(fut, loop)
 
         return _cancel_and_wait
 
     patcher.attribute(module, python.CANCEL_AND_WAIT.attribute, struck)
+
+
+def _delay_of_wait_for() -> float | None:
+    """The seconds that ``wait_for`` was given, which called what calls this; None where that is not known."""
+    frame = python.CALLERS_FRAME.of(sys)
+    return None if frame is None else frame(2).f_locals.get("timeout")
 
 
 def _striking(timeout: Any) -> Callable[[], bool]:

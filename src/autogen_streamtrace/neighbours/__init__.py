@@ -8,6 +8,7 @@ import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import ModuleType
 from typing import Any, Final
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,8 @@ class Private:
         owner = self._owner_of(thing)
         if owner is not None:
             self.lost(owner=owner)
+        elif isinstance(thing, ModuleType) and thing.__name__ == self.owner:
+            self.lost()
         return default
 
     def need(self, thing: Any) -> Any:

@@ -43,11 +43,8 @@ AGGREGATION: Final = Private(
 
 def context_variable(api: Any) -> "ContextVar[Any] | None":
     """The variable in which ``opentelemetry.context`` keeps the current context; ``None`` where another kind does."""
-    runtime = getattr(api, RUNTIME_CONTEXT.attribute, None)
-    if runtime is None:
-        RUNTIME_CONTEXT.lost()
-        return None
-    variable = CONTEXT_VARIABLE.of(runtime)
+    runtime = RUNTIME_CONTEXT.of(api)
+    variable = None if runtime is None else CONTEXT_VARIABLE.of(runtime)
     return variable if isinstance(variable, ContextVar) else None
 
 

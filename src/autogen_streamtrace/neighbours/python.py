@@ -12,6 +12,12 @@ ON_TIMEOUT: Final = Private(
 )
 TIMED_TASK: Final = Private(PYTHON, "Timeout", "_task", "a deadline of asyncio.timeout() is not reported")
 TIMEOUT_STATE: Final = Private(PYTHON, "Timeout", "_state", "a deadline of asyncio.timeout() is not reported")
+CALLERS_FRAME: Final = Private(
+    PYTHON, "sys", "_getframe", "how long a deadline of asyncio.wait_for() was is not reported"
+)
+FRAMES: Final = Private(
+    PYTHON, "sys", "_current_frames", "where an event loop stands that does not answer is not reported"
+)
 CANCEL_AND_WAIT: Final = Private(
     PYTHON,
     "asyncio.tasks",

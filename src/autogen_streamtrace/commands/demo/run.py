@@ -5,6 +5,7 @@ import contextlib
 import gc
 import logging
 import os
+import uuid
 import warnings
 from collections.abc import Iterator
 from types import TracebackType
@@ -14,7 +15,7 @@ from unittest import mock
 from opentelemetry import _logs, metrics, trace
 from opentelemetry.sdk._logs import LoggerProvider
 from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
@@ -103,7 +104,7 @@ def standalone(recorder: TraceRecorder) -> Iterator[trace.Tracer]:
     with mock.patch.dict(os.environ):
         for variable in [name for name in os.environ if name.startswith(("OTEL_", "AUTOGEN_STREAMTRACE_"))]:
             del os.environ[variable]
-        resource = Resource.create({SERVICE_NAME: SERVICE})
+        resource = Resource.create({SERVICE_NAME: SERVICE, SERVICE_INSTANCE_ID: str(uuid.uuid4())})
         tracer_provider = TracerProvider(resource=resource, sampler=ALWAYS_ON, shutdown_on_exit=False)
         tracer_provider.add_span_processor(recorder)
         meter_provider = MeterProvider(resource=resource, shutdown_on_exit=False)

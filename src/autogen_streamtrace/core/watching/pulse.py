@@ -7,6 +7,7 @@ from typing import Final
 from autogen_streamtrace.core.stream.state import clock
 from autogen_streamtrace.core.watching.lateness import Lateness
 from autogen_streamtrace.core.watching.loops import Loop
+from autogen_streamtrace.neighbours import python
 
 _STACK: Final = 8192
 """Characters of a stack at most."""
@@ -51,8 +52,9 @@ class Pulse:
         return None if asked is None else asked - min(asked - self._answered, _UNSEEN) / 2
 
     def stack(self) -> str:
-        """The stack of its thread now."""
-        return stack(sys._current_frames().get(self.loop.thread))
+        """The stack of its thread now; empty where that is not known."""
+        frames = python.FRAMES.of(sys)
+        return "" if frames is None else stack(frames().get(self.loop.thread))
 
     def _answer(self) -> None:
         now, since = clock(), self.silent_since
