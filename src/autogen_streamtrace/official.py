@@ -56,14 +56,13 @@ class Official:
                     raise
                 logger.warning(
                     "%s %s needs %s, which is not installed, and does not know %s: requests of %s get no HTTP span and"
-                    " carry no trace context. Their streams are watched as before. Install %s>=0.65b0, or %s.",
+                    " carry no trace context. Their streams are watched as before. Install %s>=0.65b0.",
                     _DISTRIBUTION,
                     version(_DISTRIBUTION),
                     missing.name,
                     client.__name__,
                     client.__name__,
                     _DISTRIBUTION,
-                    missing.name,
                 )
 
     def _apply(self, package: ModuleType) -> None:
