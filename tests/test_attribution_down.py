@@ -50,6 +50,19 @@ def test_a_reader_that_left_is_the_origin_and_those_below_take_its_verdict(strea
     }
 
 
+@pytest.mark.parametrize("layer", ["tool", "agent"])
+def test_a_turn_that_was_given_up_did_not_complete_though_its_caller_did_without_it(
+    streams: Streams, layer: sc.Layer
+) -> None:
+    caller = streams.start(layer)
+    agent, model, http = streams.turn(caller)
+    streams.raises(asyncio.CancelledError(), http, model, agent)
+    streams.returns(caller)
+    assert outcomes(caller, agent, model, http) == ["completed", "cancelled", "cancelled", "cancelled"]
+    assert origins(caller, agent, model, http) == ["agent"]
+    assert told(http).ended_by == "caller"
+
+
 @pytest.mark.parametrize("how", ["closed", "cancelled"])
 def test_a_stopped_child_waits_for_its_parents_end_and_keeps_its_own_end_time(streams: Streams, how: str) -> None:
     agent, model, http = streams.turn()

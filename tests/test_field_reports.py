@@ -93,6 +93,30 @@ REPORTS: Final[dict[str, tuple[bytes, str, Says]]] = {
         "application/json",
         REJECTED,
     ),
+    # https://console.groq.com/docs/api-reference: why a stream was stopped early
+    "an error in Groq's own member": (
+        WORDS + line({"choices": [], "x_groq": {"id": "r", "error": "over_capacity"}}) + DONE,
+        STREAM,
+        REJECTED,
+    ),
+    # https://platform.minimax.io/docs/api-reference/errorcode
+    "an error in MiniMax's own member": (
+        WORDS + line({"choices": None, "base_resp": {"status_code": 1002, "status_msg": "rate limit"}}) + DONE,
+        STREAM,
+        REJECTED,
+    ),
+    "a reply in which both say that all is well": (
+        openai("Hi", x_groq={"id": "r", "error": None}, base_resp={"status_code": 0, "status_msg": ""})
+        + openai("", "stop")
+        + DONE,
+        STREAM,
+        WHOLE,
+    ),
+    "an error beside empty choices": (
+        WORDS + line({"choices": [], "code": 503, "message": "no backend"}) + DONE,
+        STREAM,
+        REJECTED,
+    ),
     "a detail without an envelope": (line({"detail": "Not authenticated"}), "application/json", REJECTED),
     # https://github.com/sourcegraph/cody/pull/3479
     "a text in place of a stream": (

@@ -251,6 +251,36 @@ def test_on_another_platform_the_recorder_is_off(
     assert not files(state)
 
 
+@pytest.mark.parametrize("signals", [("TRACES",), ("TRACES", "METRICS", "LOGS")], ids=["spans", "all"])
+def test_a_clean_end_leaves_no_file_where_nothing_exports(
+    signals: tuple[str, ...], receiver: OtlpReceiver, state: Path
+) -> None:
+    env = {**environment(receiver), **{f"OTEL_{signal}_EXPORTER": "none" for signal in signals}}
+    subprocess.run([sys.executable, "-c", ONE_TURN], env=env, check=True, timeout=30)
+    assert not files(state)
+
+
+def test_a_python_without_fcntl_runs_on_without_a_recorder(receiver: OtlpReceiver, state: Path) -> None:
+    program = "import sys; sys.modules['fcntl'] = None\n" + ONE_TURN
+    run = subprocess.run(
+        [sys.executable, "-c", program], env=environment(receiver), capture_output=True, text=True, timeout=30
+    )
+    assert (run.returncode, run.stderr.count("recorder is off")) == (0, 1)
+    assert not files(state)
+
+
+ONE_TURN = """
+import asyncio
+import autogen_streamtrace
+autogen_streamtrace.instrument()
+async def words():
+    yield "one"
+async def turn():
+    async for _ in autogen_streamtrace.trace_stream(words(), "s"):
+        pass
+asyncio.run(turn())
+"""
+
 NEXT = """
 import threading
 import autogen_streamtrace

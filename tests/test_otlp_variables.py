@@ -168,17 +168,22 @@ def test_an_unknown_exporter_is_an_error_with_variable_value_and_what_is_allowed
         ("OTEL_PYTHON_ID_GENERATOR", "dice"),
         ("OTEL_BLRP_MAX_QUEUE_SIZE", "0"),
         ("OTEL_METRICS_EXEMPLAR_FILTER", "sometimes"),
+        ("OTEL_PYTHON_METER_PROVIDER", "slide rule"),
     ],
 )
 def test_a_wrong_value_sets_nothing_up(variable: str, value: str) -> None:
     script = """
+    import threading
     try:
         otlp.providers()
     except ValueError as error:
         print(error)
+    os.environ.pop("OTEL_PYTHON_METER_PROVIDER", None)
     print(*(type(each()).__name__ for each in GLOBALS))
+    print(*(each.name for each in threading.enumerate()))
     """.replace("GLOBALS", "(trace.get_tracer_provider, metrics.get_meter_provider, _logs.get_logger_provider)")
     done = run(script.replace("\n    ", "\n"), {variable: value})
-    message, placeholders = done.stdout.splitlines()
+    message, placeholders, threads = done.stdout.splitlines()
     assert "is not allowed" in message
     assert placeholders == "ProxyTracerProvider _ProxyMeterProvider ProxyLoggerProvider"
+    assert threads == "MainThread"

@@ -1,10 +1,12 @@
 """The SDK pipelines of this process: the provider, processors and exporters of each signal."""
 
+import os
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 from opentelemetry import _logs, metrics, trace
+from opentelemetry.environment_variables import OTEL_PYTHON_METER_PROVIDER, OTEL_PYTHON_TRACER_PROVIDER
 from opentelemetry.sdk.resources import Resource
 
 from autogen_streamtrace.neighbours.opentelemetry import renew_resource
@@ -26,6 +28,8 @@ class _Api:
     set_global: Callable[[Any], None]
     package: str
     none: type[Any]
+    variable: str
+    """Names a provider of another package, which the API then makes."""
     make: Callable[[Resource, list[Target]], tuple[Any, list[Delivery[Any]]]]
 
     def is_placeholder(self, provider: Any) -> bool:
@@ -40,6 +44,7 @@ _APIS: Final[dict[Signal, _Api]] = {
         trace.set_tracer_provider,
         trace.__name__,
         trace.NoOpTracerProvider,
+        OTEL_PYTHON_TRACER_PROVIDER,
         sdk.tracer_provider,
     ),
     "metrics": _Api(
@@ -47,6 +52,7 @@ _APIS: Final[dict[Signal, _Api]] = {
         metrics.set_meter_provider,
         metrics.__name__,
         metrics.NoOpMeterProvider,
+        OTEL_PYTHON_METER_PROVIDER,
         sdk.meter_provider,
     ),
     "logs": _Api(
@@ -54,6 +60,7 @@ _APIS: Final[dict[Signal, _Api]] = {
         _logs.set_logger_provider,
         _logs.__name__,
         _logs.NoOpLoggerProvider,
+        "OTEL_PYTHON_LOGGER_PROVIDER",
         sdk.logger_provider,
     ),
 }
@@ -77,8 +84,19 @@ class Pipeline:
 
 
 def current(signal: Signal) -> Any:
-    """The global provider of ``signal``; it may be the API's placeholder."""
-    return _APIS[signal].get_global()
+    """The global provider of ``signal``; it may be the API's placeholder.
+
+    Raises:
+        SettingError: the API cannot make the provider that its variable for this signal names.
+    """
+    api = _APIS[signal]
+    try:
+        return api.get_global()
+    except Exception as error:
+        chosen = os.environ.get(api.variable)
+        raise SettingError(
+            f"{api.variable}: {chosen!r} is not allowed; allowed: a provider that is installed"
+        ) from error
 
 
 class Pipelines:
@@ -102,7 +120,7 @@ class Pipelines:
         for signal, wanted in chosen.items():
             try:
                 made[signal] = Pipeline(*_APIS[signal].make(self._resource.resource, wanted))
-            except ValueError as error:
+            except Exception as error:  # what an exporter of another package raises, too
                 for each in made.values():
                     each.give_up()
                 raise SettingError(f"a value of an OTEL_* variable for {signal} is not allowed: {error}") from error

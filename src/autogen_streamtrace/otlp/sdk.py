@@ -1,6 +1,9 @@
 """SDK providers as the ``OTEL_*`` variables configure them, for a program that has set none up."""
 
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from opentelemetry.sdk._logs import LoggerProvider
@@ -69,9 +72,18 @@ def tracer_provider(resource: Resource, chosen: list[Target]) -> tuple[TracerPro
 def meter_provider(resource: Resource, chosen: list[Target]) -> tuple[MeterProvider, Deliveries]:
     """A meter provider with a periodic reader for each exporter. A target that is a reader itself is used as it is."""
     deliveries = [Delivery(each, MetricExportResult.FAILURE) for each in chosen if not _is_reader(each)]
-    readers: list[MetricReader] = [PeriodicExportingMetricReader(exporters.Metrics(each)) for each in deliveries]
-    readers.extend(each.exporter() for each in chosen if _is_reader(each))
-    return TwiceCollectingMeterProvider(readers, resource), deliveries
+    makers: list[Callable[[], MetricReader]] = [
+        *(partial(_periodic, each) for each in deliveries),
+        *(each.exporter for each in chosen if _is_reader(each)),
+    ]
+    with ExitStack() as undo:  # a reader has its thread, or its port, from the start
+        readers: list[MetricReader] = []
+        for make in makers:
+            readers.append(make())
+            undo.callback(readers[-1].shutdown)
+        provider = TwiceCollectingMeterProvider(readers, resource)
+        undo.pop_all()
+    return provider, deliveries
 
 
 def logger_provider(resource: Resource, chosen: list[Target]) -> tuple[LoggerProvider, Deliveries]:
@@ -81,6 +93,10 @@ def logger_provider(resource: Resource, chosen: list[Target]) -> tuple[LoggerPro
     for delivery in deliveries:
         provider.add_log_record_processor(BatchLogRecordProcessor(exporters.LogRecords(delivery)))
     return provider, deliveries
+
+
+def _periodic(delivery: Delivery[MetricExportResult]) -> MetricReader:
+    return PeriodicExportingMetricReader(exporters.Metrics(delivery))
 
 
 def _is_reader(target: Target) -> bool:

@@ -3,7 +3,6 @@
 import errno
 import os
 import stat
-import sys
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -18,10 +17,10 @@ from autogen_streamtrace.recorder.directory import (
 )
 from autogen_streamtrace.recorder.writing import Writer
 
-if sys.platform == "win32":
-    fcntl = None
-else:
+try:
     import fcntl
+except ImportError:
+    fcntl = None  # type: ignore[assignment]
 
 _HIGH: Final = (4000, 900, 200, 64)
 """Numbers for the descriptor: a program that closes all its descriptors and opens others does not reuse these soon."""

@@ -45,7 +45,8 @@ class RecorderService:
         }
         self._recovered = 0
         self._stopped = threading.Event()
-        self.recorder = FlightRecorder(own, self._describe, telemetry.counters, confirmed="traces" in providers.ours)
+        confirmed = "traces" in providers.ours and "traces" in otlp.endpoints()  # else nobody says what has arrived
+        self.recorder = FlightRecorder(own, self._describe, telemetry.counters, confirmed=confirmed)
         telemetry.observe(sc.M_RECOVERED, "{stream}", "Recovered streams of dead processes.", lambda: self._recovered)
         telemetry.observe_state(sc.M_RECORDER, _STATES, lambda: self.recorder.state)
         otlp.arrivals.append(self.recorder.exported)

@@ -23,8 +23,9 @@ The rules, under the numbers of ``docs/how-a-stream-is-judged.md``:
    or with another child of that layer, or after ``PATIENCE`` seconds. So does a child that raised after its end had
    been delivered, and a body that ended without a word.
 4. *Down* (``going_down``). When a verdict falls, it falls on each child that was only stopped, closed or still open,
-   and that child keeps it. ``length``, ``filtered`` and a failed finish reason do not go down. A stream that starts
-   after its parent's verdict is judged alone, and is no origin if it is stopped with its parent.
+   and that child keeps it. ``length``, ``filtered`` and a failed finish reason do not go down. A child that was
+   cancelled before its end, and whose parent did without it, is judged alone. A stream that starts after its parent's
+   verdict is judged alone, too, and is no origin if it is stopped with its parent.
 5. A cut arises where it is seen: a status, a timer, a lost connection or a missing end in ``http``; what the model said
    in ``model``. ``rules`` has the table, ``alone`` the verdict of a stream that no other one explains.
 6. Where nothing says how long a body should be, its reader may leave it: that is in the table too.

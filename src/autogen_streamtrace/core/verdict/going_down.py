@@ -52,7 +52,9 @@ def judged_alone(kid: StreamNode, verdict: Verdict) -> bool:
         gone = parent.ending is not None and parent.ending.gone  # what had stopped before was stopped by something else
         if gone or not goes_down(verdict):
             return True
-    if kid.waiting and (_struck_later(kid, parent, verdict) or (_of_session(kid) and not goes_down(verdict))):
+    if kid.waiting and _struck_later(kid, parent, verdict):
+        return True
+    if kid.waiting and not goes_down(verdict) and (_of_session(kid) or _was_given_up(kid)):
         return True
     kid.state.read_tail()
     return ended_in_silence(kid) and verdict.outcome != sc.MALFORMED
@@ -63,6 +65,12 @@ def _struck_later(kid: StreamNode, parent: StreamNode, verdict: Verdict) -> bool
     deadline = parent.ending.deadline if parent.ending is not None else None
     assert kid.ending is not None
     return verdict.cancelled_by == sc.BY_DEADLINE and deadline is not None and kid.ending.at < deadline.at
+
+
+def _was_given_up(kid: StreamNode) -> bool:
+    """It was cancelled before its end came, and its parent did without it."""
+    cause = kid.ending.cause if kid.ending is not None else None
+    return cause is not None and cause.kind == "cancelled" and not kid.state.terminal
 
 
 def was_delivered(kid: StreamNode, verdict: Verdict, at: float) -> bool:

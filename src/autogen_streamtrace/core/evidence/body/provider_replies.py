@@ -8,6 +8,8 @@ Only keys in their place count: a tool's arguments are JSON, too. Sources:
 - Bedrock https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_ConverseStream.html
 - Cohere https://docs.cohere.com/v2/docs/streaming
 - Gemini https://ai.google.dev/api/generate-content
+- Groq https://console.groq.com/docs/api-reference
+- MiniMax https://platform.minimax.io/docs/api-reference/errorcode
 """
 
 from collections.abc import Iterator
@@ -109,10 +111,12 @@ def fails(said: Said) -> bool:
         return True
     if any(_failure(said.get(key)) for key in ("type", "object")):
         return True
+    if _dict(said.get("x_groq")).get("error") or _dict(said.get("base_resp")).get("status_code"):
+        return True
     response = _dict(said.get("response"))
     if response.get("error") or response.get("status") == "failed":
         return True
-    if any(key in said for key in _CONTENT):
+    if any(said.get(key) not in (None, []) for key in _CONTENT):
         return False
     return _complains(said)
 
