@@ -72,6 +72,7 @@ STATUS_400: Final = {
     "message": "request exceeds the available context size",
     "type": "exceed_context_size_error",
 }
+PRINTED: Final = json.dumps({"error": STATUS_400}, indent=2).encode() + b"\n"
 PAGE: Final = b"<!doctype html>\n<html><body>Sign in</body></html>\n"
 
 REPORTS: Final[dict[str, tuple[bytes, str, Says]]] = {
@@ -85,6 +86,37 @@ REPORTS: Final[dict[str, tuple[bytes, str, Says]]] = {
         STREAM,
         REJECTED,
     ),
+    "an error in many lines": (WORDS + PRINTED + b"\n", STREAM, REJECTED),
+    "an error in many lines, with the other end of lines": (
+        (WORDS + PRINTED + b"\n").replace(b"\n", b"\r\n"),
+        STREAM,
+        REJECTED,
+    ),
+    "an error in many lines, after a comment and before an end": (
+        b": ping\n\n" + PRINTED + b"\n" + DONE,
+        STREAM,
+        REJECTED,
+    ),
+    "an error in many lines, each of them data": (
+        WORDS + b"".join(b"data: " + each + b"\n" for each in PRINTED.splitlines()) + b"\n",
+        STREAM,
+        REJECTED,
+    ),
+    "an error in many lines, the first of them data": (WORDS + b"data: " + PRINTED + b"\n", STREAM, REJECTED),
+    "a list of errors in many lines": (WORDS + b"[\n " + PRINTED + b"]\n\n", STREAM, REJECTED),
+    "an error as the first line, then an end": (line({"error": STATUS_400}) + DONE, STREAM, REJECTED),
+    "an error event after a ping": (
+        WORDS + event({"type": "ping"}, "ping") + event({"error": STATUS_400}, "error"),
+        STREAM,
+        REJECTED,
+    ),
+    "usage in many lines, that no reader reads": (
+        WORDS + json.dumps({"usage": {"total_tokens": 1}}, indent=1).encode() + b"\n\n" + openai("", "stop") + DONE,
+        STREAM,
+        WHOLE,
+    ),
+    "words that quote an error in many lines": (openai(PRINTED.decode()) + openai("", "stop") + DONE, STREAM, WHOLE),
+    "a ping before the end": (WORDS + b": ping\n\n" + openai("", "stop") + DONE, STREAM, WHOLE),
     # https://github.com/zyycn/codex-proxy-rs/pull/90
     "an error event that holds a text": (WORDS + b"event: error\ndata: overloaded\n\n", STREAM, REJECTED),
     # https://github.com/mpetazzoni/sse.js/issues/76

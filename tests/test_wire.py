@@ -26,6 +26,7 @@ from wire_replies import (
     openai_document,
     openai_event,
     openai_usage,
+    told,
 )
 
 from autogen_streamtrace.core.evidence.body.wire import HEAD, KEPT, TAIL, Tail, read
@@ -236,3 +237,20 @@ def test_how_much_of_a_body_is_read_is_the_same_however_it_was_cut(length: int) 
         body += finish + b":" + b"y" * (rest - 1)
         answers = {ended(*(body[at : at + step] for at in range(0, len(body), step))) for step in (1, 100, 1000, 9999)}
         assert len(answers) == 1
+
+
+PRINTED: Final = b'{\n  "error": {\n    "message": "no"\n  }\n}\n'
+
+
+@pytest.mark.parametrize("error", [b'{"error":"no"}\n', PRINTED, PRINTED.replace(b"\n", b"\r\n")])
+@pytest.mark.parametrize("pieces", [0, 1, 1000])
+def test_an_error_after_lines_of_json_is_one_in_whatever_shape(error: bytes, pieces: int) -> None:
+    wire = told([ollama("Hi ")] * pieces + [error])
+    assert wire is not None
+    assert wire.error
+
+
+def test_lines_of_json_that_end_are_no_error() -> None:
+    wire = told([ollama('{\n "error": {}\n}'), ollama_end("stop")])
+    assert wire is not None
+    assert (wire.error, wire.finish) == (False, "stop")

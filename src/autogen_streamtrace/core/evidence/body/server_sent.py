@@ -11,6 +11,8 @@ FIELDS: Final = (b"data", b"event", b"id", b"retry", b"")
 """The fields that the standard knows; the one without a name is a comment. A reader skips any other field."""
 
 _FIELD: Final = re.compile(rb"([A-Za-z_-]{0,40}) ?:[ \t]?")
+_WITHIN: Final = (b" ", b"\t", b'"', b"}", b"]")
+"""How a line begins that goes on with the JSON of the line before it."""
 _FAILURES: Final = (b"error", b"exception", b"failure", b"failed", b"fault")
 
 
@@ -30,21 +32,33 @@ class Record(NamedTuple):
 
 
 def records(text: bytes) -> list[Record]:
-    """The records of a text, in order. A text that is cut ends the last one."""
+    """The records of a text, in order. A text that is cut ends the last one.
+
+    JSON in many lines is one record, whether it stands by itself or its first line is an event's data.
+    """
     found: list[Record] = []
     data: list[bytes] = []
+    printed: list[bytes] = []
     name = b""
     for line in (*lines(text), b""):
+        if printed:
+            if line.startswith(_WITHIN):
+                printed.append(line)
+                continue
+            found.append(Record(b"\n".join(printed)))
+            printed.clear()
         if line.startswith(b"data:"):
             data.append(line[5:])
-        elif line.startswith(b"{"):
-            found.append(Record(line))
+        elif line.startswith((b"{", b"[{")) or line == b"[":
+            printed.append(line)
         elif not line:
             found += _event(data, name)
             data.clear()
             name = b""
         elif line.startswith(b"event:"):
             name = line[6:].strip()
+        elif data and line.startswith(_WITHIN):
+            data.append(line)
         elif line[:1] != b":":
             found += _unknown(line)
     return found
