@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from autogen_streamtrace.core.evidence.body.finish_reasons import BUILTIN, FinishReasonsError, load
+from autogen_streamtrace.core.evidence.body.finish_reasons import BUILTIN, FinishReasonsError, load, with_own
 
 SHIPPED: Final = load()
 
@@ -61,3 +61,13 @@ def test_a_wrong_file_is_an_error_that_names_it_and_what_is_allowed(tmp_path: Pa
 def test_a_file_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(FinishReasonsError, match=r"absent\.toml"):
         load(tmp_path / "absent.toml")
+
+
+def test_the_words_of_a_users_own_make_the_same_table_again(tmp_path: Path) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text('failed = ["Gave_Up", "STOP", "error"]')
+    words = load(own).own
+    assert words == {"gave_up": "failed", "stop": "failed"}
+    again = with_own(words)
+    assert [again.meaning(word) for word in ("gave_up", "stop", "eos")] == ["failed", "failed", "done"]
+    assert with_own({}).meaning("gave_up") == "unknown"

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,11 @@ from processes import LATE, PREFIX, command, environment, kill, left_behind, rec
 
 from autogen_streamtrace.commands.demo.model_server import ModelServer
 from autogen_streamtrace.commands.top.streams import Open, open_streams
+from autogen_streamtrace.core.semconv import MODEL
+from autogen_streamtrace.core.stream.state import Ending, StreamInfo, StreamState
 from autogen_streamtrace.recorder import orphans
 from autogen_streamtrace.recorder.recovery import recover_all
+from autogen_streamtrace.recorder.replay import replay
 
 pytestmark = pytest.mark.once
 
@@ -311,3 +315,23 @@ def test_top_shows_the_open_streams_of_a_living_process_and_none_of_a_dead_one(r
         assert all(each["stalled"] and each["chunks"] == 2 and len(each["trace_id"]) == 32 for each in found)
         once = command(receiver, "top", "--once", COLUMNS="200")
         assert found[0]["trace_id"] in once.stdout and "2 open streams, 2 stalled" in once.stdout
+
+
+def test_what_finish_reasons_meant_to_the_dead_process_is_what_they_mean_in_its_recovery(
+    receiver: OtlpReceiver, state: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "own.toml"
+    own.write_text('failed = ["gave_up"]\ndone = [' + ", ".join(f'"word{number}"' for number in range(5000)) + "]")
+    with victim(receiver, "holds", "1", AUTOGEN_STREAMTRACE_FINISH_REASONS_FILE=str(own), **LATE) as process:
+        kill(process)
+    (path,) = state.rglob("*.streams")
+    orphan = orphans.read(path)
+    recorded = orphan.settings["finish_reasons"]
+    assert recorded["gave_up"] == "failed"
+    assert 100 < len(recorded) < 5000  # as many as there is room for
+    ended = StreamState(StreamInfo(MODEL, "m"), None, 0)
+    ended.finish, ended.closed = "gave_up", True
+    row = orphan.rows[0]._replace(serial=1000, parent=0, state=ended, ending=Ending("returned", 1.0), judged=None)
+    (node,) = [node for node in replay(replace(orphan, rows=[row])).settled if node.state is ended]
+    assert node.verdict is not None
+    assert (node.verdict.outcome, node.verdict.rule) == ("rejected", "failed finish reason")

@@ -103,7 +103,7 @@ class Watch:
             baggage=loaded.baggage,
         )
         if loaded.recorder:
-            self._recording = RecorderService.where_possible(loaded, providers, telemetry)
+            self._recording = RecorderService.where_possible(loaded, providers, telemetry, plan.reasons)
         if self._recording is not None:
             kept.callback(self._recording.end)
         self.tracker = StreamTracker(

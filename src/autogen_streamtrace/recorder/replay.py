@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.evidence.body import finish_reasons
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState
 from autogen_streamtrace.core.verdict.attribution import Attribution
 from autogen_streamtrace.core.verdict.node import StreamNode
@@ -29,7 +30,8 @@ class Replay:
 
 def replay(orphan: Orphan) -> Replay:
     """Repeats the facts of every stream of a recorder, as far as they are known."""
-    replayed = Replay(Attribution())
+    reasons = finish_reasons.with_own(orphan.settings.get("finish_reasons", {}))
+    replayed = Replay(Attribution(reasons=reasons))
     attribution = replayed.attribution
     replayed.now = max([orphan.seen[0], *(max(r.state.last, r.state.start) for r in orphan.rows)])
     endings = []

@@ -1,5 +1,6 @@
 """The flight recorder in a process: it records this process, and recovers the recorders of dead ones."""
 
+import json
 import logging
 import os
 import threading
@@ -8,6 +9,7 @@ from typing import Any, Final
 from autogen_streamtrace import otlp
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.errors import contained
+from autogen_streamtrace.core.evidence.body.finish_reasons import FinishReasons, Meaning
 from autogen_streamtrace.core.telemetry.emitter import Telemetry
 from autogen_streamtrace.recorder import directory, file
 from autogen_streamtrace.recorder.flight import OFF, FlightRecorder
@@ -16,6 +18,8 @@ from autogen_streamtrace.settings import Settings
 
 _RECORDED: Final = ("events", "caller_endings", "max_names", "stall_after")
 """The settings that the recovery of this process needs."""
+_ROOM_FOR_REASONS: Final = 8192
+"""Bytes of the header for finish reasons of the user's own."""
 EVERY: Final = 30.0
 """Seconds between two searches for recorders of dead processes."""
 
@@ -29,12 +33,15 @@ class RecorderService:
         settings: of this process.
         providers: where its telemetry goes.
         telemetry: observes the recorder.
+        reasons: what finish reasons mean in this process.
 
     Raises:
         UnusableError: no recorder can work here.
     """
 
-    def __init__(self, settings: Settings, providers: otlp.Providers, telemetry: Telemetry) -> None:
+    def __init__(
+        self, settings: Settings, providers: otlp.Providers, telemetry: Telemetry, reasons: FinishReasons
+    ) -> None:
         own = directory.own(settings.recorder_dir)
         file.check_locks()
         self._chosen = settings.recorder_dir
@@ -42,6 +49,7 @@ class RecorderService:
         self._settings: dict[str, Any] = {
             **{name: getattr(settings, name) for name in _RECORDED},
             "baggage": [*settings.baggage],
+            "finish_reasons": _that_fit(reasons.own),
         }
         self._recovered = 0
         self._stopped = threading.Event()
@@ -54,11 +62,11 @@ class RecorderService:
 
     @classmethod
     def where_possible(
-        cls, settings: Settings, providers: otlp.Providers, telemetry: Telemetry
+        cls, settings: Settings, providers: otlp.Providers, telemetry: Telemetry, reasons: FinishReasons
     ) -> "RecorderService | None":
         """A recorder; None and a warning where none can work."""
         try:
-            return cls(settings, providers, telemetry)
+            return cls(settings, providers, telemetry, reasons)
         except directory.UnusableError as error:
             telemetry.observe_state(sc.M_RECORDER, _STATES, lambda: OFF)
             logger.warning(
@@ -137,3 +145,15 @@ def _identity(described: dict[str, Any]) -> tuple[Any, ...]:
 
 def _streams(count: int) -> str:
     return f"{count} stream{'' if count == 1 else 's'}"
+
+
+def _that_fit(words: dict[str, Meaning]) -> dict[str, Meaning]:
+    """As many of the words as the header has room for."""
+    room = _ROOM_FOR_REASONS
+    kept: dict[str, Meaning] = {}
+    for word, meaning in words.items():
+        room -= len(json.dumps({word: meaning}))
+        if room < 0:
+            break
+        kept[word] = meaning
+    return kept

@@ -34,6 +34,12 @@ class FinishReasons:
         """What a finish reason means; None where there is none."""
         return self._words.get(word.casefold(), "unknown") if word is not None else None
 
+    @property
+    def own(self) -> dict[str, Meaning]:
+        """The words that the table that ships lacks, or to which it gives another meaning."""
+        shipped = _builtin()
+        return {word: meaning for word, meaning in self._words.items() if shipped.get(word) != meaning}
+
 
 def load(*paths: str | Path) -> FinishReasons:
     """The words of these files, then the built-in ones that they do not name anew.
@@ -48,6 +54,11 @@ def load(*paths: str | Path) -> FinishReasons:
     for path in paths:
         words |= _read(Path(path))
     return FinishReasons(words)
+
+
+def with_own(words: Mapping[str, Meaning]) -> FinishReasons:
+    """The table that ships, and these words before it, as ``FinishReasons.own`` gives them."""
+    return FinishReasons({**_builtin(), **words})
 
 
 @cache
