@@ -66,6 +66,15 @@ otlp.shutdown(providers)
     assert warnings_in(done) == []
 
 
+def test_a_provider_that_is_not_the_sdks_lacks_nothing_of_it(receiver: OtlpReceiver) -> None:
+    script = """
+providers = otlp.providers(meter_provider=metrics.NoOpMeterProvider())
+otlp.resource(providers)
+otlp.shutdown(providers)
+"""
+    assert warnings_in(run(script, receiver.env("grpc"))) == []
+
+
 def test_with_the_sdk_disabled_nothing_is_made() -> None:
     script = """
 assert otlp.sdk_disabled()

@@ -50,7 +50,10 @@ def context_variable(api: Any) -> "ContextVar[Any] | None":
 
 def resource(provider: Any) -> Any:
     """The SDK's resource of a provider; ``None`` for one that is not the SDK's."""
-    return getattr(provider, "resource", None) or getattr(METER_CONFIG.of(provider), "resource", None)
+    known = getattr(provider, "resource", None)
+    if known or not any(each.__module__.startswith("opentelemetry.sdk.") for each in type(provider).__mro__):
+        return known
+    return getattr(METER_CONFIG.of(provider), "resource", None)
 
 
 def renew_resource(provider: Any, new: Any) -> None:
