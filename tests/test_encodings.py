@@ -55,3 +55,17 @@ def test_brotli_and_zstandard_are_read_where_their_packages_are_and_else_left_al
 
 def test_an_encoded_body_has_no_plain_buffer() -> None:
     assert Tail("gzip").plain is None
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd"])
+def test_a_body_that_is_cut_at_any_byte_says_what_came_and_raises_nothing(encoding: str) -> None:
+    body = b"".join(openai(f"{n * n} ") for n in range(40)) + openai("", "stop") + DONE
+    if encoding in ("br", "zstd"):
+        sent = pytest.importorskip({"br": "brotli", "zstd": "zstandard"}[encoding]).compress(body)
+    else:
+        sent = packed(body, encoding)
+    said = [end(told([sent[:cut]], encoding)) for cut in range(len(sent) + 1)]
+    assert said[0] == (False, None)
+    assert said[-1] == (True, "stop")
+    assert set(said) <= {(False, None), (True, "stop")}
+    assert said == sorted(said, key=lambda each: each[0])

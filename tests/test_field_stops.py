@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pytest
 from autogen_agentchat.agents import AssistantAgent
-from harness import HTTPX, TASK, Program, Seen, read, read_some, tool, watch
+from harness import HTTPX, TASK, TIMEOUT_ERROR, Program, Seen, read, read_some, tool, watch
 from harness.asgi import EVENTS, Exchange, by_hand, part, serve
 from harness.raw_server import raw_server
 from wire_replies import DONE, openai
@@ -341,20 +341,43 @@ def _catching(make: Callable[[Program], Any]) -> Callable[[Program], Any]:
     return made
 
 
-def test_a_deadline_of_the_whole_turn_that_strikes_in_a_short_send_is_not_the_end_users_leaving() -> None:
-    class Slow(Exchange):
-        async def send(self, message: Any) -> None:
-            await super().send(message)
-            await asyncio.sleep(0.03)
+def test_a_deadline_of_the_whole_turn_that_strikes_in_a_send_is_the_programs_and_not_the_end_users_leaving() -> None:
+    """The send had waited for less than half of the deadline's time when that struck."""
 
     async def handler(program: Program, receive: Any, send: Any) -> None:
         await send(EVENTS)
 
         async def turn() -> None:
             async for _ in program.turn("slow"):
+                await asyncio.sleep(0.6 * (len(exchanges[0].sent) == 2))
                 await send(part())
 
-        await asyncio.wait_for(turn(), 1)
+        await asyncio.wait_for(turn(), 0.9)
 
-    seen = serve(_catching(by_hand(handler)), Slow)
-    assert {told(seen, layer)[1] for layer in ("server", "agent")} <= {"agent", "caller"}
+    exchanges: list[Exchange] = []
+
+    def deaf() -> Exchange:
+        exchanges.append(Deaf())
+        return exchanges[0]
+
+    seen = serve(_catching(by_hand(handler)), deaf)
+    for layer in ("server", "agent", "model", "http"):
+        assert told(seen, layer) == ("failed", "agent", "", True), layer
+    assert [stream.layer for stream in seen.streams if stream.told.origin] == ["server"]
+    assert seen.one("server").told.cause == TIMEOUT_ERROR
+
+
+def test_a_deadline_of_the_whole_turn_that_strikes_between_two_sends_is_the_programs() -> None:
+    async def handler(program: Program, receive: Any, send: Any) -> None:
+        await send(EVENTS)
+
+        async def turn() -> None:
+            async for _ in program.turn("stall"):
+                await send(part())
+
+        await asyncio.wait_for(turn(), 0.9)
+
+    seen = serve(_catching(by_hand(handler)))
+    assert told(seen, "server") == ("failed", "agent", "", True)
+    for layer in ("agent", "model", "http"):
+        assert told(seen, layer) == ("cancelled", "caller", "deadline", True), layer
