@@ -65,6 +65,11 @@ ADVICE: Final = (
         "Ask the operator of what stands on the way, with the times of the spans; retry where nothing was shown yet.",
     ),
     Advice(
+        {"outcome": sc.REJECTED, "page": "?*"},
+        "{page} answers for {host} with an error page of its own ({status})",
+        "See in its error log why what stands behind it did not answer, or was not asked.",
+    ),
+    Advice(
         {"outcome": sc.REJECTED, "status": ("401", "403")},
         "{host} refuses the key ({status})",
         "Renew or correct the API key of this client.",

@@ -8,6 +8,7 @@ from autogen_streamtrace.commands.diagnose.endings import Ending, commonest
 from autogen_streamtrace.commands.diagnose.scene import FEW, Cause, Scene, Sure
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.limits import Observation
+from autogen_streamtrace.limits.matching import GATEWAY_STATUS
 
 
 def rest(scene: Scene) -> Iterator[Cause]:
@@ -24,9 +25,10 @@ def rest(scene: Scene) -> Iterator[Cause]:
             str(each.status or ""),
             _host(each),
             each.name,
+            scene.known.vendor(each.page) if each.page else "",
         )
         if key not in advised:
-            names = ("layer", "outcome", "ended_by", "cancelled_by", "cause", "status", "host", "name")
+            names = ("layer", "outcome", "ended_by", "cancelled_by", "cause", "status", "host", "name", "page")
             advised[key] = advise(dict(zip(names, key, strict=True)))
         alike.setdefault(advised[key], []).append(each)
     for (advice, title, fix), members in alike.items():
@@ -41,7 +43,8 @@ def _cause(scene: Scene, advice: Advice, title: str, fix: str, members: list[End
     outcome = commonest(each.outcome for each in members)
     sure: Sure = "certain"
     fits = ""
-    if outcome in (sc.DISCONNECTED, sc.TRUNCATED) and not members[0].cause.endswith("ConnectError"):
+    cut = outcome in (sc.DISCONNECTED, sc.TRUNCATED) and not members[0].cause.endswith("ConnectError")
+    if cut or (outcome == sc.REJECTED and members[0].status in GATEWAY_STATUS):  # whose doing it was is not known
         sure = "likely" if len(members) >= FEW else "too few to say"
         fits = _suspected(scene, members) if len(members) < FEW else ""
     return Cause(
