@@ -6,13 +6,14 @@ from typing import Final
 
 from autogen_streamtrace.commands.diagnose.findings import explain
 from autogen_streamtrace.commands.diagnose.scene import Cause, Scene
-from autogen_streamtrace.limits import LimitMatcher
 from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.limits import LimitMatcher
 from mixtures.kept import Mixture, Truth
 
-TOLD: Final = frozenset(
-    "silence first_byte duration moment reuse refused queue buffering deadline provider".split()
-)
+TOLD: Final = frozenset({"silence", "first_byte", "duration", "moment", "reuse", "refused", "queue", "buffering"}) | {
+    "deadline",
+    "provider",
+}
 """Kinds that say what it was; a reader who leaves after a time, too."""
 PLENTY: Final = 20
 """Endings of one cause from which it should be told."""
@@ -44,9 +45,7 @@ def judged(made: Mixture, known: LimitMatcher) -> Judged:
     scene = Scene(made.endings, made.others, known)
     sizes = Counter(map(id, made.truths.values()))
     there = {
-        id(truth): truth.kind
-        for truth in made.truths.values()
-        if truth.kind != "other" and sizes[id(truth)] >= PLENTY
+        id(truth): truth.kind for truth in made.truths.values() if truth.kind != "other" and sizes[id(truth)] >= PLENTY
     }
     told, said = set[int](), list[Said]()
     for cause in explain(scene):
@@ -85,6 +84,8 @@ def _wrong(cause: Cause, truth: Truth, made: Mixture, known: LimitMatcher) -> st
 def _alike(cause: Cause, truth: Truth, made: Mixture) -> set[str]:
     """Kinds that are true: a user who leaves after a time, and a limit of that time, look the same from inside."""
     alike = {truth.kind}
+    if truth.kind == "buffering":  # then the timer of this process is a fact, though not the whole truth
+        alike.add("deadline")
     if truth.kind in ("reader", "duration") and cause.members[0].layer == sc.SERVER:
         alike |= {"reader", "duration"}
     if {"silence", "first_byte"} <= {made.truths[id(each)].kind for each in cause.members}:

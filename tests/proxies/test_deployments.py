@@ -1,61 +1,35 @@
 """What `diagnose` says of real deployments: live where the proxies are installed, and from stored telemetry of each."""
 
-import gzip
 import os
 from pathlib import Path
 
 import pytest
 
-from autogen_streamtrace.commands.diagnose import reading
-from autogen_streamtrace.commands.diagnose.findings import Diagnosis, Finding, diagnose
-from autogen_streamtrace.limits import LimitMatcher, builtin
+from autogen_streamtrace.commands.diagnose.findings import Diagnosis
 from proxies.deployments import DEPLOYMENTS, Deployment
+from proxies.judging import SURE, judged, said_of, said_of_stored
 from proxies.programs import NotInstalledError
 from proxies.running import run
 
 pytestmark = pytest.mark.once
 
-STORED = Path(__file__).parent / "stored"
 ALL = bool(os.environ.get("STREAMTRACE_PROXIES"))
 """`nox -s proxies` runs all of them, else six that need no more than pip brings."""
-SURE = ("certain", "very likely", "likely")
-MECHANISMS = ("silence", "first_byte", "duration", "moment", "reuse", "refused", "queue", "buffering")
 names = pytest.mark.parametrize("deployment", DEPLOYMENTS, ids=lambda each: each.name)
-
-
-def said_of(file: Path) -> Diagnosis:
-    return diagnose(reading.read([str(file)]).table, LimitMatcher(builtin()))
 
 
 def check(deployment: Deployment, found: Diagnosis) -> None:
     """The largest finding says what is true, and no other one a falsehood."""
-    sure = [each for each in found.findings if each.kind in MECHANISMS and each.sure in SURE]
-    if deployment.said is None:
-        assert sure == []
-        return
-    first = max(found.findings, key=lambda each: each.streams)
-    assert first.streams >= deployment.cut and first.sure in SURE, first
-    _check_words(deployment, first)
-    assert [each.kind for each in sure if each is not first and each.streams >= deployment.cut] == []
-
-
-def _check_words(deployment: Deployment, finding: Finding) -> None:
-    said = deployment.said
-    assert said is not None
-    assert finding.kind == said.kind, finding
-    if said.seconds is not None:
-        low, high = finding.between or (finding.seconds, finding.seconds)
-        assert low is not None and high is not None, finding
-        assert low - 0.3 <= said.seconds <= high + 0.3, finding
-    assert said.party in finding.party and bool(said.party) == bool(finding.party), finding
-    assert said.fix in finding.fix, finding
+    sure = [(finding, wrong) for finding, wrong in judged(deployment, found) if finding.sure in SURE]
+    assert [wrong for _, wrong in sure if wrong] == [], found
+    if deployment.said is not None:
+        first = max(found.findings, key=lambda each: each.streams)
+        assert first in [finding for finding, _ in sure], first
 
 
 @names
 def test_the_stored_telemetry_of_a_deployment_is_told_right(deployment: Deployment, tmp_path: Path) -> None:
-    file = tmp_path / "otlp.jsonl"
-    file.write_bytes(gzip.decompress((STORED / f"{deployment.name}.jsonl.gz").read_bytes()))
-    check(deployment, said_of(file))
+    check(deployment, said_of_stored(deployment, tmp_path))
 
 
 @pytest.mark.timeout(180)

@@ -47,11 +47,13 @@ class Ending:
     upstream_server: str = ""
     http_version: str = ""
     close_type: str = ""
+    within_event: bool | None = None
     silence: float | None = None
     duration: float | None = None
     first: float | None = None
     to_headers: float | None = None
     longest_gap: float | None = None
+    survived: float | None = None
     loop_late: float | None = None
     reused: bool | None = None
     idle: float | None = None

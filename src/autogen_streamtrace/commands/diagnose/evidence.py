@@ -35,6 +35,18 @@ def blurred(members: Sequence[Ending]) -> str:
     )
 
 
+def closing(members: Sequence[Ending]) -> str:
+    """How their connections were closed, where that says something: else empty."""
+    clean = sum(each.close_type == "finished" for each in members)
+    inside = sum(bool(each.within_event) for each in members)
+    said = []
+    if clean:
+        said.append(f"{clean} of {len(members)} bodies were ended properly, although nothing said that they were whole")
+    if inside:
+        said.append(f"{inside} of {len(members)} were cut inside an event")
+    return "; ".join(said)
+
+
 def clock(seconds: float) -> str:
     """The time of day, in UTC."""
     return datetime.fromtimestamp(seconds, timezone.utc).strftime("%H:%M:%S")

@@ -7,7 +7,7 @@ import polars as pl
 
 from autogen_streamtrace.commands.diagnose.endings import Ending, commonest, endings, others
 from autogen_streamtrace.commands.diagnose.looks import LOOKS
-from autogen_streamtrace.commands.diagnose.scene import FEW, Cause, Kind, Scene, Sure
+from autogen_streamtrace.commands.diagnose.scene import FEW, Alternative, Cause, Kind, Scene, Sure
 from autogen_streamtrace.limits import LimitMatcher
 
 EXAMPLES = 3
@@ -42,6 +42,8 @@ class Finding:
     """What the limit counts: silence, first_byte or duration."""
     others: tuple[str, ...] = ()
     """Ids of limits with this value by default, of vendors that nothing names: a guess."""
+    alternative: Alternative | None = None
+    """The other measure, silence or duration, where that fits as well."""
     traces: tuple[str, ...] = ()
     """Trace ids of some of them, the latest first."""
 
@@ -121,6 +123,7 @@ def _finding(cause: Cause) -> Finding:
         page=cause.page,
         counts=cause.kind if cause.kind in ("silence", "first_byte", "duration") else "",
         others=cause.others,
+        alternative=cause.alternative,
         traces=_traces(cause.members),
     )
 

@@ -39,6 +39,18 @@ MANY: Final = 20
 """Endings from which a cause is very likely."""
 
 
+@dataclass(frozen=True)
+class Alternative:
+    """What fits as well as a cause that is told."""
+
+    kind: Kind
+    seconds: float
+    between: tuple[float, float] | None
+    setting: str
+    limit: str
+    """Id in the catalogue; empty where none is known."""
+
+
 @dataclass
 class Cause:
     """What explains some endings."""
@@ -61,6 +73,8 @@ class Cause:
     page: str = ""
     others: tuple[str, ...] = ()
     """Ids of limits with this value by default, of vendors that nothing names."""
+    alternative: Alternative | None = None
+    """The other measure, where that fits as well."""
 
 
 class Scene:

@@ -1,27 +1,18 @@
 """A cluster of endings as somebody's setting: whose, of what value, how sure."""
 
 from collections.abc import Sequence
-from typing import Final, Literal, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from autogen_streamtrace.commands.diagnose import evidence
 from autogen_streamtrace.commands.diagnose.clusters import Cluster
-from autogen_streamtrace.commands.diagnose.endings import Ending, Place, Side, commonest, quantile
+from autogen_streamtrace.commands.diagnose.endings import Ending, Place, Side, commonest
 from autogen_streamtrace.commands.diagnose.general import GENERAL
-from autogen_streamtrace.commands.diagnose.scene import FEW, MANY, Cause, Kind, Scene, Sure
+from autogen_streamtrace.commands.diagnose.looks.values import Measure, value
+from autogen_streamtrace.commands.diagnose.scene import MANY, Alternative, Cause, Kind, Scene, Sure
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.limits import KnownLimit, tolerance
 from autogen_streamtrace.limits.catalogue import Counts
 
-Measure = Literal["silence", "duration"]
-"""What a cluster is of."""
-NOBODY: Final = (-0.3, 0.0)
-"""How timers strike whose vendor is not known: nginx' and HAProxy's, which leave no trace, are early."""
-EXACT: Final = 0.08
-"""Seconds of spread up to which a timer strikes as it is set."""
-BLURRED: Final = 0.1
-"""Share of a time by which it may be off and still tell it."""
-CRISP: Final = 0.25
-"""Share of a cluster whose times must be this exact; otherwise only an interval is reported."""
 PURE: Final = 0.1
 """Share of a cluster that may be chance where it is very likely none."""
 MIXED: Final = 0.3
@@ -49,71 +40,91 @@ class Named(NamedTuple):
     """No byte of a response had come to any."""
 
 
-class Rival(Protocol):
-    """The cluster of the other measure, where that fits as well."""
+class Fit(NamedTuple):
+    """A cluster of one measure."""
+
+    measure: Measure
+    cluster: Cluster
+    measured: list[float]
+    """What was measured of each ending, in seconds."""
+    endings: list[Ending]
+    """In the same order."""
+
+
+class _Told(NamedTuple):
+    """What one measure of a cluster is told as."""
+
+    kind: Kind
+    entry: KnownLimit | None
+    seconds: float
+    between: tuple[float, float] | None
+    setting: str
+    fix: str
 
     @property
-    def measure(self) -> Measure: ...
-    @property
-    def cluster(self) -> Cluster: ...
+    def time(self) -> str:
+        return f"{self.between[0]:g} to {self.between[1]:g} s" if self.between else f"{self.seconds:g} s"
 
 
-def strikes_of(scene: Scene, vendors: Sequence[str], kind: Counts) -> tuple[float, float]:
-    """How early and how late the named vendor's timer strikes, in seconds from its value."""
-    entry = next((limit for name in vendors for limit in scene.known.of(name, kind)), None)
-    return (entry.strikes[0], entry.strikes[1]) if entry else NOBODY
+def cause_of(scene: Scene, named: Named, fit: Fit, rival: Fit | None) -> Cause:
+    """The cause that a cluster is reported as.
 
-
-def cause_of(
-    scene: Scene,
-    named: Named,
-    measure: Measure,
-    cluster: Cluster,
-    measured: Sequence[float],
-    members: list[Ending],
-    rival: Rival | None,
-) -> Cause:
-    """The cause that a cluster is reported as."""
-    kind = _kind(named, measure)
-    entry = _setting(scene, named, kind, measure, cluster.median, members)
-    seconds, between = value(measured, entry, members, measure)
-    general = GENERAL[kind if named.side != "inside" else "deadline"]
-    party, title = _who(named, kind, entry, seconds, between)
-    low, high = between or (seconds, seconds)
-    strangers = [] if entry else scene.known.strangers(measure, low, high)
+    Args:
+        scene: where it was found.
+        named: the party that it belongs to.
+        fit: the cluster.
+        rival: that of the other measure, where it fits as well.
+    """
+    told = _told(scene, named, fit)
+    other = _told(scene, named, rival) if rival is not None and not _decides(scene, named, told.entry, rival) else None
+    party, title = _who(named, told, other)
+    cluster, entry, members = fit.cluster, told.entry, fit.endings
+    low, high = told.between or (told.seconds, told.seconds)
+    strangers = [] if entry else scene.known.strangers(fit.measure, low, high)
     own = [f"{each.vendor} ({each.setting})" for each in strangers]
-    guess = f"{seconds:g} s is the default of {', '.join(own)}: a guess from the number alone" if own else ""
-    sure = _sure(cluster, rival is not None and not _decides(scene, named, entry, rival.measure))
+    guess = f"{told.seconds:g} s is the default of {', '.join(own)}: a guess from the number alone" if own else ""
     return Cause(
-        kind=kind,
+        kind=told.kind,
         title=title,
         members=members,
-        sure=sure,
-        fix=entry.fix if entry else general.fix,
+        sure=_sure(cluster, other is not None),
+        fix=told.fix
+        if other is None
+        else f"If it is their {fit.measure}: {told.fix} If it is their {rival.measure if rival else ''}: {other.fix}",
         evidence=[
-            f"{cluster.streams} streams ended {evidence.span(measured)} after {_MEASURED[kind]}; "
+            f"{cluster.streams} streams ended {evidence.span(fit.measured)} after {_MEASURED[told.kind]}; "
             f"by chance {cluster.expected:.1f} would be expected",
             _shift(entry, named),
             _let_on(members),
             _named(scene, named, members),
             guess,
-            f"their {rival.measure} fits as well: {evidence.span([rival.cluster.shortest, rival.cluster.longest])}"
-            if rival
-            else "",
+            f"their {rival.measure} fits as well: {evidence.span(rival.measured)}" if rival else "",
             "a user or front end that gives up, and a limit of the whole response, look the same from inside"
-            if kind in ("reader", "duration") and named.side == "end_user"
+            if told.kind in ("reader", "duration") and named.side == "end_user"
             else "",
             evidence.blurred(members),
+            evidence.closing(members),
             evidence.how(members),
         ],
-        seconds=seconds,
-        between=between,
+        seconds=told.seconds,
+        between=told.between,
         party=party,
-        setting=entry.setting if entry else general.setting,
+        setting=told.setting,
         limit=entry.id if entry else "",
         page=entry.page if entry else "",
         others=tuple(each.id for each in strangers),
+        alternative=other
+        and Alternative(other.kind, other.seconds, other.between, other.setting, other.entry.id if other.entry else ""),
     )
+
+
+def _told(scene: Scene, named: Named, fit: Fit) -> _Told:
+    kind = _kind(named, fit.measure)
+    entry = _setting(scene, named, kind, fit.measure, fit.cluster.median, fit.endings)
+    seconds, between = value(fit.measured, entry, fit.endings, fit.measure)
+    general = GENERAL[kind if named.side != "inside" else "deadline"]
+    setting, fix = (entry.setting, entry.fix) if entry else (general.setting, general.fix)
+    return _Told(kind, entry, seconds, between, setting, fix)
 
 
 def _kind(named: Named, measure: Measure) -> Kind:
@@ -160,91 +171,38 @@ def _near(seconds: float, limit: KnownLimit, known: float) -> bool:
     return shortest <= seconds <= longest
 
 
-def value(
-    measured: Sequence[float], entry: KnownLimit | None, members: Sequence[Ending], measure: Measure
-) -> tuple[float, tuple[float, float] | None]:
-    """The setting's value in seconds, and its interval where the exact value is not known.
-
-    Args:
-        measured: what was measured of each ending, in seconds.
-        entry: whose timer it is, where that is known.
-        members: the endings, in the same order.
-        measure: of what.
-    """
-    middle = sorted(measured)[len(measured) // 2]
-    pairs = list(zip(measured, members, strict=True))
-    crisp = sorted(seconds for seconds, each in pairs if each.blur <= BLURRED * middle)
-    if len(crisp) >= max(FEW, CRISP * len(pairs)):
-        return _round(_by_strikes(crisp, entry, members, measure), entry), None
-    if _spread(sorted(measured)) <= BLURRED * middle:  # had it been late by much, they would spread
-        return _round(_by_strikes(sorted(measured), entry, members, measure), entry), None
-    least = quantile(sorted(seconds - each.blur for seconds, each in pairs), 0.9)
-    most = quantile(sorted(seconds + each.blur for seconds, each in pairs), 0.1)
-    low, high = sorted((max(0.0, least), most))
-    return _round(middle, entry), (round(low, 2), round(high, 2))
-
-
-def _by_strikes(
-    values: Sequence[float], entry: KnownLimit | None, members: Sequence[Ending], measure: Measure
-) -> float:
-    """The setting's value, by how its timer strikes.
-
-    A process that is busy sees ends late, and last bytes late as well: durations are too long by that, silences either.
-    """
-    early, late = entry.strikes if entry else NOBODY
-    unanswered = all(each.unanswered for each in members)
-    if unanswered:
-        early = max(0.0, early)  # a timer is early only where bytes have moved it
-    if entry is None and (unanswered or measure == "duration" or _spread(values) <= EXACT):
-        early = 0.0
-    if entry is None and early:
-        return quantile(values, 0.9)
-    exact = early == late == 0.0
-    return quantile(values, 0.25 if exact and (unanswered or measure == "duration") else 0.5) - (early + late) / 2
-
-
-def _spread(values: Sequence[float]) -> float:
-    return quantile(values, 0.9) - quantile(values, 0.1)
-
-
-def _round(seconds: float, entry: KnownLimit | None) -> float:
-    """A value as it would be written: a default or a usual value that fits, else a whole number, else a tenth."""
-    slack = 0.05 + 0.015 * seconds
-    usual = [each for each in (entry.values if entry else ()) if abs(each - seconds) <= slack]
-    if usual:
-        return usual[0]
-    whole = round(seconds)
-    return float(whole) if whole >= 3 and abs(seconds - whole) <= slack else round(seconds, 1)
-
-
-def _who(
-    named: Named, kind: Kind, entry: KnownLimit | None, seconds: float, between: tuple[float, float] | None
-) -> tuple[str, str]:
+def _who(named: Named, told: _Told, other: _Told | None) -> tuple[str, str]:
     """The party and the title."""
-    time = f"{between[0]:g} to {between[1]:g} s" if between else f"{seconds:g} s"
+    kind, entry, time = told.kind, told.entry, told.time
     after = f"{time} after {_MEASURED[kind]}"
     where = "between the end user and this program" if named.side == "end_user" else f"on the way to {named.place.host}"
+    both = f", or {other.time} after {_MEASURED[other.kind]}: both fit" if other else ""
     if entry is not None:
-        default = "none by default" if entry.seconds is None else f"{entry.seconds:g} s by default"
-        set_ = (
-            f"is at its default of {seconds:g} s"
-            if entry.seconds == seconds
-            else f"({default}) seems to be set to {time}"
-        )
         beside = f", {where}" if named.side == "end_user" else ""
         vendor = entry.vendor.partition(",")[0]
         own = named.unanswered and named.side == "path"
         party = vendor if own else f"{vendor}, or what stands next to it"
-        return party, f"{vendor}{beside}, {after}: its {entry.setting} {set_}"
+        its = f"its {entry.setting} {_set(entry, told)}"
+        if other is not None:
+            its += f", or its {other.setting} {_set(other.entry, other)}" if other.entry else f", or a {other.setting}"
+        return party, f"{vendor}{beside}, {after}{both.removesuffix(': both fit')}: {its}"
     if named.side == "inside":
-        return "this program", f"Something in this program ends them {after}"
+        return "this program", f"Something in this program ends them {after}{both}"
     if kind == "queue":
         return "", f"Something {where} holds requests back for {time}, then refuses them: a full queue"
     if kind == "reader":
-        return "the end user's side", f"The end user's side gives up, or something {where} ends them, {after}"
+        return "the end user's side", f"The end user's side gives up, or something {where} ends them, {after}{both}"
     if kind == "first_byte":
         return "", f"Something {where} waits no longer than {time} for the first byte of an answer"
-    return "", f"Something {where} ends them {after}"
+    return "", f"Something {where} ends them {after}{both}"
+
+
+def _set(entry: KnownLimit, told: _Told) -> str:
+    """To what a setting seems to be set."""
+    if entry.seconds == told.seconds:
+        return f"is at its default of {told.seconds:g} s"
+    default = "none by default" if entry.seconds is None else f"{entry.seconds:g} s by default"
+    return f"({default}) seems to be set to {told.time}"
 
 
 def _sure(cluster: Cluster, both_fit: bool) -> Sure:
@@ -254,9 +212,14 @@ def _sure(cluster: Cluster, both_fit: bool) -> Sure:
     return "very likely" if cluster.streams >= MANY and chance <= PURE else "likely"
 
 
-def _decides(scene: Scene, named: Named, entry: KnownLimit | None, other: Measure) -> bool:
-    """Who is named has a setting of the one measure and none of the other."""
-    return entry is not None and not any(scene.known.of(name, other) for name in named.vendors)
+def _decides(scene: Scene, named: Named, entry: KnownLimit | None, rival: Fit) -> bool:
+    """The named vendors have a setting of the one measure and none of the other."""
+    return entry is not None and not has_setting(scene, named.vendors, rival.measure)
+
+
+def has_setting(scene: Scene, vendors: Sequence[str], measure: Measure) -> bool:
+    """One of these vendors has a setting of this measure."""
+    return any(scene.known.of(name, measure) for name in vendors)
 
 
 def _let_on(members: Sequence[Ending]) -> str:

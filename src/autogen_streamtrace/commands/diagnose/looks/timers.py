@@ -7,7 +7,8 @@ from typing import Final, NamedTuple
 
 from autogen_streamtrace.commands.diagnose.clusters import BANDS, FEWEST, Cluster, densest
 from autogen_streamtrace.commands.diagnose.endings import Ending, Place, Side, quantile, side
-from autogen_streamtrace.commands.diagnose.looks.naming import Measure, Named, cause_of, strikes_of
+from autogen_streamtrace.commands.diagnose.looks.naming import Fit, Named, cause_of, has_setting
+from autogen_streamtrace.commands.diagnose.looks.values import Measure, strikes_of
 from autogen_streamtrace.commands.diagnose.scene import Cause, Scene
 from autogen_streamtrace.core import semconv as sc
 
@@ -85,11 +86,10 @@ def _of_group(scene: Scene, key: _Key, members: list[Ending]) -> Iterator[Cause]
         if _outlasted(scene, best):
             refuted.add((best.measure, best.cluster.median))
             continue
-        unanswered = _unanswered(best)
-        named = Named(key.side, key.place, key.named, key.queued, unanswered)
-        measured = [each.by(best.measure) or 0.0 for each in best.members]
-        endings = [each.ending for each in best.members]
-        yield cause_of(scene, named, best.measure, best.cluster, measured, endings, rival)
+        if rival is not None and _has_the_other(scene, key, best.measure, rival.measure):
+            best, rival = rival, best
+        named = Named(key.side, key.place, key.named, key.queued, _unanswered(best))
+        yield cause_of(scene, named, _fit(best), None if rival is None else _fit(rival))
         gone = set(map(id, best.members))
         left = [each for each in left if id(each) not in gone]
 
@@ -155,6 +155,16 @@ def _unanswered(found: _Found) -> bool:
     return sum(each.ending.unanswered for each in found.members) >= UNANSWERED * len(found.members)
 
 
+def _has_the_other(scene: Scene, key: _Key, measure: Measure, other: Measure) -> bool:
+    """Who is named has a setting of the other measure alone."""
+    return has_setting(scene, key.named, other) and not has_setting(scene, key.named, measure)
+
+
+def _fit(found: _Found) -> Fit:
+    measured = [each.by(found.measure) or 0.0 for each in found.members]
+    return Fit(found.measure, found.cluster, measured, [each.ending for each in found.members])
+
+
 def _values(found: _Found) -> list[float]:
     return sorted(each.by(found.measure) or 0.0 for each in found.members)
 
@@ -170,5 +180,6 @@ def _outlasted(scene: Scene, found: _Found) -> bool:
     kind = "first_byte" if _unanswered(found) else found.measure
     borne = sum(scene.beside(place).outlasting(kind, beyond) for place in places)
     if found.measure == "silence" and kind == "silence":
-        borne += sum((each.ending.longest_gap or 0.0) > beyond for each in found.members)
+        endings = [each.ending for each in found.members]
+        borne += sum(max(each.longest_gap or 0.0, each.survived or 0.0) > beyond for each in endings)
     return borne >= max(2, REFUTED * len(found.members))

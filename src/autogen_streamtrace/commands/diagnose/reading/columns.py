@@ -51,6 +51,7 @@ COLUMNS: Final = (
     Column("keep_alive", sc.A_CONNECTION_KEEP_ALIVE, "number"),
     Column("http_version", sc.NETWORK_PROTOCOL_VERSION, "label"),
     Column("close_type", sc.A_CLOSE_TYPE, "label"),
+    Column("within_event", sc.A_CLOSE_WITHIN_EVENT, "truth"),
     Column("to_headers", sc.A_TIME_TO_HEADERS, "number"),
     Column("page", sc.A_REFUSAL_PAGE, "label"),
     Column("missing", sc.A_REFUSAL_MISSING, "labels"),
