@@ -20,7 +20,7 @@ ALLOWED = {"certain": 0.0, "very likely": 1 / 50, "likely": 1 / 10}
 SILENT = 1 / 10
 """Share of the causes of a kind, each of twenty endings or more, that may stay untold."""
 OF_ONE = 1 / 10
-"""Share of what is told of the streams through one proxy that may be wrong: a vendor's own timers count for little."""
+"""Share of what is told of one proxy's timers that may be wrong: among all causes each proxy counts for little."""
 MIXTURES = int(os.environ.get("STREAMTRACE_MIXTURES", "400"))
 """`nox -s certainty` takes ten thousand."""
 
@@ -31,18 +31,18 @@ class Table:
 
     said: Counter[str] = field(default_factory=Counter)
     wrong: Counter[str] = field(default_factory=Counter)
-    through: Counter[str] = field(default_factory=Counter)
-    wrong_through: Counter[str] = field(default_factory=Counter)
+    timers: Counter[str] = field(default_factory=Counter)
+    wrong_timers: Counter[str] = field(default_factory=Counter)
     there: Counter[str] = field(default_factory=Counter)
     silent: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
 
-    def add(self, where: str, sure: str, wrong: str, through: str = "") -> None:
-        """Something that was told, of streams through whom, and what is wrong with it."""
+    def add(self, where: str, sure: str, wrong: str, timer: str = "") -> None:
+        """Something that was told, of whose timer, and what is wrong with it."""
         self.said[sure] += 1
-        if through and sure in ALLOWED:
-            self.through[through] += 1
-            self.wrong_through[through] += bool(wrong)
+        if timer and sure in ALLOWED:
+            self.timers[timer] += 1
+            self.wrong_timers[timer] += bool(wrong)
         if wrong:
             self.wrong[sure] += 1
             self.faults.append(f"{where}: {sure}: {wrong}")
@@ -52,10 +52,8 @@ class Table:
         for sure in (*ALLOWED, "possible", "too few to say"):
             allowed = f"{ALLOWED[sure]:8.1%}" if sure in ALLOWED else f"{'-':>8}"
             rows.append(f"{sure:14} {_row(self.said[sure], self.wrong[sure])} {allowed}")
-        rows += ["", "through"]
-        rows += [
-            f"{who:14} {_row(n, self.wrong_through[who])} {OF_ONE:8.1%}" for who, n in sorted(self.through.items())
-        ]
+        rows += ["", "timers of"]
+        rows += [f"{who:14} {_row(n, self.wrong_timers[who])} {OF_ONE:8.1%}" for who, n in sorted(self.timers.items())]
         rows += ["", f"{'':14} {'there':>7} {'silent':>6} {'share':>7} {'allowed':>8}"]
         rows += [f"{kind:14} {_row(n, self.silent[kind])} {SILENT:8.1%}" for kind, n in sorted(self.there.items())]
         return "\n".join(rows)
@@ -63,7 +61,7 @@ class Table:
     def beyond(self) -> list[str]:
         """What is wrong, or untold, more often than is allowed."""
         wrong = [sure for sure, share in ALLOWED.items() if self.wrong[sure] > share * self.said[sure]]
-        wrong += [f"through {who}" for who, n in self.through.items() if self.wrong_through[who] > OF_ONE * n]
+        wrong += [f"timers of {who}" for who, n in self.timers.items() if self.wrong_timers[who] > OF_ONE * n]
         return wrong + [f"{kind} untold" for kind, n in self.there.items() if self.silent[kind] > SILENT * n]
 
 
@@ -83,6 +81,6 @@ def test_a_certainty_is_as_good_as_its_word_over_deployments_and_mixtures(tmp_pa
         table.there += told.there
         table.silent += told.silent
         for each in told.said:
-            table.add(f"mixture {seed}", each.sure, each.wrong, each.behind)
+            table.add(f"mixture {seed}", each.sure, each.wrong, each.timer)
     print(f"\n{real} findings of {len(DEPLOYMENTS)} deployments, and {MIXTURES:,} mixtures\n{table}")
     assert not table.beyond(), "\n".join([*table.beyond(), str(table), *sorted(table.faults)[:40]])

@@ -27,8 +27,8 @@ class Said:
     sure: str
     wrong: str
     """What is wrong with it; empty where nothing is."""
-    behind: str
-    """Who stands between, of those that it is told of."""
+    timer: str
+    """Whose timer it is, where it is a proxy's."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ def judged(made: Mixture, known: LimitMatcher) -> Judged:
         if cause.kind in TOLD or (cause.kind == "reader" and cause.seconds is not None):
             truth = _truth(cause, made)
             wrong = _wrong(cause, truth, made, known)
-            said.append(Said(cause.sure, wrong, ", ".join(sorted(truth.path)) or "nobody"))
+            said.append(Said(cause.sure, wrong, truth.timer))
             if not wrong and cause.sure in SURE:
                 told |= {id(made.truths[id(each)]) for each in cause.members}
     return Judged(said, Counter(there.values()), Counter(kind for key, kind in there.items() if key not in told))

@@ -21,6 +21,8 @@ class Truth:
     """Seconds over which the timer itself spreads, a second at the most."""
     path: frozenset[str] = frozenset()
     """Who stands between."""
+    timer: str = ""
+    """Whose timer it is, where it is a proxy's."""
 
 
 @dataclass

@@ -51,7 +51,7 @@ def limit(random_: random.Random, made: Mixture, host: str, count: int) -> None:
     before = vendor.name in BEFORE and kind != "first_byte" and random_.random() < 0.3
     place = Place(sc.SERVER, "") if before else Place(sc.HTTP, host)
     off = min(1.0, vendor.strikes[1] - vendor.strikes[0])
-    truth = Truth(kind, seconds, off, path(vendor.name, vendor.page))
+    truth = Truth(kind, seconds, off, path(vendor.name, vendor.page), vendor.name or vendor.page or "nobody")
     draw, late = talks(random_), lateness(random_)
     for _ in range(count):
         shown = max(0.05, seconds + random_.uniform(*vendor.strikes) + abs(random_.gauss(0, busy)))
