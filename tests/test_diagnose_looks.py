@@ -213,3 +213,59 @@ def test_users_who_give_up_after_the_same_time_are_told_with_it() -> None:
     (cause,) = causes(left)
     assert (cause.kind, cause.seconds, cause.party) == ("reader", 40.0, "the end user's side")
     assert not cause.limit and "between the end user and this program" in cause.title
+
+
+# Both measures.
+
+
+def alike(**more: Any) -> list[Ending]:
+    """Streams that talk for a second, then fall silent for five: the silence and the duration fit as well."""
+    return [cut(5.0 + 0.01 * RANDOM.random(), 6.0 + 0.01 * RANDOM.random(), **more) for _ in range(25)]
+
+
+def test_where_silence_and_duration_fit_both_are_told_with_both_settings() -> None:
+    (cause,) = causes(alike())
+    assert (cause.kind, cause.seconds, cause.sure) == ("silence", 5.0, "possible") and cause.alternative is not None
+    assert (cause.alternative.kind, cause.alternative.seconds) == ("duration", 6.0)
+    assert "5 s after their last byte, or 6 s after their start: both fit" in cause.title
+    assert "proxy_read_timeout" in cause.fix and "route timeout" in cause.fix
+
+
+def test_the_settings_of_whom_is_named_are_both_told_where_both_fit() -> None:
+    (cause,) = causes(alike(intermediary="caddy"))
+    assert cause.alternative is not None and cause.alternative.limit == "caddy.write_timeout"
+    assert "read_timeout" in cause.title and "servers timeouts write" in cause.title
+
+
+@pytest.mark.parametrize(("named", "kind"), [("nginx", "silence"), ("google_front_end", "duration")])
+def test_whom_is_named_decides_where_it_has_one_of_the_settings(named: str, kind: str) -> None:
+    (cause,) = causes(alike(intermediary=named))
+    assert (cause.kind, cause.alternative, cause.sure) == (kind, None, "very likely")
+
+
+# What refutes a limit.
+
+
+def test_a_limit_of_silence_below_what_good_streams_of_the_host_survived_is_none() -> None:
+    (cause,) = causes([cut(5.0 + 0.01 * RANDOM.random(), 8.0 + number, survived=40.0) for number in range(25)])
+    assert cause.kind == "other"
+
+
+def test_a_body_that_was_ended_properly_although_nothing_said_that_it_was_whole_is_a_cut() -> None:
+    ended = timed(5.0, outcome=sc.TRUNCATED, close_type="finished", within_event=True, cause="")
+    (cause,) = causes(ended)
+    assert (cause.kind, cause.seconds) == ("silence", 5.0)
+    assert any("25 of 25 bodies were ended properly" in each and "inside an event" in each for each in cause.evidence)
+
+
+# Errors of no particular time.
+
+
+def test_an_error_page_of_a_proxys_own_is_not_the_models_error() -> None:
+    (cause,) = causes([refused(3.0 + 7.1 * number, 502, page="nginx") for number in range(6)])
+    assert (cause.kind, cause.sure) == ("other", "likely") and cause.title.startswith("nginx answers for")
+
+
+def test_a_gateway_error_of_nobodys_is_not_certain() -> None:
+    (cause,) = causes([refused(3.0 + 7.1 * number, 504) for number in range(6)])
+    assert (cause.kind, cause.sure) == ("provider", "likely")
