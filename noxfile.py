@@ -41,14 +41,11 @@ PARALLEL = ("--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal")
 NOT_ONCE = ("-m", "not once")
 """What may differ between Pythons, event loops and openai families."""
 CROSS_SECTION = [
-    f"tests/test_{name}.py"
-    for name in ("deadlines", "misbehaviour", "patches", "process_end", "streams_cuts", "streams_http", "taps")
+    *("tests/guest/test_patches.py", "tests/guest/test_process_end.py", "tests/verdict/test_deadlines.py"),
+    *(f"tests/streams/test_{name}.py" for name in ("misbehaviour", "streams_cuts", "streams_http", "taps")),
 ]
 """Where such differences showed: how streams, deadlines, processes and HTTP bodies end, and what is patched."""
-OF_VERSIONS = [
-    f"tests/test_{name}.py"
-    for name in ("neighbours", "otlp_processes", "otlp_providers", "otlp_trouble", "otlp_variables", "recovery")
-]
+OF_VERSIONS = ["tests/guest/test_neighbours.py", "tests/otlp", "tests/recorder/test_recovery.py"]
 """Beside what may differ: what depends on the version of OpenTelemetry."""
 
 
@@ -131,7 +128,7 @@ def uvloop(session: nox.Session) -> None:
 def bare(session: nox.Session) -> None:
     """The built package with nothing to instrument: no AutoGen, no HTTP client."""
     session.install(".", "--group", "pytest")
-    session.run("pytest", "tests/test_bare.py", *session.posargs)
+    session.run("pytest", "tests/guest/test_bare.py", *session.posargs)
 
 
 @nox.session
@@ -163,7 +160,9 @@ def fuzz(session: nox.Session) -> None:
 def semantic_kernel(session: nox.Session) -> None:
     """Semantic Kernel's adapter, which brings SciPy, pandas and much else that no other test needs."""
     session.install("--editable", ".", "--group", "test", "autogen-ext[semantic-kernel-core]~=0.7.5", OPENAI_3)
-    session.run("pytest", "-W", "default", "tests/test_clients_semantic_kernel.py", *session.posargs)  # it warns a lot
+    session.run(
+        "pytest", "-W", "default", "tests/classes/test_clients_semantic_kernel.py", *session.posargs
+    )  # it warns a lot
 
 
 @nox.session
@@ -184,7 +183,7 @@ def soak(session: nox.Session) -> None:
     """Two hundred processes that are killed at random moments under load; a few minutes."""
     session.install("--editable", ".", "--group", "test", OPENAI_3)
     environment = {"STREAMTRACE_SOAK_ROUNDS": os.environ.get("STREAMTRACE_SOAK_ROUNDS", "200")}
-    session.run("pytest", "tests/test_soak.py", *session.posargs, env=environment)
+    session.run("pytest", "tests/recorder/test_soak.py", *session.posargs, env=environment)
 
 
 @nox.session
@@ -199,7 +198,7 @@ def certainty(session: nox.Session) -> None:
     """How sure `diagnose` is and how often it is right, over ten thousand mixtures of causes; some minutes."""
     session.install("--editable", ".", "--group", "test", OPENAI_3)
     environment = {"STREAMTRACE_MIXTURES": os.environ.get("STREAMTRACE_MIXTURES", "10000")}
-    session.run("pytest", "-s", "tests/test_diagnose_certainty.py", *session.posargs, env=environment)
+    session.run("pytest", "-s", "tests/commands/test_diagnose_certainty.py", *session.posargs, env=environment)
 
 
 @nox.session

@@ -21,9 +21,9 @@ TITLES: Final[dict[Kind, str]] = {
 HEAD: Final = f"""\
 # What is covered
 
-Every agent, team, model client, tool and workbench class of AutoGen 0.7.x. `tests/test_coverage.py` finds them in the
-installed packages, fails where one is missing here, runs each program bare and watched, and compares what the program
-sees and what is exported with this table. Written by `{WRITE}`.
+Every agent, team, model client, tool and workbench class of AutoGen 0.7.x. `tests/classes/test_coverage.py` finds them
+in the installed packages, fails where one is missing here, runs each program bare and watched, and compares what the
+program sees and what is exported with this table. Written by `{WRITE}`.
 
 A patch is laid on the named base and on every subclass, also on those that a program defines later. Classes of your own
 are covered by the same patch as AutoGen's. The streams are those of the class's program, in the order in which they

@@ -244,7 +244,7 @@ def test_a_patch_that_fails_halfway_is_rolled_back_and_the_others_stay(
 
 @pytest.mark.parametrize("first", ["instrument", "import"])
 def test_it_works_before_and_after_what_it_patches_is_imported(first: str) -> None:
-    program = Path(__file__).with_name("programs") / "order.py"
+    program = Path(__file__).parents[1] / "programs" / "order.py"
     paths = os.pathsep.join([str(program.parent.parent), os.environ.get("PYTHONPATH", "")])
     run = subprocess.run(
         [sys.executable, "-W", "error", str(program), first],

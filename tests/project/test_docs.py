@@ -18,7 +18,7 @@ from autogen_streamtrace.core.verdict.rules import RULES
 
 pytestmark = pytest.mark.once
 
-ROOT: Final = Path(__file__).parent.parent
+ROOT: Final = Path(__file__).parents[2]
 PACKAGE: Final = ROOT / "src" / "autogen_streamtrace"
 LISTED: Final = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
 PAGES: Final = sorted(path for path in (ROOT / name for name in LISTED.stdout.split()) if path.suffix == ".md")

@@ -23,7 +23,7 @@ from autogen_streamtrace.cli import app
 from autogen_streamtrace.commands.demo.reply import HALF, TEXT
 from autogen_streamtrace.core import semconv as sc
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 TASK = "Where is my claim?"
 COMPRESSING = "gzip on; gzip_types text/event-stream; gzip_proxied any;"
 """What nginx compresses it holds back until the end, unless it is told not to buffer."""

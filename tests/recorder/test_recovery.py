@@ -283,7 +283,7 @@ def test_streams_whose_spans_never_arrived_are_told_though_the_process_ended_in_
 ) -> None:
     """Its Collector was away when it ended."""
     gone = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}
-    program = str(Path(__file__).with_name("programs") / "script.py")
+    program = str(Path(__file__).parents[1] / "programs" / "script.py")
     run = subprocess.run(
         [sys.executable, program, "ends"], env={**environment(receiver), **gone}, capture_output=True, timeout=40
     )
@@ -295,7 +295,7 @@ def test_streams_whose_spans_never_arrived_are_told_though_the_process_ended_in_
 
 
 def test_an_orderly_end_leaves_nothing_behind(receiver: OtlpReceiver, state: Path) -> None:
-    program = str(Path(__file__).with_name("programs") / "script.py")
+    program = str(Path(__file__).parents[1] / "programs" / "script.py")
     subprocess.run([sys.executable, program, "ends"], env=environment(receiver), check=True, timeout=40)
     assert left_behind(state) == []
 

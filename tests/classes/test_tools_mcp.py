@@ -13,7 +13,7 @@ from harness.scripted import asks, speaker
 
 pytestmark = pytest.mark.once
 
-SERVER = Path(__file__).with_name("programs") / "mcp_server.py"
+SERVER = Path(__file__).parents[1] / "programs" / "mcp_server.py"
 
 
 def params() -> StdioServerParams:

@@ -16,7 +16,7 @@ from otlp_receiver import OtlpReceiver, attributes
 
 from autogen_streamtrace.commands.demo.model_server import ModelServer
 
-PROGRAMS = Path(__file__).with_name("programs")
+PROGRAMS = Path(__file__).parents[1] / "programs"
 OUTCOME, NAME = "streamtrace.outcome", "streamtrace.name"
 PROTOCOLS = ["grpc", "http/protobuf"]
 

@@ -193,7 +193,7 @@ def stacks(receiver: OtlpReceiver) -> list[dict[str, Any]]:
 
 def blocking_line() -> str:
     """Where the application's tool blocks: file and line."""
-    path = Path(__file__).with_name("programs") / "chats.py"
+    path = Path(__file__).parents[1] / "programs" / "chats.py"
     (line,) = [number for number, text in enumerate(path.read_text().splitlines(), 1) if "time.sleep(60)" in text]
     return f"{path}:{line}"
 

@@ -211,7 +211,7 @@ def test_a_defect_at_the_end_keeps_nothing_from_being_sent(told: Watching, monke
 
 
 def test_an_instrument_that_fails_leaves_nothing_patched() -> None:
-    tests = Path(__file__).parent
+    tests = Path(__file__).parents[1]
     paths = os.pathsep.join([str(tests), os.environ.get("PYTHONPATH", "")])
     program = [sys.executable, str(tests / "programs" / "fails.py")]
     run = subprocess.run(program, env={**os.environ, "PYTHONPATH": paths}, capture_output=True, text=True, timeout=40)
