@@ -4,9 +4,12 @@ import random
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import orjson
 import pytest
+from click.testing import CliRunner
 from synthetic import Turn, cut, request, spans, whole, write
 
+from autogen_streamtrace.cli import app
 from autogen_streamtrace.commands.diagnose import reading
 from autogen_streamtrace.commands.diagnose.clusters import clusters
 from autogen_streamtrace.commands.diagnose.findings import Diagnosis, Finding, diagnose
@@ -225,3 +228,26 @@ def test_limits_of_29_and_30_seconds_are_two_clusters(seed: int) -> None:
     mixed = [late(29, random_) for _ in range(100)] + [late(30, random_) for _ in range(60)]
     found = clusters([*mixed, *(random_.expovariate(0.05) for _ in range(300))])
     assert [round(cluster.median) for cluster in found] == [29, 30]
+
+
+def test_both_measures_that_fit_are_told_in_json_text_and_on_the_page(tmp_path: Path) -> None:
+    random_ = random.Random(1)
+    turns = [cut(late(5, random_), duration=6 + 0.1 * random_.random(), at=60.0 * number) for number in range(25)]
+    source, page = write(tmp_path / "spans.jsonl", turns), tmp_path / "page.html"
+    said = orjson.loads(CliRunner().invoke(app, ["diagnose", source, "--json"]).output)
+    finding = said["findings"][0]
+    assert (finding["kind"], finding["seconds"], finding["sure"]) == ("silence", 5.0, "possible")
+    assert (finding["alternative"]["kind"], finding["alternative"]["seconds"]) == ("duration", 6.0)
+    text = CliRunner().invoke(app, ["diagnose", source, "--html", str(page)]).output
+    for shown in (" ".join(text.split()), page.read_text(encoding="utf-8")):
+        assert "5 s after their last byte, or 6 s after their start: both fit" in shown
+        assert finding["setting"].split()[0] in shown and "If it is their duration" in shown
+
+
+def test_a_silence_that_good_streams_of_the_host_survived_is_no_limit(tmp_path: Path) -> None:
+    random_ = random.Random(1)
+    cuts = at_no_header(random_, 20, 25)
+    assert [each.seconds for each in timed(diagnosis(tmp_path, cuts))] == [20.0]
+    for each in cuts:
+        each.more[sc.A_SURVIVED_SILENCE] = 45.0
+    assert timed(diagnosis(tmp_path, cuts)) == []
