@@ -198,7 +198,8 @@ def certainty(session: nox.Session) -> None:
     """How sure `diagnose` is and how often it is right, over ten thousand mixtures of causes; some minutes."""
     session.install("--editable", ".", "--group", "test", OPENAI_3)
     environment = {"STREAMTRACE_MIXTURES": os.environ.get("STREAMTRACE_MIXTURES", "10000")}
-    session.run("pytest", "-s", "tests/commands/test_diagnose_certainty.py", *session.posargs, env=environment)
+    quiet = ("-s", "-o", "faulthandler_timeout=0")  # it takes longer than any test may hang
+    session.run("pytest", *quiet, "tests/commands/test_diagnose_certainty.py", *session.posargs, env=environment)
 
 
 @nox.session
