@@ -147,6 +147,40 @@ def explore(session: nox.Session) -> None:
 
 
 @nox.session
+def build(session: nox.Session) -> None:
+    """Builds what is published, checks it, and lists what it brings along: -- TAG checks that it is the version's."""
+    if session.posargs not in ([], [f"v{PROJECT['version']}"]):
+        session.error(f"{session.posargs[0]} is not the tag of version {PROJECT['version']} in pyproject.toml")
+    shutil.rmtree("dist", ignore_errors=True)
+    Path("build").mkdir(exist_ok=True)
+    session.install("build", "check-wheel-contents", "cyclonedx-bom", "twine", "uv")
+    session.run("python", "-m", "build", "--installer=uv")
+    session.run("twine", "check", "--strict", *map(str, Path("dist").iterdir()))
+    wheel = str(next(Path("dist").glob("*.whl")))
+    session.run("check-wheel-contents", wheel)
+    session.run("uv", "venv", "--clear", "--quiet", "build/installed")
+    session.run("uv", "pip", "install", "--quiet", "--python=build/installed", wheel)
+    session.run(
+        "cyclonedx-py",
+        "environment",
+        "--pyproject=pyproject.toml",
+        "--output-file=build/sbom.cdx.json",
+        "build/installed",
+    )
+
+
+@nox.session
+def workflows(session: nox.Session) -> None:
+    """Checks .github/workflows/ with actionlint, which is built with Go, and with zizmor."""
+    session.install("zizmor>=1.32,<2")
+    session.run("zizmor", "--offline", ".github")
+    if shutil.which("go"):
+        session.run("go", "run", "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12", external=True)
+    else:
+        session.warn("Go is not installed (https://go.dev/dl): actionlint checks nothing")
+
+
+@nox.session
 def fuzz(session: nox.Session) -> None:
     """Fuzzes what is read of a model's reply, for an hour or as long as `-- -max_total_time=SECONDS` says."""
     session.install("--editable", ".", "--group", "fuzz")

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import json
 import os
 import socket
 from collections.abc import Iterator
@@ -31,6 +32,12 @@ FOREIGN = (
     "REQUESTS_CA_BUNDLE",
     "SSL_CERT_DIR",
     "SSL_CERT_FILE",
+)
+
+# For the test that installs from a registry; stays there for the workers, too.
+os.environ.setdefault(
+    "STREAMTRACE_TEST_NETWORK",
+    json.dumps({name: value for name, value in os.environ.items() if name.upper() in FOREIGN}),
 )
 
 for name in list(os.environ):

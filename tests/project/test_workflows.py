@@ -1,0 +1,65 @@
+"""What CI does: sessions that exist, on the Pythons that are promised, with actions that nobody can change."""
+
+import re
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import yaml
+
+pytestmark = pytest.mark.once
+
+ROOT: Final = Path(__file__).parents[2]
+WORKFLOWS: Final = sorted((ROOT / ".github" / "workflows").iterdir())
+MATRIX: Final[list[str]] = yaml.safe_load((ROOT / ".github/workflows/tests.yml").read_text(encoding="utf-8"))["jobs"][
+    "session"
+]["strategy"]["matrix"]["session"]
+
+each_workflow = pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+
+
+def text(*parts: str) -> str:
+    return ROOT.joinpath(*parts).read_text(encoding="utf-8")
+
+
+def jobs(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"]
+    return found
+
+
+@each_workflow
+def test_every_action_is_pinned_by_its_commit_and_names_its_version(path: Path) -> None:
+    used = re.findall(r"uses: (?!\./)(.*)", path.read_text(encoding="utf-8"))
+    assert [action for action in used if not re.fullmatch(r"[\w/-]+@[0-9a-f]{40} # v[\d.]+", action)] == []
+
+
+@each_workflow
+def test_no_job_may_more_than_it_says(path: Path) -> None:
+    assert yaml.safe_load(path.read_text(encoding="utf-8"))["permissions"] == {}
+    assert [name for name, job in jobs(path).items() if "permissions" not in job] == []
+
+
+def test_an_action_has_one_version() -> None:
+    pinned = {pin for path in WORKFLOWS for pin in re.findall(r"uses: (\S+@\S+)", path.read_text(encoding="utf-8"))}
+    assert len(pinned) == len({pin.partition("@")[0] for pin in pinned})
+
+
+def test_every_session_that_ci_runs_exists() -> None:
+    sessions = re.findall(r"^def (\w+)\(session", text("noxfile.py"), re.MULTILINE)
+    assert [name for name in MATRIX if re.split(r"[(-]", name)[0] not in sessions] == []
+
+
+def test_ci_runs_every_session_of_the_test_command() -> None:
+    [default] = re.findall(r"^nox\.options\.sessions = \[(.*)\]", text("noxfile.py"), re.MULTILINE)
+    assert set(re.findall(r"\"(\w+)\"", default)) <= {re.split(r"[(-]", name)[0] for name in MATRIX}
+
+
+def test_ci_runs_every_python_of_the_classifiers() -> None:
+    promised = re.findall(r"Programming Language :: Python :: (3\.\d+)", text("pyproject.toml"))
+    runs_nox = text(".github", "workflows", "tests.yml").partition("python-version: |")[2].split()[4]
+    assert set(promised) <= {name.removeprefix("pythons-") for name in MATRIX} | {runs_nox}
+
+
+def test_before_a_commit_the_same_ruff_runs_as_in_lint() -> None:
+    [version] = re.findall(r"\"(ruff~=[\d.]+)\"", text("pyproject.toml"))
+    assert set(re.findall(r"ruff~=[\d.]+", text(".pre-commit-config.yaml"))) == {version}
