@@ -178,6 +178,20 @@ def test_turns_of_a_task_that_outlives_its_stream_are_outermost_again(told: Watc
     assert outermost == {"stream first": True, "stream inside": False, "stream later": True}
 
 
+def test_an_agent_that_a_team_starts_after_its_reader_left_is_inside_the_team_and_no_origin(told: Watching) -> None:
+    team = told.tracker.begin(StreamInfo("team", "office", span_name="office"))
+    assert team is not None
+    told.tracker.end(team, "closed")
+    assert told.tracker.settle(10)
+    agent = told.tracker.open(StreamInfo("agent", "checker", span_name="checker"), lambda: team)
+    assert agent is not None
+    told.tracker.end(agent, "raised", asyncio.CancelledError())
+    assert told.tracker.settle(10)
+    attributes = told.span("checker").attributes or {}
+    assert attributes["streamtrace.outcome"] == "cancelled"
+    assert not attributes["streamtrace.outermost"] and not attributes["streamtrace.origin"]
+
+
 def test_a_stream_that_is_dropped_in_a_callback_was_left_by_its_reader(told: Watching) -> None:
     async def main() -> None:
         met = asyncio.ensure_future(asyncio.sleep(60))

@@ -3,13 +3,18 @@
 from opentelemetry.trace import NonRecordingSpan, get_current_span, set_span_in_context
 
 from autogen_streamtrace.core.evidence.content import Content
-from autogen_streamtrace.core.semconv import MODEL
+from autogen_streamtrace.core.semconv import MODEL, TEAM
 from autogen_streamtrace.core.stream.scope import parent_context
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState
 
 
 def going_on(state: StreamState | None) -> StreamState | None:
-    """The nearest stream around the running code that has not finished: a task may outlive the stream around it."""
+    """The nearest stream around the running code that has not finished: a task may outlive the stream around it.
+
+    A team that its reader left is not over yet: AutoGen's runtime may still start the turn of its next agent.
+    """
+    if state is not None and state.layer == TEAM and state.left:
+        return state
     while state is not None and state.finished:
         state = state.parent
     return state

@@ -168,6 +168,7 @@ class StreamTracker:
         if state.closed:
             return
         state.closed = True
+        state.left = how == "closed"
         if finished:
             state.finished = True
             self._open.pop(state, None)

@@ -86,6 +86,7 @@ class StreamState:
         "input_tokens",
         "labels",
         "last",
+        "left",
         "longest_gap",
         "longest_send",
         "loop",
@@ -136,6 +137,8 @@ class StreamState:
         """It has ended for its reader."""
         self.finished = False
         """It has also finished: nothing that starts now is inside it."""
+        self.left = False
+        """Its reader left it, and did not read it to its end."""
         self.content = info.content
         self._init_outcome()
 

@@ -42,7 +42,8 @@ class StreamNode:
         self.reasons = reasons
         """The meanings of finish reasons."""
         self.parent = parent
-        self.outermost = parent is None and state.layer != sc.HTTP
+        outlives = parent is None and state.parent is not None and state.parent.left
+        self.outermost = parent is None and not outlives and state.layer != sc.HTTP
         """No traced stream encloses it, and it is no HTTP exchange."""
         self.kids: dict[StreamNode, None] = {}
         """Children without a verdict, in the order in which they started. Other threads copy all of it at once."""
@@ -54,8 +55,8 @@ class StreamNode:
         self.finished_at: float | None = None
         """When it finished, in seconds on ``clock``."""
         self.expires = 0.0
-        self.late = parent is not None and parent.verdict is not None
-        """It started after its parent's verdict."""
+        self.late = outlives or (parent is not None and parent.verdict is not None)
+        """It started after the verdict of the stream around it."""
         self.raised: tuple[tuple[Ending, Verdict], ...] = ()
         """The endings of children that raised, newest last."""
         self.inherited: Verdict | None = None
