@@ -181,6 +181,11 @@ class Watch:
             _live.remove(self)
             self._kept.close()
 
+    def has_forked(self) -> None:
+        """In the parent after a fork: the new child may replace one that died."""
+        if self._recording is not None:
+            self._recording.look_soon()
+
     def _begin(self) -> None:
         """Called at the first stream of a forked child."""
         with self._beginning:
@@ -225,6 +230,11 @@ def _forked() -> None:
             watch.forked()
 
 
+def _has_forked() -> None:
+    for watch in _live:
+        watch.has_forked()
+
+
 _hooks: Final[list[bool]] = []
 
 
@@ -232,4 +242,4 @@ def _begin_anew_after_forks() -> None:
     """Call it once there are providers: fork hooks run in order, and the providers' hook sets the child's resource."""
     if not _hooks and hasattr(os, "register_at_fork"):
         _hooks.append(True)
-        os.register_at_fork(after_in_child=_forked)
+        os.register_at_fork(after_in_child=_forked, after_in_parent=_has_forked)

@@ -22,6 +22,8 @@ _ROOM_FOR_REASONS: Final = 8192
 """Bytes of the header for finish reasons of the user's own."""
 EVERY: Final = 30.0
 """Seconds between two searches for recorders of dead processes."""
+AT_LEAST: Final = 2.0
+"""Seconds between two searches where the process forks often."""
 
 logger = logging.getLogger(__name__)
 
@@ -52,7 +54,7 @@ class RecorderService:
             "finish_reasons": _that_fit(reasons.own),
         }
         self._recovered = 0
-        self._stopped = threading.Event()
+        self._stopped, self._wake = threading.Event(), threading.Event()
         confirmed = "traces" in providers.ours and "traces" in otlp.endpoints()  # else nobody says what has arrived
         self.recorder = FlightRecorder(own, self._describe, telemetry.counters, confirmed=confirmed)
         telemetry.observe(sc.M_RECOVERED, "{stream}", "Recovered streams of dead processes.", lambda: self._recovered)
@@ -81,9 +83,13 @@ class RecorderService:
         """Starts the thread that recovers; a forked child calls it again."""
         if len(self._providers.ours) == len(otlp.SIGNALS):
             self._recovered = 0
-            self._stopped = threading.Event()
+            self._stopped, self._wake = threading.Event(), threading.Event()
             with contained("starting to recover the streams of dead processes"):
                 threading.Thread(target=self._work, name="autogen-streamtrace-recovery", daemon=True).start()
+
+    def look_soon(self) -> None:
+        """Searches for dead processes soon. A server that forks a worker may be replacing a dead one."""
+        self._wake.set()
 
     def rest(self, *, safe: bool) -> None:
         """Removes the file until the next stream, where everything is ``safe``."""
@@ -92,6 +98,7 @@ class RecorderService:
     def finish(self, *, safe: bool) -> None:
         """Ends recording; ``safe`` if everything has arrived."""
         self._stopped.set()
+        self._wake.set()
         self.recorder.finish(safe)
 
     def end(self) -> None:
@@ -114,12 +121,16 @@ class RecorderService:
         }
 
     def _work(self) -> None:
-        stopped = self._stopped
+        stopped, wake = self._stopped, self._wake
         while True:
             with contained("recovering the streams of dead processes"):
                 self._recover(stopped)
-            if stopped.wait(EVERY):
+            if stopped.wait(AT_LEAST):
                 return
+            wake.wait(EVERY - AT_LEAST)
+            if stopped.is_set():
+                return
+            wake.clear()
 
     def _recover(self, stopped: threading.Event) -> None:
         for path, found in recover_all(otlp.send, self._chosen, self._is_own):
