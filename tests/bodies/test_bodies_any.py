@@ -1,4 +1,4 @@
-"""Bodies changed in every way, through real clients: the program notices nothing, and the verdict is the contract's."""
+"""Bodies changed in every way, through real clients: the program notices nothing, and each verdict is a documented one."""
 
 import asyncio
 import gc
@@ -85,7 +85,7 @@ async def settled(told: Watching) -> None:
 
 
 def assert_of_the_contract(told: Watching) -> None:
-    """Each layer has a verdict of the contract's vocabulary, and what ended early arose in one of them."""
+    """Each layer has a verdict of the documented vocabulary, and what ended early arose in one of them."""
     found = [dict(span.attributes or {}) for span in told.spans()]
     layers = {str(each[sc.A_LAYER]): each for each in found if sc.A_LAYER in each}
     assert layers.keys() == {"agent", "model", "http"}

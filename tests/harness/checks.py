@@ -1,4 +1,4 @@
-"""What holds of every run: spans, metrics and events agree with the contract and with each other."""
+"""What holds of every run: spans, metrics and events agree with the documented rules and with each other."""
 
 import os
 from collections import Counter

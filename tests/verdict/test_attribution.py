@@ -1,4 +1,4 @@
-"""Whose verdict, upwards: what a stream takes from its children. Each sentence of the contract's section."""
+"""What a stream takes from its children: each sentence of "Whose verdict counts" in docs/how-a-stream-is-judged.md."""
 
 import asyncio
 
