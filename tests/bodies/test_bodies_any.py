@@ -1,4 +1,4 @@
-"""Bodies changed in every way, through real clients: the program notices nothing, and each verdict is a documented one."""
+"""Bodies changed in every way, through real clients: the program notices nothing, each verdict is a documented one."""
 
 import asyncio
 import gc
