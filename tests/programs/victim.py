@@ -91,7 +91,7 @@ async def turns(url: str, count: str = "1") -> None:
     tasks = [asyncio.ensure_future(read(agent)) for agent, _ in agents]
     for _ in tasks:
         await waiting.acquire()
-    await recorded(2 * len(agents), 2)
+    await recorded(3 * len(agents), 2)
     ready()
     await asyncio.gather(*tasks)
 
