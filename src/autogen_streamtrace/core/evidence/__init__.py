@@ -1,1 +1,1 @@
-"""Reads what others leave behind: exceptions, deadlines, contents, bodies and HTTP exchanges. It keeps no streams."""
+"""Reads evidence of endings: exceptions, deadlines, contents, bodies and HTTP exchanges. It stores no streams."""

@@ -12,7 +12,7 @@ from autogen_streamtrace.core.evidence import end_users, sends
 from autogen_streamtrace.core.evidence.exception_kinds import GRPC_CODES, KINDS, TIMERS, WRAPPERS, Kind
 
 _GROUPS: Final = ("BaseExceptionGroup", "ExceptionGroup")
-"""Of Python 3.11, and of the package ``exceptiongroup`` before: what task groups raise around what happened in them."""
+"""Groups that task groups raise around their tasks' exceptions; before 3.11 from the package ``exceptiongroup``."""
 
 _CHAIN_LIMIT: Final = 16
 
@@ -44,7 +44,7 @@ class Cause:
 
 
 Link = tuple[int, str]
-"""Identity and type name: what lies where a dead exception lay is seldom of its type too."""
+"""Identity and type name. A later object at the address of a dead exception seldom has its type too."""
 
 CLOSED: Final = Cause(
     ("GeneratorExit",),
@@ -59,7 +59,7 @@ CLOSED: Final = Cause(
 )
 
 UNNAMED: Final = replace(CLOSED, types=(), root="", kind="other")
-"""A failure without an exception: a tool's result says so."""
+"""A failure without an exception: a tool's result reports it."""
 
 
 def read(error: BaseException) -> Cause:
@@ -105,7 +105,7 @@ def _meaning(cls: type) -> tuple[Kind, str]:
 
 
 def _decided(chain: Sequence[BaseException], classes: Sequence[type], kind: Kind, timer: str) -> tuple[Kind, str]:
-    """The kind that a link further down decides, whatever was raised over it: it shows which side left."""
+    """The kind of the ending. A link further down, which shows the side that left, overrides the root's kind."""
     kinds = [_meaning(cls)[0] for cls in classes]
     if "gone" in kinds or sends.given_up(chain) or end_users.left(chain):
         return "gone", ""

@@ -30,7 +30,7 @@ class Deadline(NamedTuple):
 class _Struck(NamedTuple):
     deadline: Deadline
     striking: Callable[[], bool]
-    """Whether its block has not ended yet. A cancellation after that is another one's."""
+    """Whether the deadline's block has not ended yet. A later cancellation has another cause."""
 
 
 _struck: Final[WeakKeyDictionary[Any, _Struck]] = WeakKeyDictionary()

@@ -1,8 +1,8 @@
-"""Whether what was raised is an end user's leaving.
+"""Whether an exception means that an end user left.
 
-A lost connection raises the same types whoever was at its other end. The place where it was raised tells: inside the
+A lost connection raises the same types whatever its other end is. The place of the raise shows an end user: inside the
 connection object of a server, in the ``send`` or ``receive`` that a server gave the application, or in an input
-function. The innermost place counts, so that a connection that an input function opens itself is no end user's.
+function. The innermost place counts: a connection that an input function opens itself is not an end user's.
 """
 
 from collections.abc import Iterable, Iterator
@@ -12,26 +12,29 @@ from typing import Final
 from autogen_streamtrace.core.evidence.exception_kinds import CLOSINGS, CONNECTIONS
 
 inputs: Final[set[str]] = set()
-"""Modules of agents that call an input function: whoever leaves there is the end user."""
+"""Modules of agents that call an input function: a connection that closes there is the end user's."""
 exchanges: Final[set[str]] = set()
-"""Modules of the server layer: its object ``self`` says ``end_user_gone``."""
+"""Modules of the server layer: their ``self`` has the attribute ``end_user_gone``."""
 
 _FRAMES: Final = 256
-"""Frames of a traceback that are looked at."""
+"""Frames of a traceback that are read, at most."""
 
 
 def closes(error: BaseException) -> bool:
-    """Whether an exception says that a connection is closed, whoever's it was."""
+    """Whether an exception means that a connection is closed, of any party."""
     return any(name in CLOSINGS for name in _names(type(error)))
 
 
 def left(chain: Iterable[BaseException]) -> bool:
-    """Whether an exception of ``chain`` was raised by an end user's leaving."""
+    """Whether an exception of ``chain`` was raised because an end user left."""
     return any(_at_an_end_user(link, closing=closes(link)) for link in chain if isinstance(link, Exception))
 
 
 def _at_an_end_user(error: Exception, *, closing: bool) -> bool:
-    """Where it says that a connection is closed: of an end user. Else: over one that had been lost before."""
+    """Whether ``error`` concerns an end user's connection.
+
+    If it means that a connection is closed: whether that is an end user's. Else: whether one had been lost before.
+    """
     found = False
     for frame in _frames(error.__traceback__):
         module = frame.f_globals.get("__name__", "")

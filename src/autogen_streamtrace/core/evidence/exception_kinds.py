@@ -16,10 +16,10 @@ Kind = Literal[
     "gone",
     "other",
 ]
-"""late: a bare ``TimeoutError``, of anybody's timer · lost: an HTTP client's word for a lost connection ·
+"""late: a bare ``TimeoutError``, of any timer · lost: an HTTP client's exception for a lost connection ·
 socket: a bare error of a connection, of any other library · closed here: this process closed the connection ·
-malformed: what came cannot be parsed · unusable: it can, and is not what was asked for · closed: ``GeneratorExit`` ·
-gone: the end user left."""
+malformed: the data cannot be parsed · unusable: it can, but the caller asked for other data ·
+closed: ``GeneratorExit`` · gone: the end user left."""
 
 _HTTP_CLIENTS: Final = ("httpx", "httpx2", "httpcore", "httpcore2")
 _SDKS: Final = ("openai", "anthropic")
@@ -144,7 +144,7 @@ WRAPPERS: Final = frozenset(
         "urllib3.exceptions.MaxRetryError",
     }
 )
-"""Names that say less than what lies below them: the SDKs' for what their HTTP client raised, and such."""
+"""Exceptions that show less than their causes, such as an SDK's for an error of its HTTP client."""
 
 CLOSINGS: Final = frozenset(
     {
@@ -160,7 +160,7 @@ CLOSINGS: Final = frozenset(
         "websockets.exceptions.ConnectionClosed",
     }
 )
-"""What is raised over a closed connection. It says neither which connection that was nor who closed it."""
+"""Exceptions of a closed connection. They show neither which connection that was nor which side closed it."""
 
 CONNECTIONS: Final[dict[str, dict[str, bool]]] = {
     "aiohttp": {"aiohttp.web_response.StreamResponse": True, "aiohttp.client_ws.ClientWebSocketResponse": False},
@@ -174,4 +174,4 @@ CONNECTIONS: Final[dict[str, dict[str, bool]]] = {
         "websockets.sync.server.ServerConnection": True,
     },
 }
-"""Connection objects by package, and whether an end user is at the other end: they are a server's."""
+"""Connection objects by package, and whether each is a server's, so that an end user is at its other end."""

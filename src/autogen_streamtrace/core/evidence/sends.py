@@ -1,4 +1,4 @@
-"""What was being sent to an end user who took nothing more, until a deadline of the program's gave it up."""
+"""Sends to an end user that a deadline of the program gave up, because the end user read nothing more."""
 
 import asyncio
 from collections.abc import Iterable
@@ -8,14 +8,14 @@ from weakref import WeakSet
 from autogen_streamtrace.core.evidence import deadlines
 
 _HELD_UP: Final = 0.1
-"""Seconds for which a piece must have been held up, for a deadline that strikes then to be its own."""
+"""Seconds that a send must have waited, for a deadline that strikes then to be the send's own."""
 
 _given_up: Final["WeakSet[BaseException]"] = WeakSet()
-"""The cancellations by which that was given up: whatever carries one of them is the end user's leaving."""
+"""The cancellations that gave a send up. An exception with one of them in its chain means that the end user left."""
 
 
 def gives_up(error: BaseException, held: float) -> bool:
-    """Whether a deadline for a piece that had been held up for so many seconds struck; if so, notes it."""
+    """Whether a deadline for a send that has waited ``held`` seconds struck; if so, notes the cancellation."""
     deadline = deadlines.striking(error) if isinstance(error, asyncio.CancelledError) else None
     if deadline is None or held < max(_HELD_UP, (deadline.seconds or 0.0) / 2):
         return False

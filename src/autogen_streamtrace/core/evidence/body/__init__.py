@@ -1,1 +1,1 @@
-"""Reads bodies: what a model's reply says of itself, in the words of each provider."""
+"""Reads bodies: what a model's reply shows of itself, in each provider's format."""

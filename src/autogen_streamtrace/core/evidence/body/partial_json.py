@@ -79,7 +79,7 @@ def ending(text: bytes) -> list[dict[str, Any]]:
 
 
 def _out_of_string(text: bytes) -> bytes:
-    """What follows the string in which a text may begin. It ends in none, which tells whether it begins in one."""
+    """The text after the string in which it may begin. The text ends outside a string: so it shows where it begins."""
     edge = _EDGE.match(text)
     text = text[edge.end() if edge else 0 :]
     quotes = [found.start() for found in _QUOTE.finditer(text) if found.group(1)]
@@ -92,9 +92,9 @@ def _odd_backslashes(text: bytes) -> bool:
 
 
 class LongLine:
-    """The beginning of a line, a JSON text, as it goes by: what is no string, and the first characters of each string.
+    """The beginning of a line of JSON that arrives in pieces: all but strings, and the first characters of each string.
 
-    However long the line is, it takes ``LIMIT`` bytes at most, and the same ones in whatever pieces it came.
+    It stores ``LIMIT`` bytes at most, and the same ones however the line was cut into pieces.
     """
 
     __slots__ = ("_left", "_piece", "_short")
@@ -102,24 +102,24 @@ class LongLine:
     LIMIT: Final = 16384
     STEP: Final = 4096
     STRING: Final = 40
-    """Bytes of a string that are kept, as ``_STRING`` says; of one with an escape those before it."""
+    """Bytes of a string that are stored, as ``_STRING`` has it; of one with an escape those before it."""
 
     def __init__(self) -> None:
         self._begin_anew()
 
     def _begin_anew(self) -> None:
         self._piece = b""
-        """What has not been shortened yet: most lines are short, and never are."""
+        """The part that is not shortened yet: most lines are short, and are never shortened."""
         self._short = bytearray()
         self._left: int | None = None
-        """What is kept ends within a string: so many bytes of it may still be added."""
+        """How many bytes of the string in which the stored part ends may still be added."""
 
     def went_on(self, text: bytearray, start: int, cut: int) -> int:
-        """Takes what stands before ``cut``; returns where it had to be cut instead, not to part an escape.
+        """Takes the text before ``cut``; returns where it was cut instead, so that no escape is split.
 
         Args:
             text: begins where the last piece ended.
-            start: where the last line of it begins before ``cut``; 0 where that is the one of the last piece.
+            start: where its last line before ``cut`` begins; 0 if that line began in an earlier piece.
             cut: where the piece ends.
         """
         if start:
@@ -133,14 +133,14 @@ class LongLine:
         return cut
 
     def shortened(self) -> bytes | None:
-        """What is kept of the line; None where that was not all of it."""
+        """The shortened line; None if it reached ``LIMIT``."""
         self._shorten(self._piece)
         self._piece = b""
         return None if self.full else bytes(self._short)
 
     @property
     def full(self) -> bool:
-        """The rest of the line is not kept."""
+        """Whether the rest of the line is dropped."""
         return len(self._short) >= self.LIMIT
 
     def _shorten(self, piece: bytes) -> None:

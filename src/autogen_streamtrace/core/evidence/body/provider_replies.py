@@ -1,4 +1,4 @@
-"""What one JSON object of a model's reply says, in the words of the provider that sent it.
+"""What one JSON object of a model's reply shows, in the format of the provider that sent it.
 
 Only keys in their place count: a tool's arguments are JSON, too. Sources:
 
@@ -48,14 +48,14 @@ _FAILED: Final = frozenset({"error", "fail", "failed", "failure"})
 
 
 class Wire(NamedTuple):
-    """What a body, or one record of it, says of the reply."""
+    """What a body, or one record of it, shows of the reply."""
 
     terminator: bool = False
     """A finish reason or a terminator came."""
     finish: str | None = None
     """The last finish reason, in the provider's words."""
     error: bool = False
-    """The provider said that it failed."""
+    """The provider reported that it failed."""
     over: bool = False
     """A terminator came: nothing that follows belongs to the reply."""
     response_id: str | None = None
@@ -85,7 +85,7 @@ def then(before: Wire, after: Wire) -> Wire:
 
 
 def of(said: Said) -> Wire:
-    """What one JSON object says."""
+    """What one JSON object shows."""
     kind = said.get("type")
     start = kind == "message_start"
     reply = _dict(said.get("message")) if start else _dict(said.get("response")) or said
@@ -101,7 +101,7 @@ def of(said: Said) -> Wire:
         response_id=_word(reply.get("id")),
         response_model=_word(reply.get("model")),
         input_tokens=_tokens(usage, _INPUT),
-        output_tokens=None if start else _tokens(usage, _OUTPUT),  # what is said of them at the start is no count yet
+        output_tokens=None if start else _tokens(usage, _OUTPUT),  # the number at the start is no count yet
     )
 
 
@@ -122,7 +122,7 @@ def fails(said: Said) -> bool:
 
 
 def _complains(said: Said) -> bool:
-    """An error without an envelope: a complaint, and no code that says that all is well."""
+    """An error without an envelope: an error message, and no code that means success."""
     code, status = said.get("code"), next(filter(None, map(said.get, ("status", "statusCode", "status_code"))), None)
     if _is_status(status) or (isinstance(status, str) and status.lower() in _FAILED):
         return True

@@ -27,7 +27,7 @@ class Record(NamedTuple):
 
     @property
     def fails(self) -> bool:
-        """Its name says that something failed, such as ``error`` or ``throttlingException``."""
+        """Its name means a failure, such as ``error`` or ``throttlingException``."""
         return bool(self.name) and self.name.lower().endswith(_FAILURES)
 
 
@@ -77,7 +77,7 @@ def _event(data: list[bytes], name: bytes) -> Iterable[Record]:
 
 
 def _unknown(line: bytes) -> Iterable[Record]:
-    """A field that a reader skips: what stands in it may still be an error."""
+    """A field that a reader skips; its value may still be an error."""
     field = _FIELD.match(line)
     if field is None or field.group(1) in FIELDS:
         return ()

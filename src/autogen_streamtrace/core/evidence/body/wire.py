@@ -1,4 +1,4 @@
-"""Reads what a model's reply says of itself, from the beginning and the end of its body as it came over HTTP.
+"""Reads what a model's reply shows of itself, from the beginning and the end of its body as it came over HTTP.
 
 Four formats, the first three as a stream or whole in one JSON text:
 
@@ -7,7 +7,7 @@ Four formats, the first three as a stream or whole in one JSON text:
 - Ollama: JSON lines, ``"done":true`` in the last (https://docs.ollama.com/api/chat);
 - Bedrock: the frames of ``aws_frames``, each with an event of Anthropic's or of Converse in it.
 
-Of a long body the middle is not kept, but for the line in which the kept end begins: its long strings are shortened.
+The middle of a long body is dropped, except the line in which the stored end begins: its long strings are shortened.
 """
 
 import re
@@ -21,7 +21,7 @@ from autogen_streamtrace.core.evidence.body.provider_replies import Wire, fails,
 from autogen_streamtrace.core.evidence.body.server_sent import Record, is_document, lines, records
 
 HEAD: Final = 1024
-"""Bytes of a long body's beginning that are kept: the reply's id stands there, with Anthropic its input tokens."""
+"""Bytes of a long body's beginning that are stored: it has the reply's id, and with Anthropic the input tokens."""
 KEPT: Final = 8192
 """Bytes of a long body's end that are read: a finish reason may stand before a long usage event."""
 TAIL: Final = 10240
@@ -103,7 +103,7 @@ def _beginning(head: bytes) -> Wire:
 
 
 def _told(text: bytes, found: Sequence[Record], wire: Wire) -> Wire:
-    """Adds what a text's records say: those that tell something, and the first until the reply's model is known."""
+    """Reads a text's records: those that show something, and the first ones until the reply's model is known."""
     telling = _telling(text)
     looks = _FIRST
     for record in found:
@@ -119,14 +119,14 @@ def _told(text: bytes, found: Sequence[Record], wire: Wire) -> Wire:
 
 
 def _telling(text: bytes) -> Callable[[bytes], bool]:
-    """Whether a piece of this text tells something. What the whole does not hold is not looked for in its pieces."""
+    """Whether a piece of this text shows something. A mark that the whole lacks is not looked for in its pieces."""
     words = [word for word in _WORDS if word in text]
     patterns = [pattern for pattern in _PATTERNS if pattern.search(text)]
     return lambda piece: any(word in piece for word in words) or any(each.search(piece) for each in patterns)
 
 
 def _of_rest(text: bytes) -> Wire:
-    """What the end of a record says whose beginning is missing."""
+    """What the end of a record shows if its beginning is missing."""
     levels = partial_json.ending(text) if _telling(text)(text) else ()
     if not levels:
         return NOTHING
@@ -176,9 +176,9 @@ class Tail:
             self._add(part)
             return
         try:
-            for at in range(0, len(part), _SLICE):  # what a little of it becomes may be a thousand times as long
+            for at in range(0, len(part), _SLICE):  # a little of it may decode to a thousand times as much
                 self._add(self._decode(part[at : at + _SLICE]))
-        except Exception:  # the reader of the body meets the same and says so
+        except Exception:  # the reader of the body meets the same error and raises it
             self.readable = False
 
     def _add(self, part: bytes) -> None:
@@ -187,7 +187,7 @@ class Tail:
             self.trim()
 
     def trim(self) -> None:
-        """Drops the middle of what has become a long body."""
+        """Drops the middle of a body that has become long."""
         kept = self._kept
         if not self._head:
             self._head = bytes(kept[:HEAD])

@@ -1,1 +1,1 @@
-"""Reads an HTTP exchange beside its body: headers, connection, who closed it, whose refusal it is."""
+"""Reads an HTTP exchange beside its body: its headers, its connection, which side closed it, which party refused."""

@@ -113,7 +113,7 @@ def _used(connection: Connection, start: float) -> Use:
 
 
 def _earlier(body: Any) -> int:
-    """How many requests a connection has had, as far as that can be told."""
+    """How many requests a connection has had, as far as that is known."""
     count = httpcore.REQUEST_COUNT.of(httpcore.connection(body), 1)
     return count if isinstance(count, int) else 1
 

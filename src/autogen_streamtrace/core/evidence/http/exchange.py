@@ -10,7 +10,7 @@ from autogen_streamtrace.core.evidence.http.headers import Headers
 
 Close = Literal["finished", "fin", "reset", "local", "unframed"]
 """finished: the last chunk, all of its length, or END_STREAM came · fin: the other side closed · reset: the same, by
-force · local: this process closed · unframed: the other side closed, and nothing says whether more was to come."""
+force · local: this process closed · unframed: the other side closed, and nothing shows whether the body was whole."""
 
 _CHAIN: Final = 16
 _NO_CONNECTION: Final = ("ConnectError", "ConnectTimeout", "PoolTimeout", "ProxyError", "UnsupportedProtocol")
@@ -19,10 +19,10 @@ _FIN: Final = (
     "peer closed connection without sending complete message body",
     "peer unexpectedly closed connection",
 )
-"""What httpcore and h11 say of it, in no other way."""
+"""Messages by which httpcore and h11 report it; they have no exception type for it."""
 _BODILESS: Final = (204, 304)
 _FRAMED: Final = ("2", "3")
-"""Versions of HTTP in which the end of a body is always told."""
+"""Versions of HTTP that always mark the end of a body."""
 
 
 class Exchange:
@@ -32,7 +32,7 @@ class Exchange:
 
     def __init__(self, answer: Headers = headers.NOTHING, use: Use | None = None) -> None:
         self.answer = answer
-        """What the response's headers say; for a server's exchange, the request's."""
+        """What the response's headers show; for a server's exchange, the request's."""
         self.headers_at: float | None = None
         """When the response's headers came, in seconds on ``clock``."""
         self.use = use
@@ -61,7 +61,7 @@ class Exchange:
 
     @property
     def suspects(self) -> tuple[str, ...]:
-        """Who may have cut it: whose refusal it is, else what stands in between."""
+        """The parties that may have cut it: the one that refused, else all intermediaries."""
         return (self.page,) if self.page else self.intermediaries
 
     def ended(self, how: str, error: BaseException | None, status: int | None, at: float) -> None:
@@ -84,7 +84,7 @@ class Exchange:
             self.close = "finished" if framed else "unframed"
 
     def read(self, status: int | None, body: Tail) -> None:
-        """Reads from the whole body whose refusal it is."""
+        """Reads from the whole body which party refused, or whether the cut fell inside an event."""
         if status is not None and status >= 400:
             self.page = refusals.page(status, body.beginning, self.answer.servers, self.answer.own)
         elif self.close != "finished":
@@ -92,7 +92,7 @@ class Exchange:
 
 
 def closed_by(error: BaseException) -> Close | None:
-    """Who closed the connection, by an HTTP client's exception; None where nothing shows it."""
+    """How the connection closed, by an HTTP client's exception; None if it does not show that."""
     link: BaseException | None = error
     if not isinstance(error, Exception):  # it was cancelled
         return "local"

@@ -48,7 +48,7 @@ class Headers(NamedTuple):
     upstream_server: str = ""
     """Product of the server that answered, where ``Server`` names it."""
     keep_alive: float | None = None
-    """Seconds for which the other side keeps an idle connection open, where it says so."""
+    """Seconds for which the other side keeps an idle connection open, if its headers state them."""
     expected_timeout: float | None = None
     """Seconds that an Envoy in front gives the whole request."""
     framed: bool = False
@@ -56,7 +56,7 @@ class Headers(NamedTuple):
     servers: tuple[str, ...] = ()
     """The intermediaries that ``Server`` names, nearest first."""
     own: str = ""
-    """Which intermediary made the answer itself, where a header says so."""
+    """Which intermediary made the answer itself, if a header shows it."""
     request_ids: tuple[tuple[str, str], ...] = ()
     """Response headers by which a provider's or a proxy's support knows the request."""
 
@@ -93,7 +93,7 @@ class _Wanted(NamedTuple):
 
 
 _Said = tuple[tuple[str, bytes], ...]
-"""Names in lower case, and of their values what is read."""
+"""Names in lower case, and the part of their values that is read."""
 
 
 def _lines(raw: Raw, wanted: Mapping[bytes, _Wanted]) -> tuple[tuple[bytes, ...], _Said, list[tuple[str, str]]]:
@@ -148,13 +148,13 @@ def _values(said: _Said) -> dict[str, list[str]]:
 
 
 def _path(names: Sequence[bytes], values: Mapping[str, list[str]], servers: tuple[str, ...]) -> tuple[str, ...]:
-    """What stands in between, nearest first.
+    """The intermediaries, nearest first.
 
-    ``Via`` and ``Server`` each have an order of their own; which of the two is nearer, the order of the lines says.
+    ``Via`` and ``Server`` each have an order of their own. The order of the lines shows which of the two is nearer.
     """
     via = _named(values, INTERMEDIARIES, "via")[::-1]
     if len(values.get("via", ())) > 1 and "caddy" in values["via"][0] and _by_alphabet(names):
-        via = ("caddy", *via)  # it writes its own line before those that it passes on
+        via = ("caddy", *via)  # Caddy writes its own line before those that it passes on
     marks = _marked(values, INTERMEDIARIES)
     there = {*servers, *via, *marks}
     overwritten = {name for name in REWRITERS if servers and name not in servers}
@@ -205,7 +205,7 @@ def _says(values: Mapping[str, list[str]], header: str, part: str) -> bool:
 
 
 def _product(values: Mapping[str, list[str]]) -> str:
-    """The server that answered. Node sends no ``Server``, and says how long it keeps a connection."""
+    """The server that answered. Node sends no ``Server``, but states how long it keeps a connection."""
     for value in reversed(values.get("server", ())):
         found = next((name for name, part in SERVERS if part in value), "")
         if found:

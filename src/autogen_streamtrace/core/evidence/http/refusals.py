@@ -1,4 +1,4 @@
-"""Whose refusal it is: the error pages that intermediaries send of their own accord. Only the name is kept."""
+"""Which party refused: the error pages that intermediaries make themselves. Only the party's name is recorded."""
 
 import re
 from typing import Final
@@ -49,10 +49,10 @@ PAGES: Final = tuple(
         ("kong", rb"The upstream server is timing out|An invalid response was received from the upstream server"),
     )
 )
-"""Name, and what finds it in the beginning of a decoded body."""
+"""Names, each with the pattern that finds its page in the beginning of a decoded body."""
 
 _EMPTY: Final = {"caddy": (502, 503, 504)}
-"""Those whose own refusal is empty, with the status that it has."""
+"""Intermediaries whose own refusal is empty, with its statuses."""
 
 
 def page(status: int, body: bytes, servers: tuple[str, ...], own: str) -> str:
@@ -60,9 +60,9 @@ def page(status: int, body: bytes, servers: tuple[str, ...], own: str) -> str:
 
     Args:
         status: the HTTP status.
-        body: what was read of it, decoded.
-        servers: what ``Server`` names, nearest first.
-        own: who says in its headers that it made this answer itself.
+        body: the part that was read, decoded.
+        servers: the servers that ``Server`` names, nearest first.
+        own: the intermediary whose header shows that it made this answer itself.
     """
     if own:
         return own
