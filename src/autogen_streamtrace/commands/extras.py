@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def require(*modules: str, what: str, extra: str = "diagnose") -> None:
-    """Ends with status 2 and says what to install, if a module is missing."""
+    """Ends with status 2 and names the extra to install, if a module is missing."""
     missing = [module for module in modules if find_spec(module) is None]
     if missing:
         click.echo(f"{what} needs {', '.join(missing)}:", err=True)

@@ -1,4 +1,4 @@
-"""What all commands have in common: their exit statuses, and a help that tells them."""
+"""The exit statuses of all commands, and a help that lists them."""
 
 import inspect
 from collections.abc import Callable
@@ -10,7 +10,7 @@ ALL_WELL: Final = 0
 FOUND: Final = 1
 """Something was found."""
 WRONG_USE: Final = 2
-"""Also an input that does not exist, is empty, or is not what the command reads."""
+"""Also an input that does not exist, is empty, or has a format that the command does not read."""
 
 
 def command(*, example: str, well: str, found: str = "") -> Callable[[Callable[..., Any]], click.Command]:

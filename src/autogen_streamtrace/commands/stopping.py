@@ -1,4 +1,4 @@
-"""Commands that stay until they are told to end."""
+"""Commands that run until a signal ends them."""
 
 import signal
 from queue import Empty, SimpleQueue
@@ -8,8 +8,8 @@ from typing import Any
 class Stop:
     """SIGTERM and SIGINT (Ctrl-C) are heard from now on, and interrupt nothing.
 
-    A handler may run in the middle of whatever the main thread does: an exception of its own would tear that, and an
-    ``Event`` that is set there waits for ever where the thread has just begun to wait for it.
+    A handler may interrupt the main thread anywhere: an exception of the handler would break the interrupted code, and
+    setting an ``Event`` would deadlock where the thread has just begun to wait for that event.
     """
 
     def __init__(self) -> None:
@@ -18,7 +18,7 @@ class Stop:
             signal.signal(each, lambda number, _: self._told.put(number))
 
     def within(self, seconds: float) -> bool:
-        """Waits for so long; true as soon as this process is told to end."""
+        """Waits for so many seconds; true as soon as this process gets a signal to end."""
         try:
             self._told.get(timeout=seconds)
         except Empty:

@@ -11,7 +11,7 @@ from autogen_streamtrace.commands.audit.timeouts import Timeout
 
 
 def findings(timeouts: Sequence[Timeout]) -> Iterator[str]:
-    """A sentence for each: what is not bounded, what cannot strike, and which connections may be closed too early."""
+    """A sentence for each unbounded wait, timeout that cannot strike, and connection that may close too early."""
     for each in timeouts:
         if each.kind == "none" and each.bounds and each.layer in ("tool", "model", "http"):
             what = "can hang for ever" if each.layer == "tool" else "waits for ever on a server that says nothing"

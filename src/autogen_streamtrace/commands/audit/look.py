@@ -1,4 +1,4 @@
-"""Every timeout of a program, layer by layer: how long, who set it, which is the shortest, which cannot strike."""
+"""Every timeout of a program, layer by layer: its value, its source, the shortest one, and those that cannot strike."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from autogen_streamtrace.core.watching.supervision import process as supervision
 
 
 def audit(*objects: Any, server: str = "") -> Audit:
-    """Every timeout of these objects and of what they hold.
+    """Every timeout of these objects and of the objects inside them.
 
     Args:
         objects: agents, teams, model clients, HTTP clients, tools, workbenches, uvicorn's and gunicorn's configs.
         server: the command line that the server is started with, of uvicorn, gunicorn, hypercorn, granian or daphne.
-            What gunicorn reads besides is read too: ``GUNICORN_CMD_ARGS`` and its configuration file, which is run.
+            gunicorn's other sources are read too: ``GUNICORN_CMD_ARGS`` and its configuration file, which is run.
             Without it, the server that runs this process, where it is instrumented.
 
     Raises:

@@ -18,12 +18,12 @@ _DEPTH: Final = 12
 
 
 def of(thing: Any, inside: Path = (), seen: frozenset[int] = frozenset()) -> list[Timeout]:
-    """Every timeout of an object, and of what it holds. The first reader that knows it counts.
+    """Every timeout of an object and of the objects inside it. The first reader that knows the object counts.
 
     Args:
         thing: any object.
-        inside: the names of what holds it.
-        seen: what holds it, so that one that holds itself ends.
+        inside: the names of the objects that contain it.
+        seen: ids of the objects that contain it, so that a cycle ends.
     """
     if id(thing) in seen or len(inside) > _DEPTH:
         return []

@@ -71,7 +71,7 @@ def of(thing: Any) -> list[Timeout]:
 
 
 def of_command(command: str) -> list[Timeout]:
-    """The timeouts that a server's command line sets, or what it reads besides; the defaults of the others.
+    """The timeouts that a server's command line sets, or its other sources; the defaults of the others.
 
     Raises:
         ValueError: it starts no server that is known, a value is no number, or gunicorn's configuration file cannot be
@@ -101,7 +101,7 @@ def _variables(name: str) -> dict[str, str]:
 
 
 def _timeouts(name: str, values: Mapping[str, Any], *, unread: bool = False) -> Iterator[Timeout]:
-    """Args: unread: a file that was not read may set what ``values`` does not have."""
+    """Args: unread: whether a file that was not read may set timeouts that ``values`` lacks."""
     for key, setting in SERVERS[name].items():
         seconds = as_seconds(values.get(key, setting.default))
         kind: Kind = "none" if seconds is None else "default" if seconds == setting.default else "explicit"

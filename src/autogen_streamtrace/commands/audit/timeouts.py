@@ -1,4 +1,4 @@
-"""One timeout, and what all of a program's together say."""
+"""One timeout, and all timeouts of a program together."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -17,7 +17,7 @@ class Timeout:
     layer: str
     """server, team, agent, model, http or tool."""
     whose: Path
-    """The names from the outermost object that holds it to its own."""
+    """The names from the outermost object that contains it to its own."""
     setting: str
     seconds: float | None
     """None: it never strikes."""
@@ -26,7 +26,7 @@ class Timeout:
     bounds: bool = True
     """It bounds how long its owner may be silent, or take; a connect or keep-alive timeout does not."""
     tries: int = 1
-    """How often what it bounds may be tried."""
+    """How often the bounded operation may be tried."""
     host: str = ""
     """Of an HTTP client: the one host that it asks, where it is made for one."""
 

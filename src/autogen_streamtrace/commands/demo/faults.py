@@ -76,7 +76,7 @@ async def gzip(reply: Reply) -> None:
 
 @fault
 async def ping(reply: Reply) -> None:
-    """Comment lines keep the bytes coming while the model says nothing."""
+    """Comment lines keep bytes coming while the model sends nothing."""
     await reply.words(HALF)
     for _ in range(reply.request.count(PINGS)):
         await reply.send(b": ping\n\n" if reply.request.streaming else b"\n")
@@ -131,7 +131,7 @@ async def retry(reply: Reply) -> None:
 
 
 def finished(reason: str) -> Fault:
-    """The finish reason, with the usage of what there is of the reply."""
+    """The finish reason, with the usage of the reply so far."""
 
     async def finish(reply: Reply) -> None:
         await reply.words(HALF)

@@ -1,4 +1,4 @@
-"""A model server on loopback that does to its streams what the URL says, in the words of three providers.
+"""A model server on loopback, in the formats of three providers. The URL sets what it does to its streams.
 
 with ModelServer() as server:
     client = AsyncOpenAI(api_key="none", base_url=server.url("stall"))

@@ -118,7 +118,7 @@ class Reply:
         await self.end()
 
     async def end(self) -> None:
-        """End the body as HTTP wants it, whatever it says."""
+        """End the body as HTTP requires, whatever its contents."""
         if not self._begun:
             self._begin()
         if self._gzip:

@@ -37,7 +37,7 @@ SETTLE_LIMIT: Final = 15.0
 COLLECT_EVERY: Final = 0.05
 FLUSH_LIMIT: Final = 5.0
 NOISY: Final = ("autogen_core", "autogen_agentchat", "asyncio", unknown_reasons.__name__)
-"""Loggers that report what the scenarios are about: each exception, and a finish reason that nobody knows."""
+"""Loggers that report the scenarios' own faults: each exception, and an unknown finish reason."""
 
 
 class Demo:
@@ -84,7 +84,7 @@ class Demo:
 
 
 async def run(scenario: Scenario, program: Program) -> str:
-    """Run the program in a task of its own; the full name of what it raised.
+    """Run the program in a task of its own; returns the full name of the exception that it raised.
 
     The exception itself is dropped: its traceback would keep the stream alive.
     """
@@ -100,7 +100,7 @@ async def run(scenario: Scenario, program: Program) -> str:
 
 @contextlib.contextmanager
 def standalone(recorder: TraceRecorder) -> Iterator[trace.Tracer]:
-    """Instrument without sending anything, whatever the environment says."""
+    """Instrument without exporting anything, whatever the environment sets."""
     with mock.patch.dict(os.environ):
         for variable in [name for name in os.environ if name.startswith(("OTEL_", "AUTOGEN_STREAMTRACE_"))]:
             del os.environ[variable]

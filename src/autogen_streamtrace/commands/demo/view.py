@@ -1,6 +1,6 @@
 """The demo's output: a table that grows by a row per scenario, and the progress below it.
 
-In a narrow terminal a scenario takes a line for what was done to it, and one for each ending.
+In a narrow terminal a scenario takes one line for the fault, and one for each ending.
 """
 
 from typing import Final
@@ -126,7 +126,7 @@ def sentence(stream: Attributes) -> Text:
 
 
 def mark(row: Row) -> Text:
-    """Whether all of it was told right."""
+    """Whether every verdict was right."""
     return Text("right", "green") if row.right else Text("wrong", "bold red")
 
 
@@ -136,7 +136,7 @@ def where(stream: Attributes) -> str:
 
 
 def cells(stream: Attributes) -> list[Text]:
-    """Outcome, who ended it, what it was waiting on, cause, limit."""
+    """Outcome, ``ended_by``, ``waiting_on``, cause, limit."""
 
     def joined(*parts: object) -> Text:
         return Text(" ".join(str(part) for part in parts if part))

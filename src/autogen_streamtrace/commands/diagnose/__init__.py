@@ -1,1 +1,1 @@
-"""What cuts the streams, and what to change: reads telemetry, groups the early endings, names limits and fixes."""
+"""Reads telemetry, groups the early endings, and names the limits that cut the streams, with fixes."""

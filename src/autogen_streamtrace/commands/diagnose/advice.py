@@ -8,7 +8,7 @@ from autogen_streamtrace.core import semconv as sc
 
 
 class Advice(NamedTuple):
-    """What is the matter with streams that ended so, and what to do about it."""
+    """The fault of streams with this ending, and the fix."""
 
     when: Mapping[str, str | tuple[str, ...]]
     """Column by column: the value, or one of them; a value that ends in ``*`` is a beginning."""

@@ -1,8 +1,8 @@
 """Finds the times at which suspiciously many streams end: a timer's mark. Pure.
 
-A timer ends streams within a narrow band, whatever else goes on; other causes spread. So a band counts as a cluster
-where it holds far more than its neighbourhood lets expect by chance. How narrow it is differs from timer to timer:
-bands of several widths are tried, and the one that is the least probable by chance wins.
+A timer ends streams within a narrow band; endings by other causes spread. So a band counts as a cluster if it has far
+more endings than its neighbourhood predicts by chance. The width of the band differs from timer to timer: bands of
+several widths are tried, and the least probable one wins.
 """
 
 import math
@@ -18,7 +18,7 @@ FEWEST: Final = 5
 BANDS: Final = (0.1, 0.2, 0.4)
 """Seconds: how wide bands are near zero. Where times are long they are 2 % of them."""
 ENOUGH: Final = 0.85
-"""Share of a cluster's streams that a narrower band has to hold to be taken for it."""
+"""Share of a cluster's streams that a narrower band needs to replace it."""
 _UNIT: Final = 0.02
 _STEPS: Final = 4
 """Bins of a band."""
@@ -51,7 +51,7 @@ def clusters(seconds: Iterable[float], bands: Sequence[float] = BANDS) -> list[C
     """The clusters among these times, the largest first.
 
     Args:
-        seconds: silences, or durations; what is negative or not finite is left out.
+        seconds: silences, or durations; negative and infinite ones and NaN are ignored.
         bands: widths to try, in seconds near zero.
     """
     values = sorted(value for value in seconds if 0 <= value < 1e7)

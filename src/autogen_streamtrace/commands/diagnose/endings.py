@@ -89,7 +89,7 @@ class Ending:
 
     @property
     def let_on(self) -> float:
-        """Seconds for which its server let it go on after the end user had left."""
+        """Seconds for which the server let the stream go on after the end user had left."""
         return (self.grace or 0.0) if self.layer == sc.SERVER and self.cancelled_by == sc.BY_TASK else 0.0
 
     @property
@@ -217,7 +217,7 @@ def others(table: pl.DataFrame) -> dict[Place, Others]:
 
 _WATCHED: Final = (sc.HTTP, sc.SERVER)
 MANY_WORDS: Final = 5
-"""Pieces of a model's reply from which its coming in one read is told as held back."""
+"""Pieces of a model's reply from which its arrival in one read counts as held back."""
 A_READ: Final = 5
 """Pieces that a read has to bring for that."""
 LONG: Final = 0.5

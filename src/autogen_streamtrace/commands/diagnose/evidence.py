@@ -1,4 +1,4 @@
-"""Sentences about what was observed."""
+"""Sentences about observations."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -36,7 +36,7 @@ def blurred(members: Sequence[Ending]) -> str:
 
 
 def closing(members: Sequence[Ending]) -> str:
-    """How their connections were closed, where that says something: else empty."""
+    """How their connections were closed; empty if that shows nothing."""
     clean = sum(each.close_type == "finished" for each in members)
     inside = sum(bool(each.within_event) for each in members)
     said = []

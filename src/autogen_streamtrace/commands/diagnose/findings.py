@@ -1,4 +1,4 @@
-"""From a table of streams to what cuts them, ranked by turns lost. No I/O."""
+"""Finds what cuts the streams of a table, ranked by turns lost. No I/O."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -56,7 +56,7 @@ class Diagnosis:
     turns: int
     """Outermost streams."""
     lost: int
-    """Outermost streams that ended early by somebody's fault, or whose reader left them."""
+    """Outermost streams that ended early with a fault, or whose reader left."""
     healed: int
     """Early endings whose turn completed all the same."""
     findings: tuple[Finding, ...]

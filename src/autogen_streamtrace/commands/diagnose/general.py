@@ -1,4 +1,4 @@
-"""What to change where nothing tells whose setting it is: in general words, by kind of cause."""
+"""General fixes by kind of cause, for a setting whose party is not known."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple
@@ -7,7 +7,7 @@ from autogen_streamtrace.commands.diagnose.scene import Kind
 
 
 class General(NamedTuple):
-    """What to change where nothing tells whose setting it is."""
+    """A general fix, for a setting whose party is not known."""
 
     setting: str
     """The sort of setting."""

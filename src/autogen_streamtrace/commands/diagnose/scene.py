@@ -1,4 +1,4 @@
-"""What each look sees: unexplained endings, what the other streams survived, and who is named. No I/O."""
+"""The input of each look: unexplained endings, what the other streams survived, which parties are named. No I/O."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -41,7 +41,7 @@ MANY: Final = 20
 
 @dataclass(frozen=True)
 class Alternative:
-    """What fits as well as a cause that is told."""
+    """A cause that fits as well as the reported one."""
 
     kind: Kind
     seconds: float
@@ -78,7 +78,7 @@ class Cause:
 
 
 class Scene:
-    """The endings that nothing explains yet, and what else is known.
+    """The endings that no look has explained yet, and other known facts.
 
     Args:
         endings: the early endings, each where it arose.

@@ -1,1 +1,1 @@
-"""Streams from an endpoint, directly and through the deployed path, and says what the path does to it."""
+"""Streams from an endpoint, directly and through the deployed path, and reports what the path does to the stream."""

@@ -1,4 +1,4 @@
-"""An ASGI application that streams as its URL says. Put it behind your own proxy for ``probe --idle``.
+"""An ASGI application whose URL sets how it streams. Put it behind your own proxy for ``probe --idle``.
 
 ``GET`` or ``POST`` any path, with these parameters in the query:
 
@@ -6,7 +6,7 @@
 - ``first``: seconds before the response begins (0)
 - ``silence``: seconds of silence after the first event, before the rest (0)
 
-Each event tells its number and when it was sent, in seconds from the request. The last one is ``[DONE]``.
+Each event has its number and the time at which it was sent, in seconds from the request. The last one is ``[DONE]``.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _DEFAULTS: Final = {"chunks": 10.0, "pause": 0.1, "first": 0.0, "silence": 0.0}
 
 
 async def app(scope: Message, receive: Receive, send: Send) -> None:
-    """Streams what the query asks for; leaves when the client does."""
+    """Streams as the query asks; stops when the client leaves."""
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
     elif scope["type"] == "http":

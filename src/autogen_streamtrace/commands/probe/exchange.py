@@ -94,7 +94,7 @@ def perform(client: httpx.Client, url: str, request: Request) -> Exchange:
     traceparent = f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
     seen = Exchange(url, traceparent)
     began = time.perf_counter()
-    # As every browser and SDK asks: what a path compresses it may hold back.
+    # As every browser and SDK asks: a path that compresses a body may hold it back.
     sent = {"accept-encoding": "gzip", **request.headers, "traceparent": traceparent}
     timeout = httpx.Timeout(request.longest, connect=min(CONNECT, request.longest))
     try:
@@ -137,7 +137,7 @@ def _read(seen: Exchange, response: httpx.Response, began: float, longest: float
 
 
 def _decoded(raw: bytes, decode: Callable[[bytes], bytes] | None) -> bytes:
-    """What a read says; nothing where it cannot be decoded."""
+    """The decoded bytes of a read; empty if they cannot be decoded."""
     try:
         return raw if decode is None else decode(raw)
     except Exception:  # each package has its own
@@ -145,7 +145,7 @@ def _decoded(raw: bytes, decode: Callable[[bytes], bytes] | None) -> bytes:
 
 
 def _finished(tail: bytes, head: bytes) -> bool:
-    """A model's stream says that it is finished; of another body nobody knows more than that it ended."""
+    """Whether a body is complete. A model's stream has a terminator; any other body counts as complete once it ends."""
     of_model = any(mark in tail or mark in head for mark in (b'"choices"', b'"delta"', b'"message_start"'))
     return not of_model or wire.read(tail, head).terminator
 

@@ -12,7 +12,7 @@ from autogen_streamtrace.limits import KnownLimit, LimitMatcher, Observation
 LATE_START: Final = 0.3
 """Seconds by which the path may delay the first byte."""
 SQUEEZED: Final = 0.34
-"""Share of the direct body's time, below which the path held the body back."""
+"""Share of the direct body's time. A body that arrives within less was held back by the path."""
 SPREAD: Final = 0.3
 """Seconds that a body must take for its pace to be judged."""
 EVENTS_A_READ: Final = 4.0
@@ -76,7 +76,7 @@ def judge(direct: Exchange | None, through: Exchange, unstreamed: Exchange | Non
 
 
 def judge_idle(idle: Idle, known: LimitMatcher) -> Verdict:
-    """What silence, or what whole response, the path bears. A setting is named where its vendor names itself."""
+    """How long a silence, or a whole response, the path allows. It names a setting if the headers name its vendor."""
     if idle.problem:
         return Verdict(f"The idle limit cannot be found: {idle.problem}.", True)
     if idle.limit is None:
@@ -104,7 +104,7 @@ def _value(limit: KnownLimit, measured: float) -> str:
 
 
 _BLURRED: Final = 0.05
-"""Share of a value below which its bounds are not told apart."""
+"""Share of a value. Bounds that differ by less are reported as one."""
 _FIXES: Final = {
     "silence": "raise the read timeout of what stands on the path, or send a comment such as `: ping` more often",
     "duration": "raise the limit of the whole response, or of the whole request, of what stands on the path",

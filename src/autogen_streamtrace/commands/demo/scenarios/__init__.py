@@ -1,4 +1,4 @@
-"""Every ending of a stream, each a small program: what is done to the stream, and the expected verdict."""
+"""Every ending of a stream. Each is a small program that does something to the stream, with the expected verdict."""
 
 from typing import Final
 

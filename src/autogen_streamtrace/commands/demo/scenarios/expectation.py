@@ -68,7 +68,7 @@ class Scenario:
     raises: str = ""
     """Pattern over the full name of the exception that the program sees."""
     unjudged: frozenset[Layer] = frozenset()
-    """Layers that get as far as they get: how many streams and what they say varies."""
+    """Layers whose streams vary, in number and in attributes, from run to run."""
 
 
 TURN: Final[tuple[Layer, ...]] = (semconv.HTTP, semconv.MODEL, semconv.AGENT)
@@ -122,4 +122,4 @@ CANCELLED: Final = Says(
 IN_TIME: Final = replace(
     CANCELLED, cancelled_by=f"{semconv.BY_DEADLINE}|{semconv.BY_TASK}", limit=r"(asyncio\.(timeout|wait_for))?"
 )
-"""A deadline of the program's struck; not every Python tells it from another cancellation."""
+"""A deadline of the program struck; not every Python can distinguish it from another cancellation."""

@@ -1,4 +1,4 @@
-"""A path that holds the body back, so that the client's own timer strikes although the model speaks."""
+"""A path that holds the body back, so that the client's own timer strikes although the model sends."""
 
 from collections import defaultdict
 from collections.abc import Iterator

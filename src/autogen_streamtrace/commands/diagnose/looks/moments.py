@@ -1,6 +1,6 @@
 """Many ends at one moment of the clock: a restart, a reload, a stop, a crash, a deployment.
 
-Of whom, what went on beside it tells.
+Requests of the seconds after it show which party ended them.
 """
 
 import math
@@ -24,7 +24,7 @@ CHANCE: Final = -18.0
 SURVIVE: Final = 0.1
 """Share of those that were open and may have gone on."""
 AFTERWARDS: Final = 30.0
-"""Seconds in which what follows is looked for."""
+"""Seconds after the moment whose requests are examined."""
 TIGHTER: Final = 1.0
 """How much more durations, and silences, have to spread than the ends: else any timer ends them together."""
 ALIKE: Final = 0.5
@@ -146,16 +146,16 @@ class _After(NamedTuple):
 
     @property
     def behind(self) -> bool:
-        """It was what stands behind the proxy that went away."""
+        """Whether the server behind the proxy went away, not the proxy."""
         return bool(self.refused)
 
     @property
     def failures(self) -> list[Ending]:
-        """What failed for the same reason."""
+        """Requests that failed for the same reason."""
         return [*self.refused, *self.unreached]
 
     def told(self, name: str) -> tuple[str, str, str]:
-        """Who, what is said of them, and what tells it."""
+        """The party, the sentence about it, and the evidence."""
         if self.behind:
             party = f"what stands behind {name}" if name else "what stands behind the proxy"
             who = name or "the proxy"

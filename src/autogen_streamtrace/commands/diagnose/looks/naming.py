@@ -1,4 +1,4 @@
-"""A cluster of endings as somebody's setting: whose, of what value, how sure."""
+"""Names the setting behind a cluster of endings: its party, its value, how sure."""
 
 from collections.abc import Sequence
 from typing import Final, NamedTuple
@@ -52,7 +52,7 @@ class Fit(NamedTuple):
 
 
 class _Told(NamedTuple):
-    """What one measure of a cluster is told as."""
+    """How the cause of one measure of a cluster is reported."""
 
     kind: Kind
     entry: KnownLimit | None
@@ -198,7 +198,7 @@ def _who(named: Named, told: _Told, other: _Told | None) -> tuple[str, str]:
 
 
 def _set(entry: KnownLimit, told: _Told) -> str:
-    """To what a setting seems to be set."""
+    """The value to which a setting seems to be set."""
     if entry.seconds == told.seconds:
         return f"is at its default of {told.seconds:g} s"
     default = "none by default" if entry.seconds is None else f"{entry.seconds:g} s by default"

@@ -1,4 +1,4 @@
-"""Refusals within milliseconds by whoever the page or the headers name: nobody behind was asked."""
+"""Refusals within milliseconds by the party that the page or the headers name, which asked no server behind it."""
 
 from collections import defaultdict
 from collections.abc import Iterator
@@ -11,9 +11,9 @@ from autogen_streamtrace.commands.diagnose.scene import FEW, Cause, Scene, Sure
 from autogen_streamtrace.core import semconv as sc
 
 AT_ONCE: Final = 0.5
-"""Seconds within which a proxy refuses that asks nobody."""
+"""Seconds within which a proxy refuses if it asks no server behind it."""
 OWN: Final = frozenset({502, 503})
-"""What a proxy answers itself; where a page tells that it is its own, any status."""
+"""Statuses of a proxy's own answers. Where the page is known as the proxy's own, any status counts."""
 _Key = tuple[str, str, int]
 
 

@@ -1,4 +1,4 @@
-"""What nothing else explains: by how it ended, with what is to be done about it."""
+"""Endings that no other look explains, grouped by how they ended, each with a fix."""
 
 from collections.abc import Iterator
 

@@ -67,7 +67,7 @@ def _cause(scene: Scene, place: Place, members: list[Ending]) -> Cause:
 
 
 def _value(idles: list[float], said: str) -> tuple[float | None, str]:
-    """How long its other end keeps a connection, in seconds, and what tells it."""
+    """How long the other end keeps a connection, in seconds, and the evidence for it."""
     if said:
         return float(said), f"the server says so itself: Keep-Alive: timeout={said}"
     if len(idles) < 2:

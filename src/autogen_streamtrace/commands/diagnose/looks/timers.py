@@ -1,4 +1,4 @@
-"""Timers: endings that cluster in their silence, or in their duration, by layer, host and whoever is named between."""
+"""Timers: endings that cluster in their silence, or in their duration, by layer, host and named intermediaries."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -44,7 +44,7 @@ class Timed:
 
     ending: Ending
     silence: float | None
-    """Seconds, with what the closing itself took taken off."""
+    """Seconds, without the time that the closing itself took."""
     duration: float | None
 
     def by(self, measure: Measure) -> float | None:
@@ -128,9 +128,9 @@ def _densest(
 
 
 def _tighter(found: list[_Found]) -> tuple[_Found, _Found | None]:
-    """The cluster to tell, and the one of the other measure where that fits as well.
+    """The cluster to report, and that of the other measure where it fits as well.
 
-    What was never answered is as long by both measures: it proves nothing for either.
+    A stream that was never answered is equally long by both measures: it is no evidence for either.
     """
     if len(found) == 1:
         return found[0], None

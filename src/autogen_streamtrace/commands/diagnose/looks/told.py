@@ -1,4 +1,4 @@
-"""Limits that a proxy before this server tells with every request."""
+"""Limits that a proxy in front of this server sends with every request."""
 
 from collections import defaultdict
 from collections.abc import Iterator

@@ -15,7 +15,7 @@ NOBODY: Final = (-0.3, 0.0)
 EXACT: Final = 0.08
 """Seconds of spread up to which a timer strikes as it is set."""
 BLURRED: Final = 0.1
-"""Share of a time by which it may be off and still tell it."""
+"""Share of a time. A time that is blurred by no more than this counts as exact."""
 CRISP: Final = 0.25
 """Share of a cluster whose times must be this exact; otherwise only an interval is reported."""
 
@@ -32,17 +32,17 @@ def value(
     """The setting's value in seconds, and its interval where the exact value is not known.
 
     Args:
-        measured: what was measured of each ending, in seconds.
+        measured: the measured time of each ending, in seconds.
         entry: whose timer it is, where that is known.
         members: the endings, in the same order.
-        measure: of what.
+        measure: which time was measured.
     """
     middle = sorted(measured)[len(measured) // 2]
     pairs = list(zip(measured, members, strict=True))
     crisp = sorted(seconds for seconds, each in pairs if each.blur <= BLURRED * middle)
     if len(crisp) >= max(FEW, CRISP * len(pairs)):
         return _round(_by_strikes(crisp, entry, members, measure), entry), None
-    if _spread(sorted(measured)) <= BLURRED * middle:  # had it been late by much, they would spread
+    if _spread(sorted(measured)) <= BLURRED * middle:  # if the process had been very late, they would spread
         return _round(_by_strikes(sorted(measured), entry, members, measure), entry), None
     least = quantile(sorted(seconds - each.blur for seconds, each in pairs), 0.9)
     most = quantile(sorted(seconds + each.blur for seconds, each in pairs), 0.1)
@@ -55,7 +55,8 @@ def _by_strikes(
 ) -> float:
     """The setting's value, by how its timer strikes.
 
-    A process that is busy sees ends late, and last bytes late as well: durations are too long by that, silences either.
+    A busy process sees ends late, so durations are too long. It sees last bytes late too, so silences are too long or
+    too short.
     """
     early, late = entry.strikes if entry else NOBODY
     unanswered = all(each.unanswered for each in members)

@@ -25,7 +25,7 @@ def write(path: Path, diagnosis: Diagnosis, streams: Streams) -> None:
 
 
 def render(diagnosis: Diagnosis, streams: Streams) -> str:
-    """The page as text. Whatever a name holds is shown as text, never as markup."""
+    """The page as text. A name is always shown as text, never as markup."""
     environment = Environment(
         loader=PackageLoader("autogen_streamtrace.commands.diagnose.output", "templates"), autoescape=True
     )
@@ -45,5 +45,5 @@ def render(diagnosis: Diagnosis, streams: Streams) -> str:
 
 
 def _html(figure: go.Figure, name: str) -> Markup:
-    """The plot's markup; plotly escapes what stands in its data."""
+    """The plot's markup; plotly escapes its data."""
     return Markup(figure.to_html(full_html=False, include_plotlyjs=False, div_id=name, config=_CONFIG))

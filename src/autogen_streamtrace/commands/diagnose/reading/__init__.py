@@ -21,15 +21,15 @@ from autogen_streamtrace.commands.diagnose.reading.pieces import PIECE, InputErr
 SMALL: Final = 4 * PIECE
 """Bytes of input below which other processes do not pay."""
 BAD_KEPT: Final = 20
-"""Bad lines that are told one by one."""
+"""Bad lines that are listed one by one."""
 
 Progress = Callable[[int], None]
-"""Told the bytes that have been read so far."""
+"""Called with the number of bytes or entries that have been read."""
 
 
 @dataclass
 class Streams:
-    """What the inputs hold."""
+    """What the inputs contain."""
 
     table: pl.DataFrame
     """A row per stream that ended, in the columns of ``columns.SCHEMA``."""
@@ -39,9 +39,9 @@ class Streams:
     bad: int = 0
     """Lines, or files, that could not be used, wholly or in part."""
     told: list[str] = field(default_factory=list)
-    """The first of them: where, and what is wrong."""
+    """The first of them: its place, and its fault."""
     remark: str = ""
-    """What the source cannot tell."""
+    """Facts that the source does not have."""
 
     def note(self, where: str, problem: str) -> None:
         """Counts something that could not be used."""
@@ -66,10 +66,10 @@ def read(sources: Sequence[str], progress: Progress = lambda _: None) -> Streams
 
     Args:
         sources: paths of OTLP JSON lines, plain or gzip; ``-`` is standard input.
-        progress: told of the bytes on disk that were read.
+        progress: called with the bytes on disk that were read.
 
     Raises:
-        InputError: a file that cannot be opened, is empty, or holds no OTLP.
+        InputError: a file that cannot be opened, is empty, or contains no OTLP.
     """
     streams = Streams(pl.DataFrame(schema=columns.SCHEMA))
     frames: list[pl.DataFrame] = []
@@ -145,7 +145,7 @@ class _Workers:
             self._pool.shutdown(wait=True, cancel_futures=True)
 
     def each(self, waiting: Iterable[Piece]) -> Iterator[tuple[Piece, _Done]]:
-        """Each piece with what it holds."""
+        """Each piece, parsed."""
         if self._pool is None:
             for piece in waiting:
                 yield piece, _work(piece.data)

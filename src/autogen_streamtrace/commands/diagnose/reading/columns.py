@@ -81,7 +81,7 @@ SCHEMA: Final[dict[str, Any]] = {
 """Times in nanoseconds since the epoch, numbers in seconds; ids as numbers."""
 
 LABEL_LENGTH: Final = 200
-"""Characters of a label that are kept."""
+"""Characters of a label, at most."""
 
 Row = list[Any]
 """The values of ``BESIDE``, then one per column; none where there is none."""
@@ -187,11 +187,11 @@ def _nanoseconds(cell: Any) -> int | None:
 
 
 def whole(frames: Iterable[pl.DataFrame], starts: Mapping[str, Any]) -> pl.DataFrame:
-    """All frames as one, each stream once: of what was written twice, the last.
+    """All frames as one, each stream once: if one was written twice, its last row.
 
     Args:
         frames: frames of ``SCHEMA``.
-        starts: when streams started that only their start's event tells, by span id in hexadecimal.
+        starts: start times that only the start's event shows, by span id in hexadecimal.
     """
     table = pl.concat([pl.DataFrame(schema=SCHEMA), *frames], how="vertical")
     twice = table["span"].is_duplicated() & table["span"].is_not_null()

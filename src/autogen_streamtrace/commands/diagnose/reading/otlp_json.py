@@ -28,11 +28,11 @@ class BadLine(NamedTuple):
 
 
 class Parsed(NamedTuple):
-    """What a piece of input holds."""
+    """What a piece of input contains."""
 
     rows: list[Row]
     starts: dict[str, Any]
-    """When streams started that logs tell of, by span id."""
+    """Start times that log events show, by span id."""
     lines: int
     used: int
     """Lines that are OTLP."""
@@ -42,7 +42,7 @@ class Parsed(NamedTuple):
 
 
 def parse(data: bytes) -> Parsed:
-    """Every ended stream in these lines; whatever they hold, without an error."""
+    """Every ended stream in these lines. It raises no error, whatever the lines contain."""
     rows: list[Row] = []
     starts: dict[str, Any] = {}
     bad: list[BadLine] = []
@@ -90,7 +90,7 @@ def _request(document: Any, rows: list[Row], starts: dict[str, Any]) -> int:
 
 
 def _scopes(resources: Any, scopes: str, items: str) -> Iterator[tuple[str, bool, list[Any]]]:
-    """The service, whether the scope is ours, and what is in it."""
+    """The service, whether the scope is ours, and the scope's contents."""
     for resource in _list(resources, scopes.replace("scope", "resource")):
         if not isinstance(resource, dict):
             raise _ShapeError(f"no OTLP: in {scopes.replace('scope', 'resource')} something is no object")

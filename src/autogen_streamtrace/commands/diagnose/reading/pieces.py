@@ -43,7 +43,7 @@ def pieces(source: str, limit: int = LONGEST_LINE) -> Iterator[Piece]:
 
     Args:
         source: a path, or ``-``.
-        limit: bytes of the longest line that is kept.
+        limit: bytes of the longest line that is read.
 
     Raises:
         InputError: it cannot be opened.
@@ -70,7 +70,7 @@ class _Left:
 
 
 class _Source:
-    """Reads a file that may be compressed, and counts what it has read of it."""
+    """Reads a file that may be compressed, and counts the bytes that it has read."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self._file = file

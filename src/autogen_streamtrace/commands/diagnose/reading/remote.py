@@ -34,7 +34,7 @@ def read(url: str, seconds: float, selector: str = "", progress: Progress = lamb
         url: the base URL of a Loki or a Prometheus.
         seconds: how far back.
         selector: on Loki, which logs: ``{service_name="desk"}``; all by default.
-        progress: told how many entries were read.
+        progress: called with the number of entries that were read.
 
     Raises:
         InputError: it cannot be reached, is neither, or refuses.
@@ -96,7 +96,7 @@ def _loki(client: httpx.Client, base: str, seconds: float, selector: str, progre
         progress(entries)
         if got < PAGE or latest == start:
             break
-        start = latest  # the same instant again: what was read twice counts once
+        start = latest  # the same instant again: an entry that was read twice counts once
     streams.lines = entries
     streams.table = columns.whole([columns.frame(rows)], starts)
     return streams
