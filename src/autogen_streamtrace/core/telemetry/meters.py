@@ -88,7 +88,7 @@ class Meters:
     def state(self, name: str, description: str, value: Callable[[], int]) -> None:
         """An observable gauge without attributes."""
         if name not in self._states:
-            self._meter.create_observable_gauge(name, [partial(self._observe_state, name)], "1", description)
+            self._meter.create_observable_gauge(name, [partial(self._observe_state, name)], "{state}", description)
         self._states[name] = value
 
     def count(self, name: str, unit: str, description: str, value: Callable[[], int]) -> None:
