@@ -120,8 +120,9 @@ def pythons(session: nox.Session) -> None:
 
 @nox.session
 def uvloop(session: nox.Session) -> None:
-    """What may differ, under uvloop."""
-    run_pytest(session, OPENAI_3, *NOT_ONCE, env={"STREAMTRACE_TEST_LOOP": "uvloop"})
+    """A cross-section under uvloop, with what watches event loops and the servers on them."""
+    where = (*CROSS_SECTION, "tests/serving", "tests/watching")
+    run_pytest(session, OPENAI_3, *NOT_ONCE, *where, env={"STREAMTRACE_TEST_LOOP": "uvloop"})
 
 
 @nox.session
