@@ -12,7 +12,7 @@ from autogen_streamtrace.core.verdict.rules import Verdict
 def of_judged(node: StreamNode) -> Attributes:
     """All attributes of a finished stream but ``error.type``."""
     assert node.verdict is not None
-    return {**of_verdict(node.verdict), **_of_case(node), **_of_record(node.state)}
+    return {**of_verdict(node.verdict), **_of_node(node), **_of_state(node.state)}
 
 
 def of_verdict(verdict: Verdict) -> Attributes:
@@ -43,7 +43,7 @@ def of_verdict(verdict: Verdict) -> Attributes:
     return attributes
 
 
-def _of_case(node: StreamNode) -> Attributes:
+def _of_node(node: StreamNode) -> Attributes:
     state = node.state
     assert node.finished_at is not None
     attributes: Attributes = {
@@ -75,7 +75,7 @@ def contents(node: StreamNode) -> Attributes:
     return state.content.attributes(state.layer, finish)
 
 
-def _of_record(state: StreamState) -> Attributes:
+def _of_state(state: StreamState) -> Attributes:
     attributes: Attributes = {
         sc.A_CHUNKS: state.chunks,
         sc.A_LONGEST_GAP: state.longest_gap,
