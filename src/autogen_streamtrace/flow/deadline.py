@@ -6,13 +6,17 @@ import sys
 import weakref
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
+from typing import Any, Final
 
 from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.core.evidence import deadlines
 from autogen_streamtrace.core.patcher import Patcher
 from autogen_streamtrace.core.tracker import StreamTracker
 from autogen_streamtrace.neighbours import python
+
+_DIGITS: Final = 2
+"""Decimals of a deadline in seconds. What it was given is a few milliseconds more than what is left of it when it is
+noted: time has passed, and uvloop's clock ticks in milliseconds."""
 
 
 def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
@@ -25,7 +29,7 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
             original(self, when)
             if when is not None:
                 with contained("noting a deadline"):
-                    delays[self] = round(when - asyncio.get_running_loop().time(), 3)  # some time has passed already
+                    delays[self] = round(when - asyncio.get_running_loop().time(), _DIGITS)
 
         return reschedule
 
