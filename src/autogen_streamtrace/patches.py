@@ -13,16 +13,10 @@ from autogen_streamtrace.core.errors import report
 from autogen_streamtrace.core.imports import when_imported
 from autogen_streamtrace.core.patcher import Patcher
 from autogen_streamtrace.core.tracker import StreamTracker
-from autogen_streamtrace.flow import (
-    agent_turn,
-    deadline,
-    http_exchange,
-    model_stream,
-    server_response,
-    server_shutdown,
-    team_run,
-    tool_call,
-)
+from autogen_streamtrace.flow.asgi import response, shutdown
+from autogen_streamtrace.flow.autogen import agent_turn, model_stream, team_run, tool_call
+from autogen_streamtrace.flow.http import exchange
+from autogen_streamtrace.flow.python import deadline
 from autogen_streamtrace.neighbours import Private, autogen, python, servers
 
 logger = logging.getLogger(__name__)
@@ -45,8 +39,8 @@ class Patch:
 
 
 TABLE: Final = (
-    Patch("httpx", http_exchange.apply),
-    Patch("httpx2", http_exchange.apply),
+    Patch("httpx", exchange.apply),
+    Patch("httpx2", exchange.apply),
     Patch("autogen_core.models", model_stream.apply),
     Patch("autogen_core.tools", tool_call.apply),
     Patch("autogen_core.tools", tool_call.overhear, autogen.STATIC_ERRORS),
@@ -67,10 +61,10 @@ TABLE: Final = (
     Patch("autogen_core", team_run.carry),
     Patch("asyncio.timeouts", deadline.apply, python.ON_TIMEOUT),
     Patch("asyncio.tasks", deadline.apply_wait_for, python.CANCEL_AND_WAIT),
-    Patch("starlette.applications", server_response.apply),
-    Patch("uvicorn.server", server_shutdown.apply),
-    Patch("gunicorn.workers.base", server_shutdown.apply_worker),
-    Patch("gunicorn.workers.gasgi", server_shutdown.apply_gunicorn, servers.SHUTDOWN),
+    Patch("starlette.applications", response.apply),
+    Patch("uvicorn.server", shutdown.apply),
+    Patch("gunicorn.workers.base", shutdown.apply_worker),
+    Patch("gunicorn.workers.gasgi", shutdown.apply_gunicorn, servers.SHUTDOWN),
 )
 
 

@@ -7,7 +7,7 @@ from autogen_streamtrace import applied
 
 if TYPE_CHECKING:
     from autogen_streamtrace.core.open_streams import OpenStream
-    from autogen_streamtrace.flow.server_response import App, Receive, Scope, Send
+    from autogen_streamtrace.flow.asgi.response import App, Receive, Scope, Send
 
 Item = TypeVar("Item")
 
@@ -25,7 +25,7 @@ def trace_stream(source: AsyncIterable[Item], name: str) -> AsyncIterable[Item]:
     tracker = applied.tracker
     if tracker is None:
         return source
-    from autogen_streamtrace.flow import user_stream
+    from autogen_streamtrace.flow.python import user_stream
 
     return user_stream.trace(tracker, source, name)
 
@@ -53,6 +53,6 @@ class ASGIMiddleware:
         if tracker is None:
             await self.app(scope, receive, send)
             return
-        from autogen_streamtrace.flow import server_response
+        from autogen_streamtrace.flow.asgi import response
 
-        await server_response.serve(tracker, self.app, scope, receive, send)
+        await response.serve(tracker, self.app, scope, receive, send)

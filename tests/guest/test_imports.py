@@ -31,7 +31,7 @@ applied = (HTTPXClientInstrumentor, HTTPX2ClientInstrumentor)
 assert [each().is_instrumented_by_opentelemetry for each in applied] == [True, True]
 for client in (httpx, httpx2):
     outer = vars(client.HTTPTransport)["handle_request"]
-    assert type(outer).__name__ == "FunctionWrapper" and "http_exchange" in outer.__wrapped__.__code__.co_filename
+    assert type(outer).__name__ == "FunctionWrapper" and "flow/http/exchange" in outer.__wrapped__.__code__.co_filename
 autogen_streamtrace.uninstrument()
 assert [each().is_instrumented_by_opentelemetry for each in applied] == [False, False]
 """
@@ -60,7 +60,7 @@ def test_a_stream_of_ones_own_without_instrument_needs_no_other_package() -> Non
 
 
 def test_what_watches_a_stream_needs_nothing_but_the_api_and_wrapt() -> None:
-    found = imported("import autogen_streamtrace.flow.user_stream")
+    found = imported("import autogen_streamtrace.flow.python.user_stream")
     beside = {name.partition(".")[0] for name in found} - {name.partition(".")[0] for name in imported("")}
     assert beside - sys.stdlib_module_names <= {"autogen_streamtrace", "opentelemetry", "typing_extensions", "wrapt"}
     heavy = ("opentelemetry.sdk", "opentelemetry.exporter", "opentelemetry.instrumentation")

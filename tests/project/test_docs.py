@@ -56,12 +56,12 @@ def test_every_path_that_a_page_names_exists(page: Path) -> None:
     assert [path for path in sorted(named) if not any((root / path).exists() for root in roots)] == []
 
 
-def test_the_layout_has_each_module_and_folder_of_the_package_and_of_its_core() -> None:
+def test_the_layout_has_each_module_and_folder_of_the_package_of_its_core_and_of_flow() -> None:
     layout = text(ROOT / "CONTRIBUTING.md").partition("```\nsrc/autogen_streamtrace/\n")[2].partition("\ntests/")[0]
     told = {word for line in layout.splitlines() for word in re.split(r",? +", re.split(r" {2,}", line.strip())[0])}
     there = {
         f"{each.stem}/" if (each / "__init__.py").exists() else each.stem
-        for folder in (PACKAGE, PACKAGE / "core")
+        for folder in (PACKAGE, PACKAGE / "core", PACKAGE / "flow")
         for each in folder.iterdir()
         if (each.suffix == ".py" and not each.stem.startswith("__")) or (each / "__init__.py").exists()
     }

@@ -16,7 +16,7 @@ from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core import tap
 from autogen_streamtrace.core.stream.state import StreamInfo
 from autogen_streamtrace.core.tracker import StreamTracker
-from autogen_streamtrace.flow import http_exchange
+from autogen_streamtrace.flow.http import exchange
 
 ITEMS = st.sampled_from([None, 0, "", "word", b"", ("a", 1)])
 CAUGHT = st.sampled_from(["pass", "pass", "pass", "swallow", "replace", "wrap"])
@@ -116,6 +116,6 @@ def test_a_watched_http_body_is_noticed_as_the_bare_one(
     def body(parts: Any) -> Any:
         state = tracker.begin(StreamInfo(sc.HTTP, "host"))
         assert state is not None
-        return http_exchange._bodies(http, tracker)[0](Stream(parts), state).__aiter__()
+        return exchange._bodies(http, tracker)[0](Stream(parts), state).__aiter__()
 
     assert play(source, moves, body) == play(source, moves)
