@@ -11,7 +11,7 @@ from opentelemetry import context as api
 from opentelemetry.context import Context
 from opentelemetry.trace import Span, get_current_span, set_span_in_context
 
-from autogen_streamtrace.core.semconv import SERVER, TEAM
+from autogen_streamtrace.core.semconv import MODEL, SERVER, TEAM
 from autogen_streamtrace.core.stream.state import StreamState
 from autogen_streamtrace.neighbours.opentelemetry import context_variable
 
@@ -59,6 +59,17 @@ def enclosing() -> StreamState | None:
     if waiting is not None and waiting.state is None and get().get(_KEY) is None:
         waiting.open()
     return current()
+
+
+def outer_model() -> StreamState | None:
+    """The open model stream of which the running code is a part, where it is one.
+
+    Clients stand on clients: a framework's on another of its own, and that on an SDK's. The outermost one's stream is
+    the only one on the layer ``model``. An inner one's is a part of it: the exchanges below are the outer stream's
+    children, and what the inner client finds out is noted in the outer stream's state.
+    """
+    state = current()
+    return state if state is not None and state.layer == MODEL and not state.closed else None
 
 
 def outside() -> StreamState | None:

@@ -10,7 +10,7 @@ from autogen_streamtrace.core import tap
 from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.core.evidence import content
 from autogen_streamtrace.core.patcher import Patcher
-from autogen_streamtrace.core.stream.scope import current
+from autogen_streamtrace.core.stream.scope import outer_model
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState, weakly
 from autogen_streamtrace.core.tracker import StreamTracker
 from autogen_streamtrace.neighbours import autogen
@@ -40,7 +40,7 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
         @functools.wraps(original)
         def create_stream(self: Any, *args: Any, **kwargs: Any) -> Any:
             source = original(self, *args, **kwargs)
-            outer = _outer()
+            outer = outer_model()
             if outer is not None:
                 return tap.overheard(source, outer, finished, _note)
             return tap.watched(tracker, source, lambda: info(self, args, kwargs, streamed=True), finished, _note)
@@ -50,7 +50,7 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     def unstreamed(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         async def create(self: Any, *args: Any, **kwargs: Any) -> Any:
-            outer = _outer()
+            outer = outer_model()
             if outer is not None:
                 result = await original(self, *args, **kwargs)
                 with contained("reading an inner client's result"):
@@ -63,12 +63,6 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
 
     patcher.family(module.ChatCompletionClient, "create_stream", streamed)
     patcher.family(module.ChatCompletionClient, "create", unstreamed)
-
-
-def _outer() -> StreamState | None:
-    """The stream of the client that wraps this one."""
-    state = current()
-    return state if state is not None and state.layer == sc.MODEL and not state.closed else None
 
 
 def _info(client: Any, kwargs: dict[str, Any], *, streamed: bool) -> StreamInfo:
