@@ -23,7 +23,6 @@ from autogen_streamtrace.cli import app
 from autogen_streamtrace.commands.demo.model_server import ModelServer
 from autogen_streamtrace.commands.demo.run import instrumented
 from autogen_streamtrace.commands.demo.scenarios.program import TASK, Program, read
-from autogen_streamtrace.commands.diagnose import reading
 from autogen_streamtrace.commands.diagnose.findings import diagnose
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.limits import LimitMatcher, builtin
@@ -94,7 +93,7 @@ def test_a_file_of_the_sdks_own_exporter_is_read(tmp_path: Path) -> None:
         asyncio.run(turn(server))
         provider.force_flush()
     exporter.shutdown()
-    streams = reading.read([str(source)])
+    streams = files.read([str(source)])
     assert set(streams.table["layer"].cast(pl.String())) == {sc.HTTP, sc.MODEL, sc.AGENT} and streams.bad == 0
     (finding,) = diagnose(streams.table, LimitMatcher(builtin())).findings
     assert finding.outcome == sc.TRUNCATED and (finding.streams, finding.lost) == (1, 1)

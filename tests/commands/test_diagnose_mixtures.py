@@ -10,9 +10,9 @@ from click.testing import CliRunner
 from synthetic import Turn, cut, request, spans, whole, write
 
 from autogen_streamtrace.cli import app
-from autogen_streamtrace.commands.diagnose import reading
 from autogen_streamtrace.commands.diagnose.clusters import clusters
 from autogen_streamtrace.commands.diagnose.findings import Diagnosis, Finding, diagnose
+from autogen_streamtrace.commands.reading import files
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.limits import KnownLimit, LimitMatcher, builtin
 
@@ -26,7 +26,7 @@ CLOUD_RUN = "google_cloud_run.request_timeout"
 
 def diagnosis(tmp_path: Path, turns: Iterable[Turn], *own: KnownLimit) -> Diagnosis:
     source = write(tmp_path / "spans.jsonl", turns)
-    return diagnose(reading.read([source]).table, LimitMatcher((*own, *builtin())))
+    return diagnose(files.read([source]).table, LimitMatcher((*own, *builtin())))
 
 
 def named(found: Diagnosis) -> dict[str, int]:
@@ -186,7 +186,7 @@ def test_an_ending_that_a_retry_healed_loses_no_turn(tmp_path: Path) -> None:
     refused = next(spans(cut(0.1, outcome=sc.REJECTED, status=503, more={sc.A_OUTERMOST: False}), 0))
     source = tmp_path / "spans.jsonl"
     source.write_text(request([{**refused, "spanId": "00000000000000ff"}, *spans(Turn(), 0)]), encoding="utf-8")
-    found = diagnose(reading.read([str(source)]).table, LimitMatcher(builtin()))
+    found = diagnose(files.read([str(source)]).table, LimitMatcher(builtin()))
     assert (found.lost, found.healed) == (0, 1)
     assert [(finding.streams, finding.lost) for finding in found.findings] == [(1, 0)]
 

@@ -16,11 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import Turn, cut, lines, request, spans, whole, write
 
-from autogen_streamtrace.commands.diagnose import reading
 from autogen_streamtrace.commands.diagnose.findings import diagnose
-from autogen_streamtrace.commands.diagnose.reading import columns
-from autogen_streamtrace.commands.diagnose.reading.otlp_json import parse
-from autogen_streamtrace.commands.diagnose.reading.pieces import PIECE, InputError, _lines, _Source, pieces
+from autogen_streamtrace.commands.reading import files, frames
+from autogen_streamtrace.commands.reading.otlp_json import parse
+from autogen_streamtrace.commands.reading.pieces import PIECE, InputError, _lines, _Source, pieces
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.limits import LimitMatcher, builtin
 
@@ -30,12 +29,12 @@ TURNS = [Turn(), cut(60.0, intermediary="nginx"), Turn(at=5.0)]
 ATTRIBUTION = LimitMatcher(builtin())
 
 
-def outcomes(streams: reading.Streams) -> list[str]:
+def outcomes(streams: files.Streams) -> list[str]:
     return sorted(streams.table["outcome"].cast(pl.String()).to_list())
 
 
 def test_every_column_of_a_span_is_read(tmp_path: Path) -> None:
-    streams = reading.read([write(tmp_path / "spans.jsonl", TURNS)])
+    streams = files.read([write(tmp_path / "spans.jsonl", TURNS)])
     row = streams.table.filter(pl.col("early") & pl.col("origin")).row(0, named=True)
     assert row["layer"] == sc.HTTP and row["name"] == "models.example" and row["service"] == "desk"
     assert row["outcome"] == sc.DISCONNECTED and row["cause"] == "httpx2.RemoteProtocolError"
@@ -48,26 +47,26 @@ def test_a_compressed_file_reads_like_a_plain_one(tmp_path: Path) -> None:
     plain = Path(write(tmp_path / "spans.jsonl", TURNS))
     packed = tmp_path / "spans.jsonl.gz"
     packed.write_bytes(gzip.compress(plain.read_bytes()))
-    assert outcomes(reading.read([str(packed)])) == outcomes(reading.read([str(plain)]))
+    assert outcomes(files.read([str(packed)])) == outcomes(files.read([str(plain)]))
 
 
 def test_standard_input_is_read(tmp_path: Path) -> None:
     text = "\n".join(lines(TURNS)).encode()
-    code = "from autogen_streamtrace.commands.diagnose import reading; print(reading.read(['-']).table.height)"
+    code = "from autogen_streamtrace.commands.reading import files; print(files.read(['-']).table.height)"
     ran = subprocess.run([sys.executable, "-c", code], input=text, capture_output=True, timeout=50, check=True)
     assert ran.stdout.strip() == b"9"
 
 
 def test_a_stream_that_was_exported_twice_counts_once(tmp_path: Path) -> None:
     source = write(tmp_path / "spans.jsonl", TURNS)
-    assert reading.read([source, source]).table.height == 9
+    assert files.read([source, source]).table.height == 9
 
 
 def test_corrupt_lines_are_counted_and_named_and_the_rest_is_used(tmp_path: Path) -> None:
     good = next(lines(TURNS))
     source = tmp_path / "spans.jsonl"
     source.write_text(f"{good}\n{good[:200]}\n\n[]\n{{}}\n" + '{"resourceSpans": 7}\n', encoding="utf-8")
-    streams = reading.read([str(source)])
+    streams = files.read([str(source)])
     assert streams.table.height == 9 and streams.bad == 4
     assert [told.split(":")[1] for told in streams.told] == ["2", "4", "5", "6"]
     assert all(told.startswith(str(source)) for told in streams.told)
@@ -77,7 +76,7 @@ def test_a_torn_archive_gives_what_is_before_the_tear(tmp_path: Path) -> None:
     packed = gzip.compress("".join(f"{line}\n" for line in lines(whole(3000, random.Random(1)))).encode())
     source = tmp_path / "torn.gz"
     source.write_bytes(packed[: len(packed) // 2])
-    streams = reading.read([str(source)])
+    streams = files.read([str(source)])
     assert streams.table.height > 0
     assert streams.bad >= 1 and "cannot be read further" in streams.told[-1]
 
@@ -85,13 +84,13 @@ def test_a_torn_archive_gives_what_is_before_the_tear(tmp_path: Path) -> None:
 def test_spans_of_others_are_counted_and_left_out(tmp_path: Path) -> None:
     source = tmp_path / "spans.jsonl"
     source.write_text(request(list(spans(Turn(), 0))).replace(f'"{sc.SCOPE}"', '"httpx"'), encoding="utf-8")
-    streams = reading.read([str(source)])
+    streams = files.read([str(source)])
     assert streams.table.height == 0 and streams.others == 3 and streams.bad == 0
 
 
 def test_a_value_of_the_wrong_type_reads_as_absent() -> None:
     line = request(list(spans(cut(60.0), 0))).replace('{"doubleValue":60.0}', '{"stringValue":"long"}')
-    table = columns.frame(parse(line.encode()).rows)
+    table = frames.frame(parse(line.encode()).rows)
     assert table["silence"].null_count() == 3 and table["outcome"].null_count() == 0
 
 
@@ -108,10 +107,10 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 def test_pieces_parsed_in_other_processes_give_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write(tmp_path / "spans.jsonl", whole(400, random.Random(1)))
-    alone = reading.read([source])
-    monkeypatch.setattr(reading, "SMALL", 0)
-    monkeypatch.setattr(reading, "_cores", lambda: 2)
-    together = reading.read([source])
+    alone = files.read([source])
+    monkeypatch.setattr(files, "SMALL", 0)
+    monkeypatch.setattr(files, "_cores", lambda: 2)
+    together = files.read([source])
     assert together.table.height == 1200 and outcomes(together) == outcomes(alone)
 
 
@@ -138,7 +137,7 @@ def use(data: bytes) -> None:
     rows = []
     for piece in _lines(_Source(io.BytesIO(data)), limit=10_000):
         rows += parse(piece.data).rows
-    diagnose(columns.whole([columns.frame(rows)], {}), ATTRIBUTION)
+    diagnose(frames.whole([frames.frame(rows)], {}), ATTRIBUTION)
 
 
 @settings(max_examples=150)

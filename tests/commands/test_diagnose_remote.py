@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from dashboards.grammar import NEEDS_NODE, misspelt
 
 from autogen_streamtrace.cli import app
-from autogen_streamtrace.commands.diagnose.reading import remote
+from autogen_streamtrace.commands.reading import remote
 from autogen_streamtrace.core import semconv as sc
 
 pytestmark = pytest.mark.once

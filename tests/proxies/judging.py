@@ -4,8 +4,8 @@ import gzip
 from pathlib import Path
 from typing import Final
 
-from autogen_streamtrace.commands.diagnose import reading
 from autogen_streamtrace.commands.diagnose.findings import Diagnosis, Finding, diagnose
+from autogen_streamtrace.commands.reading import files
 from autogen_streamtrace.limits import LimitMatcher, builtin
 from proxies.deployments import Deployment
 
@@ -16,7 +16,7 @@ MECHANISMS: Final = ("silence", "first_byte", "duration", "moment", "reuse", "re
 
 def said_of(file: Path) -> Diagnosis:
     """What is said of a file of telemetry."""
-    return diagnose(reading.read([str(file)]).table, LimitMatcher(builtin()))
+    return diagnose(files.read([str(file)]).table, LimitMatcher(builtin()))
 
 
 def said_of_stored(deployment: Deployment, folder: Path) -> Diagnosis:

@@ -13,7 +13,7 @@ from autogen_streamtrace.commands.statuses import command, end, wrong
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from autogen_streamtrace.commands.diagnose.reading import Streams
+    from autogen_streamtrace.commands.reading.files import Streams
 
 NEEDED: Final = ("polars", "orjson", "httpx")
 NEEDED_FOR_PAGES: Final = ("plotly", "jinja2")
@@ -82,9 +82,8 @@ def _seconds(since: str) -> float:
 def _read(sources: Sequence[str], seconds: float, selector: str, console: "Console") -> "Streams":
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from autogen_streamtrace.commands.diagnose import reading
-    from autogen_streamtrace.commands.diagnose.reading import remote
-    from autogen_streamtrace.commands.diagnose.reading.pieces import InputError, size
+    from autogen_streamtrace.commands.reading import files, remote
+    from autogen_streamtrace.commands.reading.pieces import InputError, size
 
     urls = [source for source in sources if remote.is_url(source)]
     if urls and len(sources) > 1:
@@ -95,6 +94,6 @@ def _read(sources: Sequence[str], seconds: float, selector: str, console: "Conso
         try:
             if urls:
                 return remote.read(urls[0], seconds, selector, lambda count: progress.update(task, completed=count))
-            return reading.read(sources, lambda count: progress.update(task, completed=count))
+            return files.read(sources, lambda count: progress.update(task, completed=count))
         except InputError as error:
             raise wrong("FILE...", error) from None

@@ -115,7 +115,7 @@ def endings(table: pl.DataFrame) -> list[Ending]:
     """Where early endings arose, each with whether its turn was lost.
 
     Args:
-        table: a row per stream, in the columns of ``columns.SCHEMA``.
+        table: a row per stream, in the columns of ``frames.SCHEMA``.
     """
     outermost = table.filter(pl.col("outermost")).select("trace_high", "trace_low", whole=~pl.col("early"))
     turns = outermost.group_by("trace_high", "trace_low").agg(healed=pl.col("whole").all())

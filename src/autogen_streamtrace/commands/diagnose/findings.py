@@ -68,7 +68,7 @@ def diagnose(table: pl.DataFrame, known: LimitMatcher) -> Diagnosis:
     """What cuts the streams of this table.
 
     Args:
-        table: a row per stream, in the columns of ``columns.SCHEMA``.
+        table: a row per stream, in the columns of ``frames.SCHEMA``.
         known: the catalogue of limits.
     """
     early = endings(table)

@@ -10,7 +10,7 @@ from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
 
 from autogen_streamtrace.commands.diagnose.findings import Diagnosis
 from autogen_streamtrace.commands.diagnose.output import plots
-from autogen_streamtrace.commands.diagnose.reading import Streams
+from autogen_streamtrace.commands.reading.files import Streams
 
 _CONFIG: Final = {"responsive": True, "displaylogo": False, "displayModeBar": False}
 

@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from autogen_streamtrace.commands.diagnose.findings import Diagnosis, Finding
-from autogen_streamtrace.commands.diagnose.reading import Streams
+from autogen_streamtrace.commands.reading.files import Streams
 
 SURE_STYLES = {
     "certain": "green",

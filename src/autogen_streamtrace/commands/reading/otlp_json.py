@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from autogen_streamtrace.commands.diagnose.reading.columns import COLUMNS, Row
+from autogen_streamtrace.commands.reading.columns import COLUMNS, Row
 from autogen_streamtrace.core import semconv as sc
 
 _BESIDE: Final = 6

@@ -9,9 +9,10 @@ import httpx
 import orjson
 import polars as pl
 
-from autogen_streamtrace.commands.diagnose.reading import Progress, Streams, columns
-from autogen_streamtrace.commands.diagnose.reading.columns import COLUMNS, Row
-from autogen_streamtrace.commands.diagnose.reading.pieces import InputError
+from autogen_streamtrace.commands.reading.columns import COLUMNS, Row
+from autogen_streamtrace.commands.reading.files import Progress, Streams
+from autogen_streamtrace.commands.reading.frames import SCHEMA, frame, whole
+from autogen_streamtrace.commands.reading.pieces import InputError
 from autogen_streamtrace.core import semconv as sc
 
 PAGE: Final = 5000
@@ -80,7 +81,7 @@ def _loki(client: httpx.Client, base: str, seconds: float, selector: str, progre
     rows: list[Row] = []
     starts: dict[str, Any] = {}
     entries = 0
-    streams = Streams(pl.DataFrame(schema=columns.SCHEMA))
+    streams = Streams(pl.DataFrame(schema=SCHEMA))
     while entries < MOST:
         answer = _get(
             client,
@@ -98,7 +99,7 @@ def _loki(client: httpx.Client, base: str, seconds: float, selector: str, progre
             break
         start = latest  # the same instant again: an entry that was read twice counts once
     streams.lines = entries
-    streams.table = columns.whole([columns.frame(rows)], starts)
+    streams.table = whole([frame(rows)], starts)
     return streams
 
 
@@ -157,7 +158,7 @@ def _prometheus(client: httpx.Client, base: str, seconds: float, selector: str) 
         answer = _get(client, f"{base}/api/v1/query", {"query": query})
         return [(each["metric"], float(each["value"][1])) for each in answer]
 
-    streams = Streams(pl.DataFrame(schema=columns.SCHEMA))
+    streams = Streams(pl.DataFrame(schema=SCHEMA))
     ended = counted(f"{sc.M_ENDED}_total", sc.A_LAYER, sc.A_NAME, sc.A_OUTCOME, sc.A_OUTERMOST)
     cut = counted(f"{sc.M_CUT}_total", *_CUT)
     silences = _silences(counted(f"{sc.M_SILENCE}_seconds_bucket", *_BY_LAYER, edges=True))
@@ -176,7 +177,7 @@ def _prometheus(client: httpx.Client, base: str, seconds: float, selector: str) 
     )
     if share < 1:
         streams.remark += f" Counts are scaled by {share:.2g}."
-    streams.table = columns.whole([columns.frame(rows)], {})
+    streams.table = whole([frame(rows)], {})
     return streams
 
 

@@ -14,9 +14,9 @@ from typing import Any, Final, NamedTuple
 
 import polars as pl
 
-from autogen_streamtrace.commands.diagnose.reading import columns
-from autogen_streamtrace.commands.diagnose.reading.otlp_json import BadLine, parse
-from autogen_streamtrace.commands.diagnose.reading.pieces import PIECE, InputError, Piece, pieces, size
+from autogen_streamtrace.commands.reading.frames import SCHEMA, frame, whole
+from autogen_streamtrace.commands.reading.otlp_json import BadLine, parse
+from autogen_streamtrace.commands.reading.pieces import PIECE, InputError, Piece, pieces, size
 
 SMALL: Final = 4 * PIECE
 """Bytes of input below which other processes do not pay."""
@@ -32,7 +32,7 @@ class Streams:
     """What the inputs contain."""
 
     table: pl.DataFrame
-    """A row per stream that ended, in the columns of ``columns.SCHEMA``."""
+    """A row per stream that ended, in the columns of ``frames.SCHEMA``."""
     lines: int = 0
     others: int = 0
     """Spans and log records that are not of a stream."""
@@ -71,7 +71,7 @@ def read(sources: Sequence[str], progress: Progress = lambda _: None) -> Streams
     Raises:
         InputError: a file that cannot be opened, is empty, or contains no OTLP.
     """
-    streams = Streams(pl.DataFrame(schema=columns.SCHEMA))
+    streams = Streams(pl.DataFrame(schema=SCHEMA))
     frames: list[pl.DataFrame] = []
     starts: dict[str, Any] = {}
     before = 0
@@ -98,7 +98,7 @@ def read(sources: Sequence[str], progress: Progress = lambda _: None) -> Streams
                 raise InputError(f"{source} has no line of OTLP JSON ({problem})" if problem else f"{source} is empty")
             before += consumed
             streams.lines += line
-    streams.table = columns.whole(frames, starts)
+    streams.table = whole(frames, starts)
     return streams
 
 
@@ -111,7 +111,7 @@ def _work(data: bytes) -> _Done:
     with _uncollected():
         parsed = parse(data)
     buffer = io.BytesIO()
-    columns.frame(parsed.rows).write_ipc(buffer)
+    frame(parsed.rows).write_ipc(buffer)
     return _Done(buffer.getvalue(), parsed.starts, parsed.lines, parsed.used, parsed.others, parsed.bad)
 
 
