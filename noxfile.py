@@ -252,6 +252,15 @@ def dashboards(session: nox.Session) -> None:
     session.run("python", "-m", "boards", *session.posargs)
 
 
+@nox.session(python=None if sys.version_info >= (3, 11) else "3.11")
+def docs(session: nox.Session) -> None:
+    """Builds the documentation as a site, into build/site or the folder that `-- FOLDER` names."""
+    session.install("--editable", ".", "--group", "docs")
+    target = Path(*session.posargs or ["build/site"]).resolve()
+    session.chdir("tools")
+    session.run("python", "-m", "docsite", str(target))
+
+
 @nox.session
 def pictures(session: nox.Session) -> None:
     """Makes the README's picture anew, from what the demo prints."""

@@ -13,9 +13,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m boards", description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; exit status 1 where a file differs")
     parser.add_argument(
-        "--runbooks", default=files.RUNBOOKS, metavar="URL", help="where docs/runbooks is served (default: %(default)s)"
+        "--runbooks",
+        default=files.RUNBOOKS,
+        metavar="URL",
+        help="the address of a runbook, with {} in place of its name (default: %(default)s)",
     )
     asked = parser.parse_args()
+    if "{}" not in asked.runbooks:
+        parser.error(f"--runbooks {asked.runbooks}: the address needs {{}} in place of the runbook's name")
     made = files.all_of_them(asked.runbooks)
     stale = [name for name, text in made.items() if not same(FOLDER / name, text)]
     if asked.check:

@@ -11,7 +11,8 @@ from .alerts import alerts
 from .alerts.alert import PAGE, TICKET, Alert
 from .recording import recordings
 
-RUNBOOKS: Final = "docs/runbooks"
+RUNBOOKS: Final = "docs/runbooks/{}.md"
+"""The address of a runbook, with {} in place of its name."""
 
 DASHBOARDS: Final = {
     "ending-early.json": ending_early.dashboard,
@@ -93,7 +94,7 @@ def annotations(alert: Alert, runbooks: str) -> dict[str, str]:
     return {
         "summary": alert.summary,
         "description": alert.does,
-        "runbook_url": f"{runbooks.rstrip('/')}/{alert.runbook}.md",
+        "runbook_url": runbooks.replace("{}", alert.runbook),
     }
 
 

@@ -2,12 +2,17 @@
 
 import logging
 from collections.abc import Collection
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined]
 
 from autogen_streamtrace import applied, otlp
 from autogen_streamtrace.watch import FLUSH_TIMEOUT, PROVIDERS, Plan, Watch
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from autogen_streamtrace.settings import Keywords
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +55,7 @@ class AutoInstrumentor(BaseInstrumentor):  # type: ignore[misc]
     def _instrument(self, **keywords: Any) -> None:
         known = {key: value for key, value in keywords.items() if key in PROVIDERS}
         try:
-            instrument(**known, _official=False)
+            _begin({**known, "_official": False})
         except Exception as error:
             logger.error("autogen_streamtrace is off: %s", error)
 
@@ -58,7 +63,7 @@ class AutoInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         uninstrument()
 
 
-def instrument(**keywords: Any) -> None:
+def instrument(**keywords: "Unpack[Keywords]") -> None:
     """Watches every stream of this process from now on. A second call changes nothing.
 
     Args:
@@ -84,6 +89,10 @@ def instrument(**keywords: Any) -> None:
 
     Source: every standard variable of https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/
     """
+    _begin(dict(keywords))
+
+
+def _begin(keywords: dict[str, Any]) -> None:
     instrumentor = Instrumentor()
     if otlp.sdk_disabled() or instrumentor.is_instrumented_by_opentelemetry:
         Plan.of(keywords)

@@ -8,11 +8,16 @@ import json
 import logging
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypedDict
+
+if TYPE_CHECKING:
+    from opentelemetry._logs import LoggerProvider
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
 
 PREFIX: Final = "AUTOGEN_STREAMTRACE_"
 
@@ -45,6 +50,23 @@ class Settings:
     """A file of the user's own finish reasons, beside the built-in table."""
     baggage: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Baggage entries for spans and events, each with the values that it may have on metrics."""
+
+
+class Keywords(TypedDict, total=False):
+    """The keywords of ``instrument()``: the settings, and where telemetry goes."""
+
+    tracer_provider: "TracerProvider"
+    meter_provider: "MeterProvider"
+    logger_provider: "LoggerProvider"
+    events: Literal["turns", "all", "none"]
+    caller_endings: Literal["unset", "error"]
+    stall_after: float
+    recorder: bool
+    recorder_dir: str | Path
+    max_names: int
+    limits_file: str | Path
+    finish_reasons_file: str | Path
+    baggage: Collection[str] | Mapping[str, Collection[str]]
 
 
 class _Reader(NamedTuple):

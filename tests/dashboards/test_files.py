@@ -21,5 +21,5 @@ def test_nothing_else_lies_there() -> None:
 
 
 def test_the_runbooks_address_can_be_chosen() -> None:
-    made = files.all_of_them("https://wiki.example/runbooks/")["alerts/alert-rules.yaml"]
-    assert "runbook_url: https://wiki.example/runbooks/killed.md" in made
+    made = files.all_of_them("https://wiki.example/runbooks/{}/")["alerts/alert-rules.yaml"]
+    assert "runbook_url: https://wiki.example/runbooks/killed/" in made

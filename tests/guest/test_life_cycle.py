@@ -125,7 +125,7 @@ def test_a_thread_that_cannot_be_started_leaves_all_as_it_was(state: Path, monke
 
 def test_what_is_no_provider_is_named_with_what_is_allowed() -> None:
     with pytest.raises(SettingError, match=r"'logger_provider': 1 is not allowed; .*LoggerProvider"):
-        autogen_streamtrace.instrument(logger_provider=1)
+        autogen_streamtrace.instrument(logger_provider=1)  # type: ignore[arg-type]
 
 
 def test_counters_go_on_where_the_instrument_ends_and_begins_again() -> None:
