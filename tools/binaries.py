@@ -40,7 +40,8 @@ class Tool:
 COLLECTOR = Tool("collector", "0.161.0", ("otelcol",))
 PROMETHEUS = Tool("prometheus", "3.16.0", ("prometheus", "promtool"))
 VICTORIALOGS = Tool("victorialogs", "1.52.1", ("victoria-logs",))
-TOOLS = (COLLECTOR, PROMETHEUS, VICTORIALOGS)
+KUSTOMIZE = Tool("kustomize", "5.8.1", ("kustomize",))
+TOOLS = (COLLECTOR, PROMETHEUS, VICTORIALOGS, KUSTOMIZE)
 
 
 def cache() -> Path:
@@ -50,5 +51,5 @@ def cache() -> Path:
 
 
 def binary(name: str) -> Path:
-    """Where `otelcol`, `prometheus`, `promtool` or `victoria-logs` is, or will be once `make tools` has run."""
+    """Where a binary of the tools is, such as `promtool`, or will be once `make tools` has run."""
     return next(tool.folder / name for tool in TOOLS if name in tool.binaries)

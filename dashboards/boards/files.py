@@ -1,5 +1,6 @@
 """Every file that is made, by its path below ``dashboards/``."""
 
+from pathlib import Path
 from typing import Any, Final
 
 import yaml
@@ -35,7 +36,38 @@ def all_of_them(runbooks: str = RUNBOOKS) -> dict[str, str]:
         "alerts/loki-alert-rules.yaml": as_yaml({"groups": [alert_group(logql, runbooks)]}),
         "alerts/grafana-alert-rules.yaml": as_yaml(grafana(runbooks)),
         "alerts/alertmanager.yaml": as_yaml(inhibition()),
+        "alerts/prometheus-rule.yaml": as_yaml(prometheus_rule([recording_group(), alert_group(promql, runbooks)])),
+        "kustomization.yaml": as_yaml(kustomization()),
     }
+
+
+def prometheus_rule(groups: list[dict[str, Any]]) -> dict[str, Any]:
+    """The rules as the Prometheus Operator takes them, and the VictoriaMetrics Operator after it."""
+    return {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": "streamtrace", "labels": {"app.kubernetes.io/name": "streamtrace"}},
+        "spec": {"groups": groups},
+    }
+
+
+def kustomization() -> dict[str, Any]:
+    """The rules and dashboards for a cluster: by their labels, Grafana's and Loki's sidecars find the ConfigMaps."""
+    made = [_config_map(name, {"grafana_dashboard": "1"}) for name in DASHBOARDS]
+    made.append(_config_map("alerts/loki-alert-rules.yaml", {"loki_rule": "1"}))
+    return {
+        "apiVersion": "kustomize.config.k8s.io/v1beta1",
+        "kind": "Kustomization",
+        "resources": ["alerts/prometheus-rule.yaml"],
+        "generatorOptions": {"disableNameSuffixHash": True},
+        "configMapGenerator": made,
+    }
+
+
+def _config_map(file: str, labels: dict[str, str]) -> dict[str, Any]:
+    annotations = {"grafana_folder": "AutoGen streams"} if "grafana_dashboard" in labels else {}
+    options = {"labels": labels, **({"annotations": annotations} if annotations else {})}
+    return {"name": f"streamtrace-{Path(file).stem}", "files": [file], "options": options}
 
 
 def as_json(dashboard: Dashboard) -> str:

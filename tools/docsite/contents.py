@@ -17,7 +17,7 @@ ORDER: Final = {
         "stability",
     ],
     "On call": ["diagnose", "limits", "dashboards", "runbooks/README"],
-    "Run it": ["recorder", "scaling", "security"],
+    "Run it": ["recorder", "scaling", "kubernetes", "security"],
     "The project": ["contributing", "changelog"],
 }
 """The navigation: captions, and the pages below each."""
