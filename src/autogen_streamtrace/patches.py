@@ -13,11 +13,14 @@ from autogen_streamtrace.core.errors import report
 from autogen_streamtrace.core.imports import when_imported
 from autogen_streamtrace.core.patcher import Patcher
 from autogen_streamtrace.core.tracker import StreamTracker
+from autogen_streamtrace.flow.agent_framework import agent_run, model_reply, own_spans, workflow_run
+from autogen_streamtrace.flow.agent_framework import tool_call as function_tool_call
 from autogen_streamtrace.flow.asgi import response, shutdown
 from autogen_streamtrace.flow.autogen import agent_turn, model_stream, team_run, tool_call
 from autogen_streamtrace.flow.http import exchange
 from autogen_streamtrace.flow.python import deadline
 from autogen_streamtrace.neighbours import Private, autogen, python, servers
+from autogen_streamtrace.neighbours import agent_framework as af
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +39,11 @@ class Patch:
     apply: Apply
     private: Private | None = None
     importer: str = ""
+
+
+def _of_agent_framework(apply: Apply, private: Private) -> Patch:
+    """A row for Agent Framework, which loads a module when something in it is first used."""
+    return Patch(private.owner, apply, private, "agent_framework")
 
 
 TABLE: Final = (
@@ -59,6 +67,24 @@ TABLE: Final = (
     ),
     Patch("autogen_agentchat.base", team_run.apply),
     Patch("autogen_core", team_run.carry),
+    Patch("agent_framework.exceptions", model_reply.know_wrappers),
+    _of_agent_framework(agent_run.apply, af.AGENTS),
+    _of_agent_framework(model_reply.apply, af.CLIENTS),
+    _of_agent_framework(model_reply.apply_raw, af.RAW_CLIENTS),
+    _of_agent_framework(function_tool_call.apply, af.TOOLS),
+    _of_agent_framework(function_tool_call.refused, af.REFUSED_CALL),
+    _of_agent_framework(workflow_run.apply, af.WORKFLOWS),
+    _of_agent_framework(workflow_run.apply_functional, af.FUNCTIONAL),
+    _of_agent_framework(own_spans.replace_streaming, af.STREAMING_SPAN),
+    _of_agent_framework(own_spans.replace_awaited, af.AWAITED_SPAN),
+    _of_agent_framework(own_spans.replace_tool, af.TOOL_SPAN),
+    _of_agent_framework(own_spans.replace_workflow, af.WORKFLOW_SPAN),
+    _of_agent_framework(own_spans.replace_workflow, af.FUNCTIONAL_SPAN),
+    _of_agent_framework(own_spans.activate, af.ACTIVE_SPAN),
+    _of_agent_framework(own_spans.activate, af.ACTIVE_WORKFLOW),
+    _of_agent_framework(own_spans.activate, af.ACTIVE_FUNCTIONAL),
+    _of_agent_framework(own_spans.measure_once, af.RESPONSE),
+    _of_agent_framework(own_spans.measure_errors_once, af.ERROR),
     Patch("asyncio.timeouts", deadline.apply, python.ON_TIMEOUT),
     Patch("asyncio.tasks", deadline.apply_wait_for, python.CANCEL_AND_WAIT),
     Patch("starlette.applications", response.apply),
@@ -104,6 +130,13 @@ class Patches:
 
 
 def _look(patch: Patch, private: Private, importer: ModuleType) -> None:
-    """Warns of a private module that its importer has not imported: it no longer exists."""
-    if patch.module not in sys.modules:
+    """Warns of a private module that its importer has not imported, and that does not exist either."""
+    if patch.module not in sys.modules and not _exists(patch.module):
         private.lost()
+
+
+def _exists(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False

@@ -7,10 +7,10 @@ import textwrap
 
 import pytest
 
-AUTOGEN = ("autogen_agentchat", "autogen_core", "autogen_ext")
+FRAMEWORKS = ("agent_framework", "autogen_agentchat", "autogen_core", "autogen_ext")
 CLIENTS = ("httpx", "httpx2")
 SERVERS = ("gunicorn", "starlette", "uvicorn")
-WATCHABLE = (*AUTOGEN, *CLIENTS, *SERVERS)
+WATCHABLE = (*FRAMEWORKS, *CLIENTS, *SERVERS)
 ABSENT = (*WATCHABLE, "fastapi", "openai", "jinja2", "orjson", "plotly", "polars")
 
 WITHOUT = f"""

@@ -70,8 +70,12 @@ class Program:
         self, client: ChatCompletionClient, close: "Callable[[], Awaitable[None]] | None" = None
     ) -> ChatCompletionClient:
         """Closes it in the end, with ``close`` where its own leaves something open."""
-        self._closing.append(close or client.close)
+        self.closing(close or client.close)
         return client
+
+    def closing(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Has something closed in the end."""
+        self._closing.append(close)
 
     def agent(
         self,

@@ -136,7 +136,7 @@ KINDS: Final[dict[str, Kind]] = {
 }
 """What an exception type, or its nearest named base, means."""
 
-WRAPPERS: Final = frozenset(
+WRAPPERS: Final[set[str]] = set(
     {f"{sdk}.{name}" for sdk in _SDKS for name in ("APITimeoutError", "APIConnectionError")}
     | {
         "requests.exceptions.ChunkedEncodingError",
@@ -144,7 +144,8 @@ WRAPPERS: Final = frozenset(
         "urllib3.exceptions.MaxRetryError",
     }
 )
-"""Exceptions that show less than their causes, such as an SDK's for an error of its HTTP client."""
+"""Exceptions that show less than their causes, such as an SDK's for an error of its HTTP client. A framework's join
+when it is watched."""
 
 CLOSINGS: Final = frozenset(
     {

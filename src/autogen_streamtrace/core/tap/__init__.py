@@ -19,7 +19,8 @@ children. The reader runs in its own context. The tap switches between the two a
 
 from autogen_streamtrace.core.tap.calls import Entered, call, no_span, opened
 from autogen_streamtrace.core.tap.generator import stream
+from autogen_streamtrace.core.tap.in_place import Reading
 from autogen_streamtrace.core.tap.notes import Note
 from autogen_streamtrace.core.tap.shapes import overheard, watched
 
-__all__ = ["Entered", "Note", "call", "no_span", "opened", "overheard", "stream", "watched"]
+__all__ = ["Entered", "Note", "Reading", "call", "no_span", "opened", "overheard", "stream", "watched"]

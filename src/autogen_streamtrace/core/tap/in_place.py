@@ -1,0 +1,153 @@
+"""The tap around a stream that has to stay the object that it is: whoever made it checks its class."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from autogen_streamtrace.core.errors import contained
+from autogen_streamtrace.core.stream import scope
+from autogen_streamtrace.core.stream.scope import get, switch
+from autogen_streamtrace.core.stream.state import StreamInfo, StreamState, clock
+from autogen_streamtrace.core.tap.notes import Note
+from autogen_streamtrace.core.tracker import StreamTracker
+
+Advance = Callable[[], Awaitable[Any]]
+
+
+class Reading:
+    """How one stream is read. Its class's methods are called through those of a ``Reading``.
+
+    A stream may read or close itself inside one of its methods, or a second task may call one meanwhile. Only the
+    outermost call is the reader's; a call inside it passes through.
+
+    Args:
+        tracker: takes the stream's start and end.
+        info: what is known of the stream.
+        note: reads each item.
+        begun: called with the state when the stream opens.
+    """
+
+    __slots__ = ("_begun", "_context", "_finishing", "_info", "_inside", "_note", "_state", "_tracker")
+
+    def __init__(
+        self,
+        tracker: StreamTracker,
+        info: StreamInfo,
+        note: Note | None = None,
+        begun: Callable[[StreamState], object] | None = None,
+    ) -> None:
+        self._tracker = tracker
+        self._info = info
+        self._note = note
+        self._begun = begun
+        self._state: StreamState | None = None
+        self._inside = False
+        """A method that reads runs now."""
+        self._finishing = False
+        """A method that reads to the end runs now. The items that it reads count."""
+        self._context = scope.here()
+
+    async def item(self, advance: Advance) -> Any:
+        """Reads the next item."""
+        state = self._asked()
+        if state is None:
+            return await advance()
+        item = await self._within(state, advance)
+        self._arrived(state, item)
+        return item
+
+    async def ready(self, resolve: Advance) -> Any:
+        """Awaits the stream itself, which may start its source."""
+        state = self._asked()
+        return await (resolve() if state is None else self._within(state, resolve))
+
+    async def rest(self, finish: Advance) -> Any:
+        """Reads to the end."""
+        if self._finishing:
+            return await finish()
+        state = self._asked()
+        if state is None:
+            return await finish()
+        base = get()
+        inside = scope.of(state, base)
+        switch(inside)
+        self._finishing = True
+        try:
+            result = await finish()
+        except BaseException as error:
+            self._tracker.end(state, "raised", error)
+            raise
+        finally:
+            self._finishing = False
+            scope.leave(inside, base)
+        self._tracker.end(state, "returned")
+        return result
+
+    async def close(self, close: Advance) -> Any:
+        """Closes the stream."""
+        state = self._state
+        if self._inside or self._finishing or (state is not None and state.closed):
+            return await close()
+        if state is None:
+            self.dropped()
+            return await close()
+        self._tracker.end(state, "closed", finished=False)
+        try:
+            return await close()
+        finally:
+            self._tracker.finished(state)
+
+    def dropped(self) -> None:
+        """Ends a stream that nobody refers to any more. Safe in a finaliser."""
+        if self._state is None:
+            self._state = StreamState.unwatched(self._info)
+            self._tracker.never_started(self._info, self._context)
+        else:
+            self._tracker.end(self._state, "closed")
+
+    async def _within(self, state: StreamState, call: Advance) -> Any:
+        base = get()
+        inside = scope.of(state, base)
+        switch(inside)
+        self._inside = True
+        try:
+            return await call()
+        except StopAsyncIteration:
+            self._tracker.end(state, "returned")
+            raise
+        except BaseException as error:
+            self._tracker.end(state, "raised", error)
+            raise
+        finally:
+            self._inside = False
+            scope.leave(inside, base)
+
+    def _asked(self) -> StreamState | None:
+        """The state of a stream that its reader asks for more; None where another asks, or the stream is over."""
+        state = self._state
+        if state is None:
+            self._state = state = self._tracker.begin(self._info) or StreamState.unwatched(self._info)
+            if self._begun is not None and not state.closed:
+                self._begun(state)
+        elif self._inside or state.closed:
+            return None
+        else:
+            state.asked = clock()
+            if state.chunks:
+                state.caller_time += state.asked - state.last
+        return None if state.closed else state
+
+    def _arrived(self, state: StreamState, item: Any) -> None:
+        now = state.last = clock()
+        watcher = self._tracker.watcher
+        if now > watcher.overdue:
+            watcher.give_way(now)
+        state.chunks += 1
+        if state.chunks == 1:
+            state.first = now
+        elif now - state.asked > state.longest_gap:
+            state.longest_gap = now - state.asked
+        if state.content is not None:
+            state.content.add(item)
+        if self._note is not None:
+            with contained("reading an item"):
+                self._note(state, item)

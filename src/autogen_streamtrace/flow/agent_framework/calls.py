@@ -1,0 +1,115 @@
+"""How the methods are watched that return a stream, or an awaitable of the result, as their argument ``stream`` says.
+
+One call goes through several methods of that name: of a class, its mixins and its base classes. The outermost opens the
+stream. It may return before its stream is read, so until then ``own_spans.calling`` says which object is called.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from autogen_streamtrace.core import tap
+from autogen_streamtrace.core.errors import contained
+from autogen_streamtrace.core.proxy import AutoObjectProxy
+from autogen_streamtrace.core.semconv import Layer
+from autogen_streamtrace.core.stream.scope import current
+from autogen_streamtrace.core.stream.state import StreamInfo
+from autogen_streamtrace.core.tracker import StreamTracker
+from autogen_streamtrace.flow.agent_framework.own_spans import Written, calling
+from autogen_streamtrace.flow.agent_framework.response_stream import is_stream, watch
+
+Describe = Callable[[Any, tuple[Any, ...], dict[str, Any]], StreamInfo]
+"""What is known of the stream of a call, from the object and the arguments."""
+
+
+class Notes(NamedTuple):
+    """What reads a stream: each item, and an awaited result."""
+
+    item: tap.Note | None = None
+    result: tap.Note | None = None
+
+
+NO_NOTES: Final = Notes()
+
+Wrap = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+def watched(tracker: StreamTracker, layer: Layer, describe: Describe, notes: Notes = NO_NOTES) -> Wrap:
+    """Makes the replacement of a method of agents, clients or workflows."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        def call(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+            known = None if _inside(layer, self) else tap.opened(lambda: describe(self, args, kwargs))
+            if known is None:
+                return original(self, *args, **kwargs)
+            written = Written(layer, self)
+            token = calling.set(written)
+            try:
+                result = original(self, *args, **kwargs)
+            finally:
+                calling.reset(token)
+            with contained("watching a stream of Agent Framework"):
+                return _Result(tracker, known, notes, written).watched(result)
+            return result
+
+        if inspect.iscoroutinefunction(original):
+
+            @functools.wraps(original)
+            async def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+                return await call(self, args, kwargs)
+
+        else:
+
+            @functools.wraps(original)
+            def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+                return call(self, args, kwargs)
+
+        return method
+
+    return make
+
+
+class _Result:
+    """What a call returned: a stream, or an awaitable of a stream or of the result."""
+
+    def __init__(self, tracker: StreamTracker, info: StreamInfo, notes: Notes, written: Written) -> None:
+        self._tracker = tracker
+        self._info = info
+        self._notes = notes
+        self._written = written
+
+    def watched(self, result: Any) -> Any:
+        """The result, watched."""
+        if is_stream(result):
+            watch(result, tap.Reading(self._tracker, self._info, self._notes.item, self._written.bind))
+            return result
+        if inspect.iscoroutine(result):
+            return self._awaited(result)
+        if inspect.isawaitable(result):
+            return _Awaitable(result, self._awaited)
+        return tap.watched(self._tracker, result, lambda: self._info)
+
+    async def _awaited(self, result: Any) -> Any:
+        if not self._info.streamed:
+            return await tap.call(self._tracker, self._info, lambda: result, self._notes.result)
+        return self.watched(await result)
+
+
+class _Awaitable(AutoObjectProxy):  # type: ignore[type-arg]
+    """An awaitable that is no coroutine. All its other attributes and methods stay as they were."""
+
+    def __init__(self, source: Any, call: Callable[[Any], Any]) -> None:
+        super().__init__(source)
+        self._self_call = call
+
+    def __await__(self) -> Any:
+        return self._self_call(self.__wrapped__).__await__()
+
+
+def _inside(layer: Layer, subject: object) -> bool:
+    """Whether this call is part of another one: of one that has not returned, or of the stream around it."""
+    call, state = calling.get(), current()
+    if call is not None and call.layer == layer and call.subject is subject:
+        return True
+    return state is not None and state.layer == layer and state.info.subject == id(subject) and not state.closed

@@ -1,0 +1,128 @@
+"""Layer ``model``: a chat client's reply, streamed or not."""
+
+import functools
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any, Final
+
+from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.evidence.exception_kinds import WRAPPERS
+from autogen_streamtrace.core.patcher import Patcher
+from autogen_streamtrace.core.stream.state import StreamInfo, StreamState
+from autogen_streamtrace.core.tracker import StreamTracker
+from autogen_streamtrace.flow.agent_framework import contents
+from autogen_streamtrace.flow.agent_framework.calls import Notes, watched
+
+_UNKNOWN: Final = "unknown"
+"""What the framework says where a client names no provider."""
+
+
+_WRAPPERS: Final = (
+    "ChatClientException",
+    "ChatClientInvalidAuthException",
+    "ChatClientInvalidRequestException",
+    "ChatClientInvalidResponseException",
+    "ToolExecutionException",
+)
+"""What the framework raises from whatever a client or a tool raised."""
+
+
+def know_wrappers(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
+    """Looks through the exceptions of ``agent_framework.exceptions`` for their causes."""
+    WRAPPERS.update(f"{module.__name__}.{name}" for name in _WRAPPERS)
+
+
+def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
+    """Watches every client of ``agent_framework.observability``'s telemetry layer: inside it is one model call."""
+    patcher.attribute(module.ChatTelemetryLayer, "get_response", _wrap(tracker))
+
+
+def apply_raw(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
+    """Watches the clients of ``agent_framework._clients`` that have no telemetry layer."""
+    patcher.attribute(module.BaseChatClient, "get_response", _wrap(tracker))
+
+
+def _wrap(tracker: StreamTracker) -> Any:
+    def describe(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> StreamInfo:
+        known = _info(client, kwargs)
+        if not tracker.captures:
+            return known
+        return known._replace(content=contents.of_request(args[0] if args else kwargs.get("messages"), kwargs))
+
+    return watched(tracker, sc.MODEL, describe, Notes(_note_update, _note_response))
+
+
+def _info(client: Any, kwargs: Mapping[str, Any]) -> StreamInfo:
+    options = kwargs.get("options") or {}
+    overrides = kwargs.get("client_kwargs") or {}
+    model = overrides.get("model") or options.get("model") or getattr(client, "model", None)
+    name = model if isinstance(model, str) and model else type(client).__name__
+    provider = getattr(client, "otel_provider_name", None) or getattr(client, "OTEL_PROVIDER_NAME", None)
+    streamed = bool(kwargs.get("stream"))
+    span_name, attributes = _said(name, provider if isinstance(provider, str) else _UNKNOWN, streamed)
+    return StreamInfo(
+        sc.MODEL,
+        name,
+        subject=id(client),
+        span_name=span_name,
+        attributes=attributes + _parameters(options),
+        streamed=streamed,
+    )
+
+
+def _parameters(options: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """The request's parameters that the conventions name."""
+    asked = [(name, options.get(key)) for key, name in sc.GEN_AI_REQUEST_PARAMETERS.items()]
+    return tuple(
+        (name, tuple(map(str, value)) if isinstance(value, list | tuple) else value)
+        for name, value in asked
+        if isinstance(value, int | float | str | list | tuple)
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _said(model: str, provider: str, streamed: bool) -> tuple[str, tuple[tuple[str, Any], ...]]:
+    """The span's name and attributes. They are the same objects for every reply of a model."""
+    attributes: tuple[tuple[str, Any], ...] = ((sc.GEN_AI_OPERATION, "chat"), (sc.GEN_AI_REQUEST_MODEL, model))
+    if provider != _UNKNOWN:
+        attributes += ((sc.GEN_AI_PROVIDER, provider),)
+    if streamed:
+        attributes += ((sc.GEN_AI_REQUEST_STREAM, True),)
+    return f"chat {model}", attributes
+
+
+def _note_update(state: StreamState, update: Any) -> None:
+    if state.chunks == 1:
+        state.empty = True
+    _note_contents(state, update.contents)
+    _note_finish(state, update.finish_reason)
+
+
+def _note_response(state: StreamState, response: Any) -> None:
+    for message in response.messages:
+        _note_contents(state, message.contents)
+    _note_usage(state, response.usage_details)
+    _note_finish(state, response.finish_reason)
+
+
+def _note_contents(state: StreamState, pieces: Any) -> None:
+    for piece in pieces:
+        kind = piece.type
+        if kind == "usage":
+            _note_usage(state, piece.usage_details)
+            continue
+        state.empty = False
+        if kind == "text" and piece.text:
+            state.size += len(piece.text)
+
+
+def _note_usage(state: StreamState, usage: Mapping[str, Any] | None) -> None:
+    if usage:
+        state.input_tokens = usage.get("input_token_count") or state.input_tokens
+        state.output_tokens = usage.get("output_token_count") or state.output_tokens
+
+
+def _note_finish(state: StreamState, reason: Any) -> None:
+    if isinstance(reason, str) and reason:
+        state.finish = reason
+        state.terminal = state.terminated = True

@@ -1,0 +1,82 @@
+"""How a ``ResponseStream`` is watched: its object stays, and its class becomes a subclass that reads it for a tap."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from autogen_streamtrace.core.tap import Reading
+
+_READINGS: Final = "_streamtrace_readings"
+
+_classes: Final[WeakKeyDictionary[type, type]] = WeakKeyDictionary()
+"""The watched class for each class of streams."""
+
+
+def is_stream(thing: Any) -> bool:
+    """Whether it is a stream that has a final response. The class may be a relative of `ResponseStream`."""
+    return hasattr(type(thing), "__anext__") and hasattr(type(thing), "get_final_response")
+
+
+def watch(stream: Any, reading: Reading) -> None:
+    """Watches ``stream``. Where one object is the stream of two layers, the inner one is given first.
+
+    Raises:
+        TypeError: the class of ``stream`` cannot be replaced.
+    """
+    readings = vars(stream).get(_READINGS)
+    if readings is not None:
+        readings.append(reading)
+        return
+    cls = type(stream)
+    watched = _classes.get(cls)
+    if watched is None:
+        watched = _classes[cls] = _watched(cls)
+    stream.__class__ = watched
+    vars(stream)[_READINGS] = [reading]
+
+
+def _watched(cls: type) -> type:
+    """A subclass of a class of streams. It has the name of its base, and only the methods that read or end a stream."""
+    base: Any = cls
+
+    def through(stream: Any, method: Callable[..., Any], how: Callable[[Reading, Any], Any]) -> Any:
+        for reading in vars(stream)[_READINGS]:
+            method = partial(how, reading, method)
+        return method()
+
+    def __anext__(self: Any) -> Any:
+        return through(self, partial(base.__anext__, self), Reading.item)
+
+    def __await__(self: Any) -> Any:
+        return through(self, lambda: _Awaited(base.__await__(self)), Reading.ready).__await__()
+
+    async def get_final_response(self: Any) -> Any:
+        return await through(self, partial(base.get_final_response, self), Reading.rest)
+
+    async def close(self: Any, *args: Any, **kwargs: Any) -> Any:
+        return await through(self, partial(base.close, self, *args, **kwargs), Reading.close)
+
+    def __del__(self: Any) -> None:
+        for reading in vars(self)[_READINGS]:
+            reading.dropped()
+        if hasattr(base, "__del__"):
+            base.__del__(self)
+
+    methods: dict[str, Any] = {"__anext__": __anext__, "__await__": __await__, "__del__": __del__}
+    methods |= {"get_final_response": get_final_response, "close": close}
+    found = {name: method for name, method in methods.items() if name == "__del__" or hasattr(base, name)}
+    named = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
+    return type(cls.__name__, (cls,), {**named, **found})
+
+
+class _Awaited:
+    """What ``__await__`` returned, to be awaited."""
+
+    __slots__ = ("_steps",)
+
+    def __init__(self, steps: Any) -> None:
+        self._steps = steps
+
+    def __await__(self) -> Any:
+        return self._steps

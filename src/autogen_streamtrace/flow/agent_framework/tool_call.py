@@ -1,0 +1,87 @@
+"""Layer ``tool``: a call of a function tool. An MCP server's tool, and an agent as a tool, are called through one."""
+
+import functools
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any, Final
+
+from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core import tap
+from autogen_streamtrace.core.errors import contained
+from autogen_streamtrace.core.evidence import causes
+from autogen_streamtrace.core.patcher import Patcher
+from autogen_streamtrace.core.stream.state import StreamInfo
+from autogen_streamtrace.core.tracker import StreamTracker
+from autogen_streamtrace.flow.agent_framework import contents
+from autogen_streamtrace.neighbours import agent_framework
+
+_NO_FAILURES: Final = ("MiddlewareTermination", "UserInputRequiredException")
+"""What a tool raises to end the turn, or to ask the user."""
+
+
+def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
+    """Watches every ``FunctionTool`` of ``agent_framework._tools``."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        async def invoke(self: Any, *args: Any, **kwargs: Any) -> Any:
+            known = tap.opened(lambda: _of_tool(self, kwargs, captures=tracker.captures))
+            if known is None:
+                return await original(self, *args, **kwargs)
+            with tap.Entered(tracker, known) as state:
+                try:
+                    result = await original(self, *args, **kwargs)
+                except Exception as error:
+                    if state is not None and _is_no_failure(error):
+                        tracker.end(state, "returned")
+                    raise
+                if state is not None and state.content is not None:
+                    state.content.result = result
+                return result
+
+        return invoke
+
+    patcher.family(module.FunctionTool, "invoke", make)
+
+
+def refused(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
+    """Watches the calls that name no tool of the agent's."""
+
+    def make(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        async def _auto_invoke_function(*args: Any, **kwargs: Any) -> Any:
+            answer = await original(*args, **kwargs)
+            with contained("reading a refused tool call"):
+                call: Any = kwargs.get("function_call_content")
+                if getattr(call, "type", "") == "function_call" and call.name not in kwargs["tool_map"]:
+                    with tap.Entered(tracker, _info(call.name, call.call_id)) as state:
+                        if state is not None:
+                            state.failure = causes.UNNAMED
+            return answer
+
+        return _auto_invoke_function
+
+    patcher.attribute(module, agent_framework.REFUSED_CALL.attribute, make)
+
+
+def _is_no_failure(error: Exception) -> bool:
+    return any(
+        cls.__name__ in _NO_FAILURES and cls.__module__.startswith("agent_framework") for cls in type(error).__mro__
+    )
+
+
+def _of_tool(tool: Any, kwargs: dict[str, Any], *, captures: bool) -> StreamInfo:
+    known = _info(tool.name, kwargs.get("tool_call_id"), getattr(tool, "description", None))._replace(subject=id(tool))
+    return known._replace(content=contents.Result(arguments=contents.arguments(kwargs))) if captures else known
+
+
+def _info(name: str, call_id: str | None, description: str | None = None) -> StreamInfo:
+    attributes: tuple[tuple[str, Any], ...] = (
+        (sc.GEN_AI_OPERATION, "execute_tool"),
+        (sc.GEN_AI_TOOL_NAME, name),
+        (sc.GEN_AI_TOOL_TYPE, "function"),
+    )
+    for key, value in ((sc.GEN_AI_TOOL_DESCRIPTION, description), (sc.GEN_AI_TOOL_CALL_ID, call_id)):
+        if value:
+            attributes += ((key, value),)
+    return StreamInfo(sc.TOOL, name, span_name=f"execute_tool {name}", attributes=attributes)

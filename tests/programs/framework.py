@@ -1,0 +1,99 @@
+"""Small programs of Agent Framework: real agents and clients against the fault server."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import agent_framework
+from agent_framework.observability import OBSERVABILITY_SETTINGS
+from agent_framework_openai import OpenAIChatCompletionClient
+from harness import AGENT_NAME, API_KEY, MODEL_NAME, NEVER, TASK, TOOL_NAME, Program
+from harness.program import TLS
+from openai import AsyncOpenAI, DefaultAsyncHttpxClient
+
+Body = Callable[[Program], Awaitable[object]]
+Way = Callable[[Any], Awaitable[object]]
+"""How the turn of an agent is asked for and read."""
+
+
+def client(program: Program, fault: str, *, timeout: float = NEVER, retries: int = 0) -> OpenAIChatCompletionClient:
+    """A chat client over a real socket."""
+    url = fault if "://" in fault else program.server.url(*fault.split("/"))
+    http = DefaultAsyncHttpxClient(verify=TLS)
+    sdk = AsyncOpenAI(base_url=url, api_key=API_KEY, max_retries=retries, timeout=timeout, http_client=http)
+    program.closing(sdk.close)
+    return OpenAIChatCompletionClient(model=MODEL_NAME, async_client=sdk)
+
+
+def agent(program: Program, fault: str, name: str = AGENT_NAME, **options: Any) -> Any:
+    """An agent. ``timeout`` and ``retries`` are the client's."""
+    of_client = {key: options.pop(key) for key in ("timeout", "retries") if key in options}
+    return agent_framework.Agent(client=client(program, fault, **of_client), name=name, **options)
+
+
+def tool(body: Callable[[], Awaitable[str]], **options: Any) -> Any:
+    """A function tool that does this."""
+
+    async def call(claim_id: str) -> str:
+        return await body()
+
+    return agent_framework.tool(call, name=TOOL_NAME, description="Fetches a claim.", **options)
+
+
+async def streamed(agent: Any, *said: Any, **options: Any) -> Any:
+    """Reads a turn to its end, and has its final response."""
+    stream = agent.run(*(said or (TASK,)), stream=True, **options)
+    async for _ in stream:
+        pass
+    return await stream.get_final_response()
+
+
+async def final(agent: Any, *said: Any, **options: Any) -> Any:
+    """Has a streamed turn's final response without reading the turn."""
+    return await agent.run(*(said or (TASK,)), stream=True, **options).get_final_response()
+
+
+async def within(agent: Any, *said: Any, **options: Any) -> Any:
+    """Reads a turn to its end in an ``async with``."""
+    async with agent.run(*(said or (TASK,)), stream=True, **options) as stream:
+        return [update async for update in stream]
+
+
+async def awaited(agent: Any, *said: Any, **options: Any) -> Any:
+    """Awaits a turn."""
+    return await agent.run(*(said or (TASK,)), **options)
+
+
+WAYS: Final = {"streamed": streamed, "final": final, "within": within, "awaited": awaited}
+
+
+async def read_some(stream: Any, count: int = 3) -> None:
+    """Reads so many updates, then breaks."""
+    async for _ in stream:
+        count -= 1
+        if not count:
+            break
+
+
+def turn(fault: str, way: str = "streamed", **options: Any) -> Body:
+    """A program of one turn."""
+    return lambda program: WAYS[way](agent(program, fault, **options))
+
+
+async def never() -> str:
+    """A tool that hangs."""
+    await asyncio.sleep(NEVER)
+    return ""
+
+
+@contextmanager
+def telemetry(*, on: bool, sensitive: bool = False) -> Iterator[None]:
+    """Agent Framework's own telemetry, and whether it records contents."""
+    settings = OBSERVABILITY_SETTINGS
+    before = settings.enable_instrumentation, settings.enable_sensitive_data
+    settings.enable_instrumentation, settings.enable_sensitive_data = on, sensitive
+    try:
+        yield
+    finally:
+        settings.enable_instrumentation, settings.enable_sensitive_data = before
