@@ -9,6 +9,7 @@ _HOMES: Final = {
     "demo": "demo.command",
     "top": "top.command",
     "diagnose": "diagnose.command",
+    "ui": "ui.command",
     "recover": "recover",
     "probe": "probe.command",
     "echo": "probe.command",

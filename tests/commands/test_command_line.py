@@ -17,7 +17,7 @@ from autogen_streamtrace.cli import app
 
 pytestmark = pytest.mark.once
 
-COMMANDS = ("demo", "top", "diagnose", "recover", "probe", "echo", "audit")
+COMMANDS = ("demo", "top", "diagnose", "ui", "recover", "probe", "echo", "audit")
 
 
 def run(*arguments: str, columns: int = 80) -> Result:
@@ -67,7 +67,9 @@ def test_a_commands_help_has_an_example_and_the_exit_statuses(name: str) -> None
     output = run(name, "--help").output
     example, statuses = output.partition("Example:\n")[2].split("Exit status:\n")
     assert example.strip().startswith(f"autogen-streamtrace {name} ")
-    assert {line.split()[0] for line in statuses.splitlines()} == ({"0", "2"} if name == "echo" else {"0", "1", "2"})
+    assert {line.split()[0] for line in statuses.splitlines()} == (
+        {"0", "2"} if name in ("echo", "ui") else {"0", "1", "2"}
+    )
     assert [line for line in output.splitlines() if len(line) > 80] == []
 
 

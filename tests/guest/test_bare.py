@@ -109,7 +109,7 @@ def test_the_command_line_answers() -> None:
 def test_a_command_without_its_packages_says_what_to_install(command: list[str]) -> None:
     done = run(f"import sys; sys.argv[1:] = {command!r}; from autogen_streamtrace.cli import main; main()")
     assert done.returncode == 2
-    assert done.stderr.endswith("  pip install 'autogen-streamtrace[diagnose]'\n")
+    assert done.stderr.endswith("  pip install 'autogen-streamtrace[ui]'\n")
 
 
 def test_an_audit_needs_no_package() -> None:

@@ -23,6 +23,8 @@ SOURCES: Final = {
     if path.is_file() and "__pycache__" not in path.parts
 }
 """The package: modules, tables, templates, the mark that it is typed."""
+RUNBOOKS: Final = {path.name for path in (ROOT / "docs" / "runbooks").iterdir()}
+"""Shown on the page, from their own place in the repository."""
 
 NO_EXPORTERS: Final = {f"OTEL_{signal}_EXPORTER": "none" for signal in ("TRACES", "METRICS", "LOGS")}
 
@@ -65,7 +67,9 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_wheel_has_the_package_and_nothing_beside_it(built: Built) -> None:
-    assert {name for name in built.in_wheel() if ".dist-info/" not in name} == SOURCES
+    assert {name for name in built.in_wheel() if ".dist-info/" not in name} == SOURCES | {
+        f"autogen_streamtrace/commands/ui/runbooks/{name}" for name in RUNBOOKS
+    }
 
 
 @pytest.mark.parametrize("suffix", [".typed", ".toml", ".jinja"])
@@ -81,7 +85,9 @@ def test_the_wheel_has_the_licence(built: Built) -> None:
 def test_the_sdist_has_what_the_wheel_is_built_from_and_no_tests(built: Built) -> None:
     beside = {"CHANGELOG.md", "CITATION.cff", "LICENSE", "README.md", "SECURITY.md", "pyproject.toml"}
     made = {"PKG-INFO", ".gitignore"}
-    assert built.in_sdist() == {f"src/{name}" for name in SOURCES} | beside | made
+    assert built.in_sdist() == {f"src/{name}" for name in SOURCES} | beside | made | {
+        f"docs/runbooks/{name}" for name in RUNBOOKS
+    }
 
 
 def test_the_citation_has_the_version(built: Built) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from autogen_streamtrace.limits import LimitMatcher
 
 
-def require(*modules: str, what: str, extra: str = "diagnose") -> None:
+def require(*modules: str, what: str, extra: str = "ui") -> None:
     """Ends with status 2 and names the extra to install, if a module is missing."""
     missing = [module for module in modules if find_spec(module) is None]
     if missing:

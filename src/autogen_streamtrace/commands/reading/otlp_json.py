@@ -19,6 +19,15 @@ _OUTCOME: Final = _INDEX[sc.A_OUTCOME]
 _SERVICE, _TRACE, _SPAN, _PARENT, _START, _END = range(_BESIDE)
 
 
+class Group(NamedTuple):
+    """Spans, or log records, of one resource and one scope."""
+
+    resource: dict[str, Any]
+    service: str
+    scope: str
+    items: list[Any]
+
+
 class BadLine(NamedTuple):
     """A line, or something in it, that could not be used."""
 
@@ -58,61 +67,83 @@ def parse(data: bytes) -> Parsed:
         try:
             others += _request(document, rows, starts)
             used += 1
-        except _ShapeError as error:
+        except ShapeError as error:
             bad.append(BadLine(number, str(error)))
     return Parsed(rows, starts, number, used, others, bad)
 
 
-class _ShapeError(Exception):
-    """JSON that is no OTLP."""
+class ShapeError(Exception):
+    """JSON that is no OTLP. The message says why."""
+
+
+def spans(document: Any) -> Iterator[Group]:
+    """The spans of an export request.
+
+    Raises:
+        ShapeError: it is no export request.
+    """
+    return _groups(document, "resourceSpans", "scopeSpans", "spans")
+
+
+def log_records(document: Any) -> Iterator[Group]:
+    """The log records of an export request.
+
+    Raises:
+        ShapeError: it is no export request.
+    """
+    return _groups(document, "resourceLogs", "scopeLogs", "logRecords")
+
+
+def check(document: Any) -> None:
+    """Raises ``ShapeError`` unless this is an export request of OTLP."""
+    if not isinstance(document, dict):
+        raise ShapeError(f"no OTLP: a JSON {type(document).__name__}, not an object")
+    if not _SIGNALS & document.keys():
+        raise ShapeError("no OTLP: neither resourceSpans nor resourceLogs nor resourceMetrics")
+
+
+_SIGNALS: Final = {"resourceSpans", "resourceLogs", "resourceMetrics"}
 
 
 def _request(document: Any, rows: list[Row], starts: dict[str, Any]) -> int:
     """Adds the streams of one export request; how much in it was of something else."""
-    if not isinstance(document, dict):
-        raise _ShapeError(f"no OTLP: a JSON {type(document).__name__}, not an object")
+    check(document)
     others = 0
-    known = False
-    if "resourceSpans" in document:
-        known = True
-        for service, ours, items in _scopes(document["resourceSpans"], "scopeSpans", "spans"):
-            if ours:
-                others += sum(not _add_span(service, item, rows) for item in items)
-            else:
-                others += len(items)
-    if "resourceLogs" in document:
-        known = True
-        for service, _, items in _scopes(document["resourceLogs"], "scopeLogs", "logRecords"):
-            others += sum(not _add_event(service, item, rows, starts) for item in items)
-    if not known and "resourceMetrics" not in document:
-        raise _ShapeError("no OTLP: neither resourceSpans nor resourceLogs nor resourceMetrics")
+    for group in spans(document):
+        if group.scope == sc.SCOPE:
+            others += sum(not _add_span(group.service, item, rows) for item in group.items)
+        else:
+            others += len(group.items)
+    for group in log_records(document):
+        others += sum(not _add_event(group.service, item, rows, starts) for item in group.items)
     return others
 
 
-def _scopes(resources: Any, scopes: str, items: str) -> Iterator[tuple[str, bool, list[Any]]]:
-    """The service, whether the scope is ours, and the scope's contents."""
-    for resource in _list(resources, scopes.replace("scope", "resource")):
-        if not isinstance(resource, dict):
-            raise _ShapeError(f"no OTLP: in {scopes.replace('scope', 'resource')} something is no object")
-        service = _service(resource.get("resource"))
-        for scope in _list(resource.get(scopes), scopes):
+def _groups(document: Any, resources: str, scopes: str, items: str) -> Iterator[Group]:
+    for each in _list(document.get(resources), resources):
+        if not isinstance(each, dict):
+            raise ShapeError(f"no OTLP: in {resources} something is no object")
+        about = each.get("resource")
+        resource = about if isinstance(about, dict) else {}
+        service = _service(resource)
+        for scope in _list(each.get(scopes), scopes):
             if not isinstance(scope, dict):
-                raise _ShapeError(f"no OTLP: in {scopes} something is no object")
-            about = scope.get("scope")
-            ours = isinstance(about, dict) and about.get("name") == sc.SCOPE
-            yield service, ours, _list(scope.get(items), items)
+                raise ShapeError(f"no OTLP: in {scopes} something is no object")
+            named = scope.get("scope")
+            name = named.get("name") if isinstance(named, dict) else None
+            yield Group(resource, service, name if isinstance(name, str) else "", _list(scope.get(items), items))
 
 
 def _list(value: Any, what: str) -> list[Any]:
     if value is None:
         return []
     if not isinstance(value, list):
-        raise _ShapeError(f"no OTLP: {what} is no list")
+        raise ShapeError(f"no OTLP: {what} is no list")
     return value
 
 
-def _service(resource: Any) -> str:
-    if isinstance(resource, dict) and isinstance(resource.get("attributes"), list):
+def _service(resource: dict[str, Any]) -> str:
+    if isinstance(resource.get("attributes"), list):
         for pair in resource["attributes"]:
             if isinstance(pair, dict) and pair.get("key") == "service.name" and isinstance(pair.get("value"), dict):
                 return str(pair["value"].get("stringValue", ""))
@@ -133,30 +164,45 @@ def _fill(row: Row, attributes: Any) -> bool:
 
 
 def _add_span(service: str, span: Any, rows: list[Row]) -> bool:
+    row = span_row(service, span)
+    if row is None:
+        return False
+    rows.append(row)
+    return True
+
+
+def span_row(service: str, span: Any) -> Row | None:
+    """A span of ours as a row; none where it is of no stream that ended."""
     row = _EMPTY.copy()
     if not isinstance(span, dict) or not _fill(row, span.get("attributes")):
-        return False
+        return None
     if row[_LAYER] is None or row[_OUTCOME] is None:
-        return False
+        return None
     row[_SERVICE] = service
     row[_TRACE] = span.get("traceId")
     row[_SPAN] = span.get("spanId")
     row[_PARENT] = span.get("parentSpanId")
     row[_START] = span.get("startTimeUnixNano")
     row[_END] = span.get("endTimeUnixNano")
-    rows.append(row)
-    return True
+    return row
 
 
 def _add_event(service: str, record: Any, rows: list[Row], starts: dict[str, Any]) -> bool:
+    row = event_row(service, record)
+    if row is None:
+        return False
+    if row[_OUTCOME] is not None:
+        rows.append(row)
+    elif record.get("eventName") in (None, sc.E_START) and isinstance(row[_SPAN], str):
+        starts[row[_SPAN]] = row[_END]
+    return True
+
+
+def event_row(service: str, record: Any) -> Row | None:
+    """A log record of ours as a row, whose end is the moment of the event; none where it is of no stream."""
     row = _EMPTY.copy()
     if not isinstance(record, dict) or not _fill(row, record.get("attributes")) or row[_LAYER] is None:
-        return False
-    span, at = record.get("spanId"), record.get("timeUnixNano")
-    if row[_OUTCOME] is None:
-        if record.get("eventName") in (None, sc.E_START) and isinstance(span, str):
-            starts[span] = at
-        return True
-    row[_SERVICE], row[_TRACE], row[_SPAN], row[_END] = service, record.get("traceId"), span, at
-    rows.append(row)
-    return True
+        return None
+    row[_SERVICE], row[_TRACE], row[_SPAN] = service, record.get("traceId"), record.get("spanId")
+    row[_END] = record.get("timeUnixNano")
+    return row

@@ -46,14 +46,14 @@ def open_streams(chosen: str | None = None, *, layers: bool = False) -> list[Ope
         if not orphans.alive(path):
             continue
         try:
-            found += _of(orphans.read(path))
+            found += turns_of(orphans.read(path))
         except (OSError, Unreadable):
             continue  # it is just ending, or has a newer version
     found.sort(key=lambda turn: (not turn[0].stalled, -turn[0].silent_for))
     return [each for turn in found for each in (turn if layers else turn[:1]) if layers or each.layer != sc.HTTP]
 
 
-def _of(orphan: Orphan) -> list[list[Open]]:
+def turns_of(orphan: Orphan) -> list[list[Open]]:
     """The open streams of a process: each outermost one with those inside it, in the order of their start."""
     now = time.time_ns()
     patience = orphan.settings.get("stall_after", float("inf"))

@@ -1,0 +1,1 @@
+"""What the page shows, each view as the JSON that the page reads."""

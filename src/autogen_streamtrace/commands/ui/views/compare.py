@@ -1,0 +1,65 @@
+"""*Compare*: two choices of turns side by side."""
+
+import math
+from typing import Any, Final
+
+from autogen_streamtrace.commands.store.reading import Reader
+from autogen_streamtrace.commands.ui.views.cuts import cuts
+from autogen_streamtrace.commands.ui.views.filters import Filters, where
+
+Document = dict[str, Any]
+
+_SURE: Final = 2.58
+"""Standard errors from which a difference of shares is no chance: 1 in 100."""
+
+
+def compare(reader: Reader, first: Filters, second: Filters) -> Document:
+    """Both views, and the figures in which they differ."""
+    a, b = cuts(reader, first), cuts(reader, second)
+    rows = [_share("turns lost", a["lost"], a["turns"], b["lost"], b["turns"])]
+    for outcome in sorted({*a["over_time"]["outcomes"], *b["over_time"]["outcomes"]}):
+        counts = (sum(each["over_time"]["outcomes"].get(outcome, ())) for each in (a, b))
+        rows.append(_share(outcome, next(counts), a["turns"], next(counts), b["turns"], good=outcome == "completed"))
+    for what, measure, condition in _TIMES:
+        values = [_median(reader, each, measure, condition) for each in (first, second)]
+        rows.append(
+            {"what": what, "a": values[0], "b": values[1], "unit": "s", "better": _less(*values), "sure": False}
+        )
+    return {"a": a, "b": b, "rows": rows}
+
+
+_TIMES: Final = (
+    ("time to the first chunk, median", "u.first", "u.first IS NOT NULL"),
+    ("duration of complete turns, median", '(u."end" - u.start) / 1e9', "NOT u.early AND u.start IS NOT NULL"),
+    ("longest gap, median", "u.longest_gap", "u.longest_gap IS NOT NULL"),
+)
+
+
+def _share(what: str, a: int, of_a: int, b: int, of_b: int, *, good: bool = False) -> Document:
+    first, second = (count / of if of else None for count, of in ((a, of_a), (b, of_b)))
+    better = _less(second, first) if good else _less(first, second)
+    sure = _differ(a, of_a, b, of_b)
+    return {"what": what, "a": first, "b": second, "unit": "share", "better": better if sure else None, "sure": sure}
+
+
+def _less(a: float | None, b: float | None) -> str | None:
+    return None if a is None or b is None or a == b else "a" if a < b else "b"
+
+
+def _differ(a: int, of_a: int, b: int, of_b: int) -> bool:
+    """Whether two shares differ by more than chance."""
+    if not of_a or not of_b:
+        return False
+    shared = (a + b) / (of_a + of_b)
+    error = math.sqrt(shared * (1 - shared) * (1 / of_a + 1 / of_b))
+    return error > 0 and abs(a / of_a - b / of_b) > _SURE * error
+
+
+def _median(reader: Reader, filters: Filters, measure: str, condition: str) -> float | None:
+    chosen = where(reader, filters)
+    which = f"FROM turns u WHERE {chosen.text} AND {condition}"
+    ((count,),) = reader.rows(f"SELECT count(*) {which}", chosen.values)
+    if not count:
+        return None
+    query = f"SELECT {measure} {which} ORDER BY 1 LIMIT 1 OFFSET {count // 2}"
+    return float(reader.rows(query, chosen.values)[0][0])

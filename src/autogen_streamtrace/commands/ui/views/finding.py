@@ -1,0 +1,55 @@
+"""Finds the causes of a choice of turns, in the process that does nothing else."""
+
+import dataclasses
+import hashlib
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from autogen_streamtrace.commands.ui.views.filters import Filters
+
+Document = dict[str, Any]
+
+
+def prepare() -> None:
+    """Makes this process one core's, and lets a Ctrl-C of the terminal to the one that started it."""
+    os.environ["POLARS_MAX_THREADS"] = "1"
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def find(file: Path, limits: tuple[Path, ...], filters: Filters) -> Document:
+    """The findings, as the page reads them.
+
+    Args:
+        file: the store's file.
+        limits: files of the user's own limits.
+        filters: choose the turns.
+    """
+    from autogen_streamtrace.commands.diagnose.findings import diagnose
+    from autogen_streamtrace.commands.extras import known_limits
+    from autogen_streamtrace.commands.store.frames import chosen_streams
+    from autogen_streamtrace.commands.store.reading import Reader
+    from autogen_streamtrace.commands.ui.views.filters import where
+    from autogen_streamtrace.commands.ui.views.runbooks import of_finding
+
+    began = time.time()
+    reader = Reader(file)
+    try:
+        chosen = where(reader, filters)
+        table, whole = chosen_streams(reader, chosen.text, chosen.values)
+    finally:
+        reader.close()
+    diagnosis = diagnose(table, known_limits(limits))
+    findings = []
+    for each in diagnosis.findings:
+        key = hashlib.sha256(f"{each.title}|{each.fix}".encode()).hexdigest()[:12]
+        findings.append({"id": key, **dataclasses.asdict(each), "runbook": of_finding(each.kind, each.outcome)})
+    return {
+        "as_of": round(began * 1000),
+        "looked_at": {"streams": table.height, "all": whole},
+        "summary": diagnosis.summary,
+        "services": list(diagnosis.services),
+        "findings": findings,
+    }
