@@ -2,7 +2,7 @@
 
 import gzip
 import hashlib
-from functools import cache
+from functools import cache, cached_property
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,7 +21,7 @@ _KINDS: Final = {
     ".woff2": "font/woff2",
     ".json": "application/json",
 }
-_PLOTLY: Final = "plotly.js"
+PLOTLY: Final = "plotly.js"
 
 
 def routes() -> list[Route]:
@@ -33,44 +33,60 @@ def routes() -> list[Route]:
     async def page(request: Request) -> Response:
         return answer(request, "index.html")
 
-    return [Route("/static/{name}", static), Route("/{path:path}", page)]
+    return [Route("/static/{name:path}", static), Route("/{path:path}", page)]
 
 
 def answer(request: Request, name: str) -> Response:
     """A file of the page; 304 where the browser has it."""
-    data = _content(name)
-    if data is None:
-        return PlainTextResponse(f"there is no {name!r}\n", 404)
-    tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
-    headers = {"ETag": tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
-    if tag in request.headers.get("if-none-match", ""):
+    found = _files().get(name)
+    if found is None:
+        return PlainTextResponse("there is no such file\n", 404)
+    headers = {"ETag": found.tag, "Cache-Control": "no-cache", "Vary": "Accept-Encoding"}
+    if found.tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
+    data = found.data
     if "gzip" in request.headers.get("accept-encoding", ""):
         headers["Content-Encoding"] = "gzip"
-        data = _packed(name) if name == _PLOTLY else gzip.compress(data, 5)
+        data = found.packed
     return Response(data, headers=headers, media_type=_KINDS[Path(name).suffix])
 
 
-def _content(name: str) -> bytes | None:
-    if Path(name).suffix not in _KINDS or "/" in name or "\\" in name or name.startswith("."):
-        return None
-    if name == _PLOTLY:
-        return _plotly()
-    found = resources.files("autogen_streamtrace.commands.ui") / "page" / name
-    return found.read_bytes() if found.is_file() else None
+class _File:
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.tag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+
+    @cached_property
+    def packed(self) -> bytes:
+        """With gzip."""
+        return gzip.compress(self.data, 6)
 
 
 @cache
-def _plotly() -> bytes | None:
-    """The library, read without importing plotly."""
+def _files() -> dict[str, _File]:
+    """Every file by its path: no path of a request ever reaches the disk."""
+    found = {name: _File(data) for name, data in page_files().items()}
+    return {**found, PLOTLY: _File(plotly())}
+
+
+def page_files() -> dict[str, bytes]:
+    """The page's own files, by their paths."""
+    found: dict[str, bytes] = {}
+    waiting = [("", resources.files("autogen_streamtrace.commands.ui") / "page")]
+    while waiting:
+        path, each = waiting.pop()
+        if each.is_dir():
+            waiting += [(f"{path}/{one.name}".lstrip("/"), one) for one in each.iterdir()]
+        elif Path(path).suffix in _KINDS:
+            found[path] = each.read_bytes()
+    return found
+
+
+def plotly() -> bytes:
+    """The plotting library, read without importing plotly; empty where it is not installed."""
     spec = find_spec("plotly")
     for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
         file = Path(folder) / "package_data" / "plotly.min.js"
         if file.is_file():
             return file.read_bytes()
-    return None
-
-
-@cache
-def _packed(name: str) -> bytes:
-    return gzip.compress(_content(name) or b"", 6)
+    return b""
