@@ -28,8 +28,9 @@ from autogen_streamtrace.core.telemetry import attributes as of_span
 from autogen_streamtrace.core.telemetry import sentences
 from autogen_streamtrace.core.telemetry.baggage import Baggage
 from autogen_streamtrace.core.telemetry.counters import Counters
+from autogen_streamtrace.core.telemetry.histograms import GEN_AI_NAMES
 from autogen_streamtrace.core.telemetry.limiters import Attributes
-from autogen_streamtrace.core.telemetry.meters import GEN_AI_NAMES, Watched, meters_of
+from autogen_streamtrace.core.telemetry.meters import Watched, meters_of
 from autogen_streamtrace.core.telemetry.unknown_reasons import UnknownReasons
 from autogen_streamtrace.core.verdict.node import StreamNode
 from autogen_streamtrace.core.verdict.rules import Verdict
@@ -177,7 +178,7 @@ class Telemetry:
             _end_span(state.info, report.span, on_span, end_ns)
         with contained("measuring a stream"):
             error = self.counters.cause(verdict.error_type) if verdict.fault else ""
-            self._meters.measure(node, verdict, attributes, report.counted.started[sc.A_NAME], error)
+            self._meters.histograms.measure(node, report.counted.started[sc.A_NAME], error)
         with contained("reporting how a stream ended"):
             if self._capture.events and contents:
                 self._tell_contents(state, attributes, contents, end_ns)
