@@ -238,6 +238,13 @@ def certainty(session: nox.Session) -> None:
 
 
 @nox.session
+def bench(session: nox.Session) -> None:
+    """What watching costs, beside its peers: writes the table of README's "What it costs"; some minutes."""
+    session.install("--editable", ".[demo]", "--group", "bench", OPENAI_3)
+    session.run("python", "bench/readme.py", *session.posargs)
+
+
+@nox.session
 def demo(session: nox.Session) -> None:
     """A real agent and a real team against a model server that cuts its streams."""
     session.install("--editable", ".[demo]")

@@ -9,13 +9,12 @@ import argparse
 import asyncio
 import gc
 import tracemalloc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from opentelemetry.instrumentation.httpx import HTTPX2ClientInstrumentor, HTTPXClientInstrumentor
-from opentelemetry.sdk.trace import TracerProvider
-from overhead import agent, bare, model_server, watched
+from programs import agent, model_server
+from sides import HTTP, bare, watched
 
 LAYERS = 3
 ITEMS = 8
@@ -24,7 +23,7 @@ ITEMS = 8
 async def held_open(port: int, streams: int, flush: Callable[[], object]) -> float:
     """Bytes per stream that are in use while ``streams`` of them are open."""
     asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)  # httpcore's generators at the end
-    agents = [agent(port, f"flood/{ITEMS * 4}") for _ in range(streams + 5)]
+    agents = [agent(port, ITEMS * 4) for _ in range(streams + 5)]
     opened: list[Any] = []
     for one in agents[:5]:
         opened.append(await _started(one))  # imports, caches, first connections
@@ -50,34 +49,32 @@ async def _started(one: Any) -> Any:
     return stream
 
 
-@contextmanager
-def official() -> Iterator[Callable[[], object]]:
-    """The official HTTP instrumentation alone."""
-    applied = [each for each in (HTTPX2ClientInstrumentor(), HTTPXClientInstrumentor()) if each._module is not None]
-    for each in applied:
-        each.instrument(tracer_provider=TracerProvider())
-    try:
-        yield lambda: None
-    finally:
-        for each in applied:
-            each.uninstrument()
-
-
-def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--streams", type=int, default=200)
-    streams = arguments.parse_args().streams
+def in_use(streams: int) -> dict[str, float]:
+    """Bytes per stream, by side."""
+    used = {}
     with model_server() as port:
-        used = {}
+        official = partial(HTTP.side, export=False)
         sides = (("warm", bare), ("bare", bare), ("official", official), ("watched", watched), ("control", bare))
         for name, side in sides:
             with side() as flush:
                 used[name] = asyncio.run(held_open(port, streams, flush))
             gc.collect()
+    return used
+
+
+def of_a_layer(used: dict[str, float]) -> float:
+    """Bytes of an open layer, without those of the official HTTP instrumentation."""
+    return (used["watched"] - used["official"]) / LAYERS
+
+
+def main() -> None:
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("--streams", type=int, default=200)
+    used = in_use(arguments.parse_args().streams)
     print(
         f"bare {used['bare']:.0f} bytes a stream (again: {used['control']:.0f}), "
         f"with the official HTTP instrumentation {used['official'] - used['bare']:+.0f}, "
-        f"on top of it {(used['watched'] - used['official']) / LAYERS:+.0f} bytes a layer"
+        f"on top of it {of_a_layer(used):+.0f} bytes a layer"
     )
 
 

@@ -1,185 +1,204 @@
-"""What watching costs: microseconds of CPU per chunk and per turn, bare and instrumented in turn in one process.
+"""What watching costs: CPU per chunk and per turn, beside none and beside other instrumentations.
 
-    python bench/overhead.py [--rounds 8] [--json]
+    python bench/overhead.py [--against genai-openai,openinference] [--processes 6] [--rounds 4] [--json]
 
-The model server runs in a process of its own. A long stream is measured in slices of 300 chunks; the 25th
-percentiles of bare and instrumented slices are compared, and bare against bare as the control. All signals are on:
-spans and log events in batches, metrics in memory; the exporters discard what they get. The CPU of the thread that
-judges counts in full.
+The sides take turns in one process, in an order that is shuffled each round, and the first round is thrown away. A
+process is off by a few microseconds as a whole, so there are several of them: each figure is the median over the
+processes, and in brackets stand the least and the greatest of them. With six processes the true median is between
+these in 97 of 100 runs.
+
+Garbage collection is on. What is there before a side's turn is kept out of it, as a look at the whole heap would fall
+to one side by chance.
+
+The model server and the OTLP receiver run in processes of their own. The CPU is that of the whole process, all threads
+counted; a line that says "on the event loop" counts its thread alone. All signals are on: spans and log events in
+batches, metrics in memory; the exporters discard what they get, unless the line says "exported".
 """
 
 import argparse
 import asyncio
 import gc
-import itertools
 import json
+import os
+import random
 import statistics
 import subprocess
 import sys
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
-from autogen_agentchat.agents import AssistantAgent
-from autogen_agentchat.conditions import MaxMessageTermination
-from autogen_agentchat.teams import RoundRobinGroupChat
-from autogen_core import CancellationToken
-from autogen_ext.models.openai import OpenAIChatCompletionClient
-from opentelemetry.sdk._logs import LoggerProvider
-from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, LogRecordExporter, LogRecordExportResult
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from gauge import Gauge
+from programs import agent_chunks, long_turns, model_server, receiver, short_turns, team_chunks
+from sides import HTTP, PEERS, Side, bare, exported, watched
 
-import autogen_streamtrace
-from autogen_streamtrace.commands.demo.scenarios.program import MODEL_INFO
-
-CHUNKS = 3_000
-SLICE = 300
-TURNS = 60
-WARM_UP = 5
-SERVER = """
-import sys
-from autogen_streamtrace.commands.demo.model_server import ModelServer
-with ModelServer() as server:
-    print(server.port, flush=True)
-    sys.stdin.read()
-"""
-TEXT = (
-    "{:6} base {base_us:8.1f} us a {unit}, added {added_us:+7.2f} (x {ratio:.3f}), bare against bare {control_us:+.2f}"
-)
+CASES: dict[str, Callable[..., Any]] = {
+    "agent": agent_chunks,
+    "team": team_chunks,
+    "turn": short_turns,
+    "long": long_turns,
+}
+OURS, EXPORTED, CONTROL, OFFICIAL = "streamtrace", " exported", "bare again", "HTTP alone"
 
 
-class DiscardSpans(SpanExporter):
-    def export(self, spans: Any) -> SpanExportResult:
-        return SpanExportResult.SUCCESS
+@dataclass(frozen=True)
+class Cost:
+    """What one side adds to one case: microseconds of CPU, and the base. ``low`` and ``high`` are of ``added``."""
+
+    case: str
+    measure: str
+    side: str
+    base: float
+    added: float
+    low: float
+    high: float
+
+    def ratio(self, added: float) -> float:
+        return 1 + added / self.base
+
+    def __str__(self) -> str:
+        where = f"{self.case}, {self.measure.replace('turn loop', 'on the event loop')}"
+        between = f"[{self.low:+.1f} to {self.high:+.1f}]"
+        return f"{where:28} {self.side:30} {self.added:+9.1f} us {between:22} x {self.ratio(self.added):.3f}"
 
 
-class DiscardLogs(LogRecordExporter):
-    def export(self, batch: Any) -> LogRecordExportResult:
-        return LogRecordExportResult.SUCCESS
-
-    def shutdown(self) -> None:
-        pass
-
-    def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        return True
-
-
-@contextmanager
-def watched() -> Iterator[Callable[[], object]]:
-    """All signals on. Yields what sends off the spans that have ended."""
-    tracers, meters, loggers = TracerProvider(), MeterProvider([InMemoryMetricReader()]), LoggerProvider()
-    tracers.add_span_processor(BatchSpanProcessor(DiscardSpans()))
-    loggers.add_log_record_processor(BatchLogRecordProcessor(DiscardLogs()))
-    autogen_streamtrace.instrument(tracer_provider=tracers, meter_provider=meters, logger_provider=loggers)
-    try:
-        yield tracers.force_flush
-    finally:
-        autogen_streamtrace.uninstrument()
-        for provider in (tracers, meters, loggers):
-            provider.shutdown()
+def sides_of(case: str, peers: list[str]) -> dict[str, Side]:
+    """The sides of a case by name."""
+    chosen: dict[str, Side] = {"bare": bare, CONTROL: bare}
+    if case != "long":
+        chosen |= {OURS: watched, **{name: partial(PEERS[name].side, export=False) for name in peers}}
+    if case == "turn":
+        chosen[OFFICIAL] = partial(HTTP.side, export=False)
+    if case in ("turn", "long"):
+        exporting = {name: partial(PEERS[name].side, export=True) for name in peers}
+        chosen |= {name + EXPORTED: side for name, side in {OURS: exported, **exporting}.items()}
+    return chosen
 
 
-@contextmanager
-def bare() -> Iterator[Callable[[], object]]:
-    yield lambda: None
+def one_process(case: str, peers: list[str], rounds: int, port: int) -> dict[str, dict[str, float]]:
+    """The medians of what this process measures, by measure and side, in microseconds."""
+    sides, costs, gauge = sides_of(case, peers), defaultdict[tuple[str, str], list[float]](list), Gauge()
+    for number in range(rounds + 1):
+        for name in random.sample(sorted(sides), len(sides)):
+            with sides[name]() as flush:
+                gc.collect()
+                gc.freeze()
+                found = asyncio.run(CASES[case](port, flush, gauge))
+            for measure, values in found.items() if number else ():
+                costs[measure, name] += values
+    medians: dict[str, dict[str, float]] = defaultdict(dict)
+    for measure in {measure for measure, _ in costs}:
+        medians[measure] = {side: statistics.median(costs[measure, side]) * gauge.quiet * 1e6 for side in sides}
+    return medians
 
 
-@contextmanager
-def model_server() -> Iterator[int]:
-    process = subprocess.Popen([sys.executable, "-c", SERVER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None and process.stdin is not None
-    try:
-        yield int(process.stdout.readline())
-    finally:
-        process.stdin.close()
-        process.wait(10)
+def compared(case: str, measure: str, processes: list[dict[str, float]]) -> list[Cost]:
+    """What each side adds to bare, and what the control does."""
+    base = statistics.median((each["bare"] + each[CONTROL]) / 2 for each in processes)
+
+    def cost(side: str, added: list[float]) -> Cost:
+        return Cost(case, measure, side, base, statistics.median(added), min(added), max(added))
+
+    def against(side: str, other: Callable[[dict[str, float]], float]) -> list[float]:
+        return [each[side] - other(each) for each in processes]
+
+    rows = [cost(CONTROL, against(CONTROL, lambda each: each["bare"]))]
+    for side in processes[0]:
+        if side not in ("bare", CONTROL):
+            rows.append(cost(side, against(side, lambda each: (each["bare"] + each[CONTROL]) / 2)))
+        if side + EXPORTED in processes[0] and measure == "turn":
+            rows.append(cost(f"{side}, its export", against(side + EXPORTED, lambda each, side=side: each[side])))
+    if measure == "turn loop" and OFFICIAL in processes[0]:
+        rows.append(cost(f"{OURS} without HTTP", against(OURS, lambda each: each[OFFICIAL])))
+    return rows
 
 
-def agent(port: int, path: str, name: str = "agent") -> AssistantAgent:
-    client = OpenAIChatCompletionClient(
-        model="gpt-4o", api_key="x", base_url=f"http://127.0.0.1:{port}/{path}/v1", max_retries=0, model_info=MODEL_INFO
-    )
-    return AssistantAgent(name, model_client=client, model_client_stream=True)
-
-
-async def sliced(stream: AsyncIterator[Any]) -> list[float]:
-    """Microseconds of CPU per chunk, for each full slice of a stream but the first."""
-    count, marks = 0, [time.process_time()]
-    async for _ in stream:
-        count += 1
-        if count % SLICE == 0:
-            marks.append(time.process_time())
-    return [(b - a) / SLICE * 1e6 for a, b in itertools.pairwise(marks)]
-
-
-async def agent_chunks(port: int) -> list[float]:
-    one = agent(port, f"flood/{CHUNKS}")
-    costs = await sliced(one.run_stream(task="go"))
-    await one._model_client.close()
+def measured(cases: list[str], peers: list[str], processes: int, rounds: int, protocol: str) -> list[Cost]:
+    """The costs of all sides in some cases."""
+    costs: list[Cost] = []
+    with ExitStack() as stack:
+        model, taker = stack.enter_context(model_server()), stack.enter_context(receiver(protocol))
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        environment = {
+            **os.environ,
+            "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
+            "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{taker}",
+            "AUTOGEN_STREAMTRACE_RECORDER_DIR": folder,
+        }
+        for case in cases:
+            task = json.dumps([case, peers, rounds, model])
+            command = [sys.executable, __file__, "--task", task]
+            done = [subprocess.run(command, env=environment, capture_output=True, text=True) for _ in range(processes)]
+            for each in done:
+                if each.returncode:
+                    sys.exit(each.stderr)
+            found = [json.loads(each.stdout.splitlines()[-1]) for each in done]
+            for measure in found[0]:
+                costs += compared(case, measure, [each[measure] for each in found])
     return costs
 
 
-async def team_chunks(port: int) -> list[float]:
-    one = agent(port, f"flood/{CHUNKS}")
-    team = RoundRobinGroupChat([one], termination_condition=MaxMessageTermination(2))
-    costs = await sliced(team.run_stream(task="go"))
-    await one._model_client.close()
-    return costs
+def share(costs: list[Cost], side: str = OURS) -> str:
+    """The one figure on top."""
+    row = find(costs, "long", "turn", side + EXPORTED)
+    added, low, high = (f"{value / row.base:+.1%}" for value in (row.added, row.low, row.high))
+    return f"{added} [{low} to {high}]"
 
 
-async def turns(port: int) -> list[float]:
-    """Microseconds of CPU for a short turn over a kept connection: the mean of many, and of what they leave to do."""
-    one = agent(port, "flood/3")
-    before = 0.0
-    for turn in range(WARM_UP + TURNS):
-        if turn == WARM_UP:
-            before = time.process_time()
-        async for _ in one.run_stream(task="go"):
-            pass
-        await one.on_reset(CancellationToken())
-    await asyncio.sleep(0.3)  # the judging thread works meanwhile; its CPU is the turns'
-    cost = (time.process_time() - before) / TURNS * 1e6
-    await one._model_client.close()
-    return [cost]
+def find(costs: list[Cost], case: str, measure: str, side: str) -> Cost:
+    return next(row for row in costs if (row.case, row.measure, row.side) == (case, measure, side))
 
 
-def measure(what: Callable[[int], Any], port: int, rounds: int) -> dict[str, float]:
-    sides: dict[str, list[float]] = {"bare": [], "control": [], "watched": []}
-    for turn in range(rounds):
-        for side in ("bare", "watched", "control") if turn % 2 else ("control", "watched", "bare"):
-            with watched() if side == "watched" else bare():
-                sides[side] += asyncio.run(what(port))
-            gc.collect()
-    quarter = {side: statistics.quantiles(values, n=4)[0] for side, values in sides.items()}  # of turns, each a mean
-    base = (quarter["bare"] + quarter["control"]) / 2
-    return {
-        "base_us": base,
-        "added_us": quarter["watched"] - base,
-        "ratio": quarter["watched"] / base,
-        "control_us": quarter["control"] - quarter["bare"],
-    }
+def shown(costs: list[Cost]) -> str:
+    """The costs as lines of text."""
+    whole = any(row.case == "long" for row in costs)
+    lines = [f"CPU of a turn of 200 chunks, export included: {share(costs)}", ""] if whole else []
+    for case in dict.fromkeys(row.case for row in costs):
+        of_case = [row for row in costs if row.case == case]
+        unit = of_case[0].measure.partition(" ")[0]
+        lines += [f"{case}: base {of_case[0].base:.1f} us a {unit}", *map(str, of_case), ""]
+    return "\n".join(lines)
+
+
+def arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    installed = [name for name, peer in PEERS.items() if peer.installed]
+    parser.add_argument("--against", default=",".join(installed), help="peers; by default all that are installed")
+    parser.add_argument("--only", default=",".join(CASES), help="cases: agent, team, turn, long")
+    parser.add_argument("--processes", type=int, default=6)
+    parser.add_argument("--rounds", type=int, default=4)
+    parser.add_argument("--protocol", choices=["grpc", "http/protobuf"], default="grpc")
+    parser.add_argument("--json", action="store_true")
+    parser.add_argument("--task", help=argparse.SUPPRESS)
+    return parser
+
+
+def peers_in(text: str, parser: argparse.ArgumentParser) -> list[str]:
+    """The names of peers in a list with commas."""
+    chosen = list(filter(None, text.split(",")))
+    for name in chosen:
+        if name not in PEERS:
+            parser.error(f"--against: {name!r} is not known; known: {', '.join(PEERS)}")
+        if not PEERS[name].installed:
+            parser.error(f"--against: {name!r} needs {' and '.join(PEERS[name].packages)}: nox -s bench installs them")
+    return chosen
 
 
 def main() -> None:
-    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--rounds", type=int, default=8)
-    arguments.add_argument("--json", action="store_true")
-    arguments.add_argument("--only", choices=["agent", "team", "turn"])
-    chosen = arguments.parse_args()
-    cases = {"agent": agent_chunks, "team": team_chunks, "turn": turns}
-    with model_server() as port:
-        for name, what in cases.items():
-            if chosen.only in (None, name):
-                row = measure(what, port, chosen.rounds)
-                unit = "turn" if name == "turn" else "chunk"
-                print(
-                    json.dumps({"name": name, **row}) if chosen.json else TEXT.format(name, unit=unit, **row),
-                    flush=True,
-                )
+    parser = arguments()
+    chosen = parser.parse_args()
+    if chosen.task:
+        print(json.dumps(one_process(*json.loads(chosen.task))))
+        return
+    cases = list(filter(None, chosen.only.split(",")))
+    if unknown := set(cases) - set(CASES):
+        parser.error(f"--only: {', '.join(unknown)} is not known; known: {', '.join(CASES)}")
+    costs = measured(cases, peers_in(chosen.against, parser), chosen.processes, chosen.rounds, chosen.protocol)
+    print(json.dumps([asdict(row) for row in costs]) if chosen.json else shown(costs))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from overhead import agent_chunks, model_server, watched
+from gauge import Gauge
+from programs import agent_chunks, model_server
+from sides import watched
 
 import autogen_streamtrace
 from autogen_streamtrace.core.watching.watcher import Watcher
@@ -69,7 +71,9 @@ def in_turn(what: Callable[[], list[float]], rounds: int) -> tuple[float, float,
 
 def per_chunk(rounds: int) -> None:
     with model_server() as port:
-        without, with_both, control = in_turn(lambda: asyncio.run(agent_chunks(port)), rounds)
+        gauge = Gauge()
+        found = in_turn(lambda: asyncio.run(agent_chunks(port, lambda: None, gauge))["chunk"], rounds)
+    without, with_both, control = (each * gauge.quiet * 1e6 for each in found)
     base = (without + control) / 2
     print(f"chunk    {base:.2f} us without, {with_both - base:+.2f} us with both, again off {control - without:+.2f}")
 
