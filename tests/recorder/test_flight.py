@@ -213,9 +213,8 @@ def test_with_recorder_false_there_is_no_file(state: Path) -> None:
 
 
 def test_a_verdict_that_is_too_long_stays_within_its_row() -> None:
-    state = StreamState(StreamInfo(sc.TOOL, "t"), None, 0)
     said = {sc.A_OUTCOME: sc.FAILED, sc.A_CAUSE_CHAIN: ["m.Error"] * 500, "gen_ai.output.messages": "long " * 2000}
-    written = layout.judged(7, state, layout.Judged(1, 2, said, {}, {}))
+    written = layout.judged(7, layout.Judged(1, 2, said, {}, {}))
     assert len(written) < layout.finished_at(0) - layout.end_at(0)
     assert b"failed" in written
 

@@ -77,8 +77,10 @@ class File:
         self.counts: Final = directory / (name + COUNTS_SUFFIX)
         new = self.path.with_suffix(NEW_SUFFIX)
         self._owner = os.getpid()
-        self._writer = Writer(self._write)
         self._descriptor = _up(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW | os.O_CLOEXEC, 0o600))
+        self._writer = Writer(self._write)
+        self.write: Final = self._writer.write
+        """Writes at a place of the file, or lets a thread write where the disk is slow."""
         try:
             if not lock(self._descriptor):
                 raise OSError(errno.EAGAIN, "a new file is locked")
@@ -96,19 +98,6 @@ class File:
     def slow(self) -> bool:
         """Its disk is slow, so a thread writes."""
         return self._writer.slow
-
-    def write(self, data: bytes, at: int, *, again: bool = False) -> None:
-        """Writes at a place of the file, or lets a thread write where the disk is slow.
-
-        Args:
-            data: the bytes.
-            at: their place.
-            again: the same place is written again soon, so this write may be skipped.
-
-        Raises:
-            OSError: this write failed, or an earlier one of the thread's did.
-        """
-        self._writer.write(data, at, again=again)
 
     def _write(self, data: bytes, at: int) -> None:
         if os.pwrite(self._descriptor, data, at) != len(data):

@@ -97,12 +97,14 @@ class FlightRecorder:
         """Writes a new row."""
         if self._finished:
             return
-        self._wake()
+        if self._resting:
+            self._wake()
         if not self._rows.take(state):
             self._file.failed = True
             self._file.drop("more streams are open than have room in it")
         elif self._file.postponed or self._write_birth(state):
-            self._wake()  # it may have begun to rest meanwhile, before it could see this stream
+            if self._resting:  # it may have begun to rest meanwhile, before it could see this stream
+                self._wake()
         else:
             self._rows.give_back(state)
 
@@ -122,9 +124,7 @@ class FlightRecorder:
             self.counted(report.counted)
             return
         context = report.span.get_span_context()
-        self._file.write(
-            layout.judged(self._serial(state), state, verdict_of(state, report)), layout.end_at(state.slot)
-        )
+        self._file.write(layout.judged(self._serial(state), verdict_of(state, report)), layout.end_at(state.slot))
         waits = self._confirmed and report.span.is_recording() and context.trace_flags.sampled
         self._rows.judged(state, report.counted, context.span_id if waits else 0)
 
@@ -161,10 +161,9 @@ class FlightRecorder:
 
     def event_arrived(self, spans: Iterable[int]) -> None:
         """Takes the ids of spans whose end event has arrived, so that recovery does not send it again."""
-        for span in spans:
-            slot = self._rows.waiting_for(span)
-            if slot is not None:
-                self._file.write(layout.told(self._rows.slots.serial(slot)), layout.told_at(slot), count=False)
+        told = self._rows.told(spans)
+        if told is not None:
+            self._file.write(*told, count=False)
 
     def note_shown(self) -> None:
         """Notes that attribute sets are about to be exported for the first time: recovery must not export 0 again."""
@@ -232,9 +231,8 @@ class FlightRecorder:
         with self._lock:
             self._file.dropped += self._rows.retire_oldest()
             batch = self._rows.count_retiring()
-            for slot in batch:
-                retired = layout.retired(self._rows.slots.serial(slot), self._file.number + 1)
-                self._file.write(retired, layout.retired_at(slot), count=False)
+            if batch:
+                self._file.write(*self._rows.retired_in(batch, self._file.number + 1), count=False)
             if self._file.write_counts():
                 self._rows.free(batch)
             else:

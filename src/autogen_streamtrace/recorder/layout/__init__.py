@@ -3,12 +3,16 @@
     header    describes the process: its resource and its settings
     pulse     when the process was last seen alive, and which timers of its server ran
     progress  one entry for each row; the watcher copies it
-    rows      what is known of each stream: its birth, its end, whether it is retired
+    retired   one mark for each row: from which counters' file on its stream is counted there
+    told      one mark for each row: whether the event of its stream's end has arrived
+    rows      what is known of each stream: its birth, and its end or its verdict
 
-A *birth* is what is known when a stream starts. A row is *retired* once the counters' file counts its stream.
+A *birth* is what is known when a stream starts. A row is *retired* once the counters' file counts its stream. The marks
+lie side by side, so that one write notes many rows.
 
-No row and no entry crosses a page, so a process that dies while it writes leaves the old content or the new one. Rows
-are used again, so each part of a row carries the serial number of its stream. A checksum shows whether a part is whole.
+No row, no entry and no mark crosses a page, so a process that dies while it writes leaves the old content or the new
+one. Rows are used again, so each part of a row carries the serial number of its stream. A checksum shows whether a part
+is whole.
 """
 
 from autogen_streamtrace.recorder.layout.header import (
@@ -21,18 +25,19 @@ from autogen_streamtrace.recorder.layout.header import (
 )
 from autogen_streamtrace.recorder.layout.places import (
     HEADER_SIZE,
+    MARK_SIZE,
     PROGRESS_AT,
     PROGRESS_SIZE,
     PULSE_AT,
+    RETIRED_AT,
     ROW_SIZE,
     ROWS,
     ROWS_AT,
+    TOLD_AT,
     VERSION,
     end_at,
     finished_at,
-    retired_at,
     row_at,
-    told_at,
 )
 from autogen_streamtrace.recorder.layout.row import UNKNOWN, Ids, Judged, Row
 from autogen_streamtrace.recorder.layout.row_reading import read_row
@@ -41,19 +46,21 @@ from autogen_streamtrace.recorder.layout.row_writing import (
     ended,
     finished,
     judged,
-    retired,
-    told,
+    write_mark,
     write_progress,
 )
 
 __all__ = [
     "HEADER_SIZE",
+    "MARK_SIZE",
     "PROGRESS_AT",
     "PROGRESS_SIZE",
     "PULSE_AT",
+    "RETIRED_AT",
     "ROWS",
     "ROWS_AT",
     "ROW_SIZE",
+    "TOLD_AT",
     "UNKNOWN",
     "VERSION",
     "Ids",
@@ -72,10 +79,7 @@ __all__ = [
     "read_pulse",
     "read_row",
     "read_timers",
-    "retired",
-    "retired_at",
     "row_at",
-    "told",
-    "told_at",
+    "write_mark",
     "write_progress",
 ]

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-VERSION: Final = 2
+VERSION: Final = 3
 ROWS: Final = 16_384
 """Streams that can stand in a file at the same time."""
 
@@ -11,14 +11,15 @@ HEADER_SIZE: Final = 8 * _PAGE
 PULSE_AT: Final = HEADER_SIZE
 PROGRESS_AT: Final = PULSE_AT + _PAGE
 PROGRESS_SIZE: Final = 64
-ROWS_AT: Final = PROGRESS_AT + ROWS * PROGRESS_SIZE
+MARK_SIZE: Final = 16
+RETIRED_AT: Final = PROGRESS_AT + ROWS * PROGRESS_SIZE
+TOLD_AT: Final = RETIRED_AT + ROWS * MARK_SIZE
+ROWS_AT: Final = TOLD_AT + ROWS * MARK_SIZE
 ROW_SIZE: Final = 2048
 
 # Inside a row; its birth comes first.
 END: Final = 768
-TOLD: Final = ROW_SIZE - 40
-FINISHED: Final = ROW_SIZE - 32
-RETIRED: Final = ROW_SIZE - 16
+FINISHED: Final = ROW_SIZE - 16
 
 
 def row_at(slot: int) -> int:
@@ -31,16 +32,6 @@ def end_at(slot: int) -> int:
     return row_at(slot) + END
 
 
-def told_at(slot: int) -> int:
-    """Where a row says that the event of its end has arrived."""
-    return row_at(slot) + TOLD
-
-
 def finished_at(slot: int) -> int:
     """Where a row says when its stream finished."""
     return row_at(slot) + FINISHED
-
-
-def retired_at(slot: int) -> int:
-    """Where a row says that it is retired."""
-    return row_at(slot) + RETIRED

@@ -1,7 +1,6 @@
 """A stream's row: what it holds, and how its parts are packed."""
 
 import struct
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from autogen_streamtrace.core.stream.state import Ending, How, StreamState
@@ -11,11 +10,13 @@ UNKNOWN: Final = 2**64 - 1
 
 PROGRESS: Final = struct.Struct("<QQQddddH")
 BIRTH: Final = struct.Struct("<HBBQ16s8s8sQQd")
-END: Final = struct.Struct("<HBHQdIQQddddHIId")
+STAGE: Final = struct.Struct("<HBQ")
+"""How an end begins, whatever its stage: the length of its text, the stage, the serial number."""
+ENDED_AT: Final = struct.Struct("<HBQHdIQQddddHIId")
+JUDGED_AT: Final = struct.Struct("<HBQQQ")
 CHECKSUM: Final = struct.Struct("<I")
 FINISHED: Final = struct.Struct("<Qd")
-RETIRED: Final = struct.Struct("<QQ")
-TOLD: Final = struct.Struct("<Q")
+MARK: Final = struct.Struct("<QQ")
 
 # Flags of a birth.
 SAMPLED, STREAMED = 1, 2
@@ -27,6 +28,9 @@ HOWS: Final[tuple[How, ...]] = ("returned", "raised", "closed", "unread")
 
 # Stages of an end.
 ENDED, JUDGED = 1, 2
+
+OF_ENDED, OF_CUT = "ended ", "cut "
+"""How the names of labels begin that differ from the attributes."""
 
 NO_NUMBER: Final = 0xFFFFFFFF
 """Stands for a count of tokens that is not known."""
@@ -75,10 +79,9 @@ class Row(NamedTuple):
     """The event of its end has arrived."""
 
 
-@lru_cache(maxsize=256)
 def short(key: str) -> str:
     """An attribute's name as it stands in a row."""
-    return key.replace(_PREFIX, ".", 1)
+    return "." + key.removeprefix(_PREFIX) if key.startswith(_PREFIX) else key
 
 
 def long(key: str) -> str:

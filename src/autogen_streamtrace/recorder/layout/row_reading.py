@@ -11,6 +11,7 @@ from autogen_streamtrace.core.evidence.causes import Cause
 from autogen_streamtrace.core.evidence.deadlines import Deadline
 from autogen_streamtrace.core.stream.state import Ending, StreamInfo, StreamLabels, StreamState
 from autogen_streamtrace.recorder.layout import places, row
+from autogen_streamtrace.recorder.layout.attributes import unpacked
 from autogen_streamtrace.recorder.layout.header import Unreadable
 from autogen_streamtrace.recorder.layout.row import Ids, Judged, Row, long
 
@@ -33,8 +34,6 @@ def read_row(data: bytes, slot: int) -> Row | None:
     _read_progress(data, slot, serial, state)
     ending, verdict = _read_end(written, serial, state)
     finished_serial, finished_at = row.FINISHED.unpack_from(written, places.FINISHED)
-    (told_serial,) = row.TOLD.unpack_from(written, places.TOLD)
-    retired_serial, retired_in = row.RETIRED.unpack_from(written, places.RETIRED)
     return Row(
         serial,
         parent,
@@ -43,9 +42,16 @@ def read_row(data: bytes, slot: int) -> Row | None:
         ending,
         finished_at if finished_serial == serial else None,
         verdict,
-        retired_in if retired_serial == serial else 0,
-        told_serial == serial,
+        _mark(data, places.RETIRED_AT, slot, serial),
+        _mark(data, places.TOLD_AT, slot, serial) > 0,
     )
+
+
+def _mark(data: bytes, part: int, slot: int, serial: int) -> int:
+    """The number for a row's stream in a part of the file that has one for each row; 0 where it has none."""
+    at = part + slot * places.MARK_SIZE
+    of, number = row.MARK.unpack_from(data, at) if len(data) >= at + places.MARK_SIZE else (0, 0)
+    return int(number) if of == serial else 0
 
 
 def _checked(written: bytes, begin: int, layout: Struct) -> tuple[tuple[Any, ...], bytes] | None:
@@ -93,17 +99,18 @@ def _read_progress(data: bytes, slot: int, serial: int, state: StreamState) -> N
 
 def _read_end(written: bytes, serial: int, state: StreamState) -> tuple[Ending | None, Judged | None]:
     """How the stream ended for its reader, or its verdict; neither where it is open."""
-    if row.END.unpack_from(written, places.END + row.CHECKSUM.size)[3] != serial:
+    _, stage, of = row.STAGE.unpack_from(written, places.END + row.CHECKSUM.size)
+    if of != serial or stage not in (row.ENDED, row.JUDGED):
         return None, None
-    found = _checked(written, places.END, row.END)
+    found = _checked(written, places.END, row.JUDGED_AT if stage == row.JUDGED else row.ENDED_AT)
     if found is None:
         raise Unreadable("an end is damaged")
-    (stage, flags, _, at, delivered, *counts), text = found
-    _restore_counts(state, *counts)
+    (_, _, *numbers), text = found
     if stage == row.JUDGED:
-        span, end_ns, *tables = json.loads(text)
-        attributes, ended, cut = ({long(key): _plain(value) for key, value in each.items()} for each in tables)
-        return None, Judged(span, end_ns, attributes, ended, cut)
+        span, end_ns = numbers
+        return None, _judged(span, end_ns, text)
+    flags, at, delivered, *counts = numbers
+    _restore_counts(state, *counts)
     state.terminal, state.terminated = bool(flags & row.TERMINAL), bool(flags & row.TERMINATED)
     state.error, state.document = bool(flags & row.ERROR), bool(flags & row.DOCUMENT)
     state.empty = bool(flags & row.EMPTY)
@@ -111,6 +118,17 @@ def _read_end(written: bytes, serial: int, state: StreamState) -> tuple[Ending |
     known: dict[str, Any] = json.loads(text) if text else {}
     state.finish = known.get("finish")
     return _ending(flags, at, delivered, known), None
+
+
+def _judged(span: int, end_ns: int, text: bytes) -> Judged:
+    """A verdict, whose attributes and labels stand together."""
+    tables: dict[str, dict[str, Any]] = {row.OF_ENDED: {}, row.OF_CUT: {}}
+    attributes = unpacked(text)
+    for name in list(attributes):
+        for begin, table in tables.items():
+            if name.startswith(begin):
+                table[name.removeprefix(begin)] = attributes.pop(name)
+    return Judged(span, end_ns, attributes, tables[row.OF_ENDED], tables[row.OF_CUT])
 
 
 def _restore_counts(
@@ -163,7 +181,3 @@ def _cause(values: dict[str, Any] | None) -> Cause | None:
 
 def _deadline(values: list[Any] | None) -> Deadline | None:
     return Deadline(*values) if values is not None else None
-
-
-def _plain(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value

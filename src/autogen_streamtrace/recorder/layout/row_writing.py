@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from collections.abc import Mapping
 from dataclasses import fields
 from functools import lru_cache
 from typing import Any, Final
@@ -11,12 +12,15 @@ from autogen_streamtrace.core.evidence.causes import Cause
 from autogen_streamtrace.core.stream.state import Ending, StreamLabels, StreamState
 from autogen_streamtrace.core.telemetry.counters import OF_VERDICT
 from autogen_streamtrace.recorder.layout import places, row
+from autogen_streamtrace.recorder.layout.attributes import packed
 from autogen_streamtrace.recorder.layout.row import Ids, Judged, short
 
 _OPTIONAL: Final = (sc.A_CAUSE_CHAIN, sc.A_LIMIT_VALUE, sc.A_LONGEST_GAP, sc.A_CALLER_TIME)
 """Attributes that are dropped first where a verdict does not fit, after the headers of the response."""
 _ROOM_FOR_BIRTH: Final = places.END - row.CHECKSUM.size - row.BIRTH.size
-_ROOM_FOR_END: Final = places.TOLD - places.END - row.CHECKSUM.size - row.END.size
+_ROOM_FOR_END: Final = places.FINISHED - places.END - row.CHECKSUM.size - row.ENDED_AT.size
+_LAYERS: Final = {layer: number for number, layer in enumerate(sc.LAYERS)}
+_HOWS: Final = {how: number for number, how in enumerate(row.HOWS)}
 
 Pairs = tuple[tuple[str, Any], ...]
 
@@ -49,7 +53,7 @@ def birth(state: StreamState, serial: int, parent: int, ids: Ids) -> bytes:
     body = (
         row.BIRTH.pack(
             len(text),
-            sc.LAYERS.index(info.layer),
+            _LAYERS[info.layer],
             flags,
             serial,
             ids.trace.to_bytes(16, "big"),
@@ -67,8 +71,33 @@ def birth(state: StreamState, serial: int, parent: int, ids: Ids) -> bytes:
 def ended(serial: int, state: StreamState, ending: Ending) -> bytes:
     """The second part of a row whose stream has ended for its reader."""
     text = _ending_text(state, ending)
-    flags = (
-        row.HOWS.index(ending.how)
+    body = (
+        row.ENDED_AT.pack(
+            len(text),
+            row.ENDED,
+            serial,
+            _flags(state, ending),
+            ending.at,
+            ending.parent_chunks,
+            state.chunks,
+            state.size,
+            state.last,
+            state.asked,
+            state.first,
+            state.longest_gap,
+            state.status or 0,
+            row.NO_NUMBER if state.input_tokens is None else state.input_tokens & row.NO_NUMBER,
+            row.NO_NUMBER if state.output_tokens is None else state.output_tokens & row.NO_NUMBER,
+            state.caller_time,
+        )
+        + text
+    )
+    return row.CHECKSUM.pack(zlib.crc32(body)) + body
+
+
+def _flags(state: StreamState, ending: Ending) -> int:
+    return (
+        _HOWS[ending.how]
         | (row.HELD if ending.held else 0)
         | (row.THROWN_IN if ending.thrown_in else 0)
         | (row.BY_TOKEN if ending.by_token else 0)
@@ -82,16 +111,15 @@ def ended(serial: int, state: StreamState, ending: Ending) -> bytes:
         | (row.TERMINAL if state.terminal else 0)
         | (row.TERMINATED if state.terminated else 0)
     )
-    return _end(row.ENDED, flags, serial, ending.at, ending.parent_chunks, state, text)
 
 
-def judged(serial: int, state: StreamState, verdict: Judged) -> bytes:
+def judged(serial: int, verdict: Judged) -> bytes:
     """The second part of a row whose stream has its verdict."""
-    attributes = {short(key): value for key, value in verdict.attributes.items()}
-    text = _judged_text(verdict, attributes)
+    text = _judged_text(verdict, verdict.attributes)
     if len(text) > _ROOM_FOR_END:
-        text = _shortened(verdict, attributes)
-    return _end(row.JUDGED, 0, serial, 0.0, 0, state, text)
+        text = _shortened(verdict)
+    body = row.JUDGED_AT.pack(len(text), row.JUDGED, serial, verdict.span, verdict.end_ns) + text
+    return row.CHECKSUM.pack(zlib.crc32(body)) + body
 
 
 def finished(serial: int, at: float) -> bytes:
@@ -99,14 +127,9 @@ def finished(serial: int, at: float) -> bytes:
     return row.FINISHED.pack(serial, at)
 
 
-def told(serial: int) -> bytes:
-    """The part of a row that says that the event of its end has arrived."""
-    return row.TOLD.pack(serial)
-
-
-def retired(serial: int, number: int) -> bytes:
-    """The part of a row that says that the counters' file counts its stream, from the file with this number on."""
-    return row.RETIRED.pack(serial, number)
+def write_mark(into: bytearray, slot: int, serial: int, number: int) -> None:
+    """Writes a number that belongs to a row's stream into an image of a part of the file that has one for each row."""
+    row.MARK.pack_into(into, slot * places.MARK_SIZE, serial, number)
 
 
 def info_text(name: str, span_name: str, attributes: Pairs, labels: StreamLabels) -> bytes:
@@ -135,65 +158,50 @@ def _info_text(name: str, span_name: str, attributes: Pairs, labels: StreamLabel
     raise ValueError(f"the labels of {name[:40]!r} do not fit into a row")
 
 
-def _judged_text(verdict: Judged, attributes: dict[str, Any]) -> bytes:
-    ended, cut = ({short(key): value for key, value in each.items()} for each in (verdict.ended, verdict.cut))
-    return json.dumps([verdict.span, verdict.end_ns, attributes, ended, cut]).encode()
+def _judged_text(verdict: Judged, attributes: Mapping[str, Any]) -> bytes:
+    """The attributes, and behind them the labels that differ from them."""
+    if not verdict.ended and not verdict.cut:
+        return packed(attributes)
+    ended = {row.OF_ENDED + key: value for key, value in verdict.ended.items()}
+    return packed({**attributes, **ended, **{row.OF_CUT + key: value for key, value in verdict.cut.items()}})
 
 
-def _shortened(verdict: Judged, attributes: dict[str, Any]) -> bytes:
+def _shortened(verdict: Judged) -> bytes:
     """A verdict without the attributes that do not fit.
 
     Headers of the response are dropped first, then optional attributes, then the longest. The attributes that make the
     counters' labels are dropped last.
     """
+    attributes = dict(verdict.attributes)
     optional = [key for key in attributes if key.startswith(sc.HTTP_RESPONSE_HEADER)]
-    optional += [short(key) for key in _OPTIONAL]
-    last = {short(key) for key in OF_VERDICT}
+    optional += _OPTIONAL
     while True:
         text = _judged_text(verdict, attributes)
         if len(text) <= _ROOM_FOR_END:
             return text
-        free = [key for key in attributes if key not in last] or list(attributes)
+        free = [key for key in attributes if key not in OF_VERDICT] or list(attributes)
         longest = max(free, key=lambda key: len(json.dumps(attributes[key])))
         attributes.pop(optional.pop(0) if optional else longest, None)
 
 
 def _ending_text(state: StreamState, ending: Ending) -> bytes:
     """What is known of an ending beside its flags and numbers, each under its name."""
+    if ending.cause is None and ending.deadline is None and ending.grace is None:
+        return _text_of_finish(state.finish) if state.finish else b""
     cause = _by_name(ending.cause) if ending.cause is not None else None
     whole = {"finish": state.finish, "cause": cause, "deadline": ending.deadline, "grace": ending.grace}
     known = {key: value for key, value in whole.items() if value is not None}
-    if not known:
-        return b""
     text = json.dumps(known).encode()
     return text if len(text) <= _ROOM_FOR_END else json.dumps({**known, "cause": None, "finish": None}).encode()
+
+
+@lru_cache(maxsize=256)
+def _text_of_finish(finish: str) -> bytes:
+    """Cached, since most streams end alike."""
+    text = json.dumps({"finish": finish}).encode()
+    return text if len(text) <= _ROOM_FOR_END else b""
 
 
 def _by_name(cause: Cause) -> dict[str, Any]:
     values = {field.name: getattr(cause, field.name) for field in fields(cause)}
     return {**values, "types": cause.types[:8], "links": [list(link) for link in list(cause.links)[:8]]}
-
-
-def _end(stage: int, flags: int, serial: int, at: float, delivered: int, state: StreamState, text: bytes) -> bytes:
-    body = (
-        row.END.pack(
-            len(text),
-            stage,
-            flags,
-            serial,
-            at,
-            delivered,
-            state.chunks,
-            state.size,
-            state.last,
-            state.asked,
-            state.first,
-            state.longest_gap,
-            state.status or 0,
-            row.NO_NUMBER if state.input_tokens is None else state.input_tokens & row.NO_NUMBER,
-            row.NO_NUMBER if state.output_tokens is None else state.output_tokens & row.NO_NUMBER,
-            state.caller_time,
-        )
-        + text
-    )
-    return row.CHECKSUM.pack(zlib.crc32(body)) + body

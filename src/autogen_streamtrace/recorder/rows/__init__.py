@@ -1,7 +1,7 @@
 """The states of the rows: open, waiting, retiring, free. ``flight`` has the theory; it writes what changes here."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 from autogen_streamtrace.core.stream.state import StreamState
@@ -9,6 +9,7 @@ from autogen_streamtrace.core.telemetry.counters import Counters
 from autogen_streamtrace.core.watching.recorder import CounterLabels
 from autogen_streamtrace.recorder import layout
 from autogen_streamtrace.recorder.retired_counts import RetiredCounts
+from autogen_streamtrace.recorder.rows.image import Marks, Part
 from autogen_streamtrace.recorder.rows.slots import Slots
 
 _MOST_WAITING: Final = layout.ROWS // 2
@@ -33,6 +34,8 @@ class Rows:
         self._retiring: deque[int] = deque()
         self._labels: dict[int, CounterLabels] = {}
         """How the streams of waiting and retiring rows are counted."""
+        self._retired_marks: Final = Marks(layout.RETIRED_AT)
+        self._told_marks: Final = Marks(layout.TOLD_AT)
 
     @property
     def used(self) -> bool:
@@ -79,9 +82,10 @@ class Rows:
         else:
             self._retiring.append(slot)
 
-    def waiting_for(self, span: int) -> int | None:
-        """The row that waits for the export of a span."""
-        return self._waiting.get(span)
+    def told(self, spans: Iterable[int]) -> Part | None:
+        """Notes that the events of these spans have arrived: what to write, and where; None where no row waits."""
+        slots = [slot for slot in map(self._waiting.get, spans) if slot is not None]
+        return self._told_marks.put(slots, self.slots.serial, 1) if slots else None
 
     def exported(self, spans: Iterable[int]) -> None:
         """Lets the rows retire that waited for these spans."""
@@ -103,6 +107,10 @@ class Rows:
         for slot in batch:
             self.retired.add(self._labels[slot])
         return batch
+
+    def retired_in(self, batch: Collection[int], number: int) -> Part:
+        """Notes that the counters' file with this number counts these rows: what to write, and where."""
+        return self._retired_marks.put(batch, self.slots.serial, number)
 
     def free(self, batch: Iterable[int]) -> None:
         """Makes counted rows free: their sums are written."""

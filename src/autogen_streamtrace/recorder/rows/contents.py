@@ -23,16 +23,17 @@ def ids_of(state: StreamState) -> layout.Ids:
 
 def verdict_of(state: StreamState, report: Report) -> layout.Judged:
     """A stream's verdict, with the labels that differ from the span's attributes because they are capped."""
-    ended, cut = ended_labels(state.labels, report.attributes), cut_labels(state.labels, report.attributes)
-    counted = report.counted
+    attributes, counted = report.attributes, report.counted
     return layout.Judged(
         report.span.get_span_context().span_id,
         report.end_ns,
-        report.attributes,
-        _changed(ended, counted.ended),
-        _changed(cut, counted.cut) if counted.cut is not None else {},
+        attributes,
+        _changed(ended_labels(state.labels, attributes), counted.ended),
+        _changed(cut_labels(state.labels, attributes), counted.cut) if counted.cut is not None else {},
     )
 
 
 def _changed(plain: Attributes, counted: Attributes) -> Attributes:
+    if plain == counted:
+        return {}
     return {key: value for key, value in counted.items() if plain[key] != value}

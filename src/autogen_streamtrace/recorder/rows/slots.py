@@ -8,6 +8,7 @@ from typing import Final
 
 from autogen_streamtrace.core.stream.state import StreamState
 from autogen_streamtrace.recorder import layout
+from autogen_streamtrace.recorder.rows.image import Image, Part
 
 
 class Slots:
@@ -20,8 +21,7 @@ class Slots:
         self._serials = array("Q")
         self._copied = array("d")
         """For each row the sum of the two times that change with each item, when they were last copied."""
-        self._image: Final = bytearray()
-        """The part of the file with the progress of all rows."""
+        self._progress: Final = Image(layout.PROGRESS_AT, layout.PROGRESS_SIZE)
 
     def prepare(self) -> None:
         """Takes the memory for all rows. A forked child needs none before its first stream."""
@@ -64,7 +64,7 @@ class Slots:
         if slot >= 0:
             self._copied[slot] = 0.0
 
-    def progress(self, states: Iterable[StreamState]) -> tuple[bytes, int] | None:
+    def progress(self, states: Iterable[StreamState]) -> Part | None:
         """The changed part of the file with the rows' progress, and where it belongs; None where nothing changed."""
         changed = [each for each in states if each.asked + each.last != self._copied[each.slot]]
         slots = []
@@ -74,11 +74,5 @@ class Slots:
                 continue
             slots.append(slot)
             self._copied[slot] = state.asked + state.last
-            missing = (slot + 1) * layout.PROGRESS_SIZE - len(self._image)
-            if missing > 0:
-                self._image.extend(bytes(missing))
-            layout.write_progress(self._image, slot, self._serials[slot], state)
-        if not slots:
-            return None
-        first, last = min(slots) * layout.PROGRESS_SIZE, (max(slots) + 1) * layout.PROGRESS_SIZE
-        return bytes(memoryview(self._image)[first:last]), layout.PROGRESS_AT + first
+            layout.write_progress(self._progress.room(slot), slot, self._serials[slot], state)
+        return self._progress.part(slots) if slots else None
