@@ -1,6 +1,6 @@
 // Brings the views together: which one the address names, the bar above them, the keyboard.
 
-import { ask, isReport } from './base/api.js'
+import { ask, isReport, tell } from './base/api.js'
 import * as clock from './base/clock.js'
 import { el, put, say } from './base/dom.js'
 import * as keys from './base/keys.js'
@@ -42,11 +42,9 @@ function connected(ok) {
   say(state, ok ? 'live' : 'The server is gone. Start `autogen-streamtrace ui` again: this page goes on by itself.')
 }
 
-/** Tells a request that failed, and tries again. */
+/** Says why a request failed. What it was for asks again by itself. */
 function failed(error) {
-  if (error.status === undefined) connected(false)
-  else say(state, error.message)
-  if (error.status === undefined || error.status >= 500) setTimeout(() => shown?.view.update(), AGAIN)
+  if (error.status !== undefined) say(state, error.message)
 }
 
 function show(meta) {
@@ -55,7 +53,7 @@ function show(meta) {
   const kind = `${name}/${id}`
   if (shown?.kind !== kind) {
     shown?.view.close()
-    shown = { kind, view: VIEWS[name].open(main, { meta, connected, failed }) }
+    shown = { kind, view: VIEWS[name].open(main, { meta, failed }) }
     scrollTo(0, 0)
   }
   for (const tab of tabs) {
@@ -74,13 +72,13 @@ async function started() {
     try {
       return await ask('meta')
     } catch (error) {
-      connected(false)
-      if (error.status !== undefined) say(state, error.message)
+      failed(error)
       await new Promise(done => setTimeout(done, AGAIN))
     }
   }
 }
 
+tell(connected)
 theme.start()
 sayTheme()
 document.body.append(
@@ -92,7 +90,6 @@ const showKeys = keys.start({ filter: filters.focus, theme: nextTheme })
 helpButton.addEventListener('click', showKeys)
 themeButton.addEventListener('click', nextTheme)
 const meta = await started()
-connected(true)
 clock.start()
 addEventListener('hashchange', () => show(meta))
 show(meta)

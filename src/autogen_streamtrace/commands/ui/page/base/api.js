@@ -21,21 +21,39 @@ export async function ask(path, query = null, signal = null) {
     throw new Refused(404, 'This is not in the report.')
   }
   const text = query ? query.toString() : ''
-  const answer = await fetch(`/api/${path}${text ? `?${text}` : ''}`, { signal, headers: { accept: 'application/json' } })
+  const answer = await request(`/api/${path}${text ? `?${text}` : ''}`, { signal, headers: { accept: 'application/json' } })
   const document_ = await answer.json().catch(() => ({}))
   if (!answer.ok) throw new Refused(answer.status, document_.error ?? `The server answered ${answer.status}.`)
   return document_
 }
 
-/** The documents of a stream of events, until it is closed. `told(ok)` says whether the server is there. */
-export function listen(path, query, event, got, told) {
+let heard = () => {}
+
+/** Sets who is told whether the server answers. */
+export function tell(whom) {
+  heard = whom
+}
+
+async function request(address, settings) {
+  try {
+    const answer = await fetch(address, settings)
+    heard(true)
+    return answer
+  } catch (error) {
+    if (error.name !== 'AbortError') heard(false)
+    throw error
+  }
+}
+
+/** The documents of a stream of events, until it is closed. */
+export function listen(path, query, event, got) {
   const text = query.toString()
   const source = new EventSource(`/api/${path}${text ? `?${text}` : ''}`)
   source.addEventListener(event, message => {
-    told(true)
+    heard(true)
     got(JSON.parse(message.data))
   })
-  source.onopen = () => told(true)
-  source.onerror = () => told(false)
+  source.onopen = () => heard(true)
+  source.onerror = () => heard(false)
   return source
 }

@@ -16,14 +16,11 @@ export function fresh(seconds, load, show, failed) {
   const now = async () => {
     run?.abort()
     const own = (run = new AbortController())
-    try {
-      const answer = await load(own.signal)
-      if (!own.signal.aborted) show(answer)
-    } catch (error) {
-      if (own.signal.aborted) return
-      failed(error)
-    }
-    if (!own.signal.aborted) again()
+    const [answer, error] = await load(own.signal).then(found => [found, null], wrong => [null, wrong])
+    if (own.signal.aborted) return
+    again()
+    if (error) failed(error)
+    else show(answer)
   }
   return { now, soon: wait => { clearTimeout(timer); timer = setTimeout(now, wait * 1000) }, close: () => { clearTimeout(timer); run?.abort() } }
 }

@@ -33,7 +33,8 @@ export const plain = word => word.replaceAll('_', ' ')
 /** A duration in few characters. */
 export function lasting(seconds) {
   if (seconds === null || seconds === undefined) return '–'
-  if (seconds < 0.001) return '0 s'
+  if (seconds === 0) return '0 s'
+  if (seconds < 0.001) return '<1 ms'
   if (seconds < 1) return `${Math.round(seconds * 1000)} ms`
   if (seconds < 10) return `${seconds.toFixed(2)} s`
   if (seconds < 120) return `${seconds.toFixed(1)} s`

@@ -92,8 +92,11 @@ export function overTime({ at, outcomes }, { from, to, step }) {
   }]
 }
 
-/** How many ended after how long, by outcome, with the limits marked. `outcomes` or `all` has the counts. */
-export function spread({ edges, outcomes, all }, marks = []) {
+/**
+ * How many ended after how long, by outcome, with the limits marked. `outcomes` or `all` has the counts.
+ * `beside`: another of them, which gets the same axis.
+ */
+export function spread({ edges, outcomes, all }, marks = [], beside = null) {
   const bars = all ? { completed: all } : outcomes
   const logs = edges.map(Math.log10)
   const middles = logs.slice(1).map((each, n) => (each + logs[n]) / 2)
@@ -103,10 +106,10 @@ export function spread({ edges, outcomes, all }, marks = []) {
     type: 'bar', name: plain(outcome), x: middles, y: counts, width: widths, colour: `o-${outcome}`, customdata: told,
     hovertemplate: `%{customdata}: %{y} ${plain(outcome)}<extra></extra>`,
   }))
-  const full = middles.filter((_, n) => Object.values(bars).some(counts => counts[n]))
+  const full = [...edges, ...(beside?.edges ?? [])].map(Math.log10)
   const shown = marks.map(({ seconds }) => Math.log10(seconds))
-  const least = Math.min(...full, ...shown, 0) - 0.12
-  const most = Math.max(...full, ...shown, 1) + 0.12
+  const least = Math.min(...full, ...shown, 0) - 0.05
+  const most = Math.max(...full, ...shown, 1) + 0.05
   const base = common(230)
   return [traces, {
     hovermode: 'closest',

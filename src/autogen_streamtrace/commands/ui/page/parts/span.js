@@ -3,7 +3,7 @@
 import { copier, el } from '../base/dom.js'
 import { link } from '../base/route.js'
 import { lasting, plain } from '../base/words.js'
-import { id, moment, pill, section, stream } from './bits.js'
+import { id, moment, pill, prose, section, stream } from './bits.js'
 
 const LONG = 300
 
@@ -49,7 +49,7 @@ function readable(text) {
 
 function attributes(all) {
   const rows = all.map(({ key, value, unit, meaning }) => el('tr', {},
-    el('th', { scope: 'row' }, el('code', {}, key), meaning && el('span', { class: 'meaning' }, meaning)),
+    el('th', { scope: 'row' }, el('code', {}, key), meaning && el('span', { class: 'meaning' }, prose(meaning))),
     el('td', {}, shown(value, unit))))
   return el('table', { class: 'attributes' }, el('caption', { class: 'offscreen' }, 'attributes'), el('tbody', {}, rows))
 }

@@ -12,7 +12,7 @@ export const keyOf = turn => `${turn.trace}/${turn.at ?? turn.end}/${turn.name}`
 export function turnRow(turn) {
   const wrong = turn.outcome !== 'completed'
   const why = wrong && [
-    turn.waiting_on && el('span', {}, 'waited for ', el('b', { title: turn.waiting_on }, short(turn.waiting_on))),
+    turn.waiting_on && turn.waiting_on !== 'none' && el('span', {}, 'waited for ', el('b', { title: turn.waiting_on }, short(turn.waiting_on))),
     turn.silence >= 1 && el('span', {}, `silent ${lasting(turn.silence)}`),
     turn.limit && el('span', {}, 'limit ', el('code', {}, turn.limit)),
     turn.ended_by && el('span', {}, `ended by ${plain(turn.ended_by)}`),

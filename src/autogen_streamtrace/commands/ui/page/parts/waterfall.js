@@ -6,12 +6,22 @@ import { accent, lasting, plain, round } from '../base/words.js'
 
 const STEPS = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1200, 1800, 3600, 7200]
 
-/** The waterfall. `chosen` (span) is called with the span whose row is opened. */
-export function waterfall(turn, selected, chosen) {
+/** The spans of streams, and those that enclose one: the rest is the framework's own. */
+export function telling(spans) {
+  const by = new Map(spans.map(each => [each.span, each]))
+  const kept = new Set()
+  for (const each of spans.filter(one => one.stream)) {
+    for (let at = each; at && !kept.has(at.span); at = by.get(at.parent)) kept.add(at.span)
+  }
+  return kept.size ? spans.filter(each => kept.has(each.span)) : spans
+}
+
+/** The waterfall of these spans. `chosen` (span) is called with the span whose row is opened. */
+export function waterfall(turn, spans, selected, chosen) {
   const end = turn.end ?? now()
   const whole = Math.max(1, end - turn.start)
   const place = at => `${(100 * Math.min(1, Math.max(0, (at - turn.start) / whole))).toFixed(3)}%`
-  const rows = turn.spans.map(span => row(span, place, end, span.span === selected, chosen))
+  const rows = spans.map(span => row(span, place, end, span.span === selected, chosen))
   return el('div', { class: 'waterfall', role: 'list', 'aria-label': 'layers of the turn' }, axis(whole / 1000), rows)
 }
 

@@ -81,7 +81,7 @@ function show(parts, { facets, compared, causes }, { by, a, b }) {
   parts.nothing.replaceChildren(...(compared ? [] : [advice(by, values, a, b)]))
   if (!compared) return
   rows(parts.table, compared, a, b)
-  for (const [n, side] of SIDES.entries()) fillSide(parts.sides[side], compared[side], causes[n], { a, b }[side])
+  for (const [n, side] of SIDES.entries()) fillSide(parts.sides[side], compared[side], compared[n ? 'a' : 'b'], causes[n], { a, b }[side])
 }
 
 function options(select, values, chosen_) {
@@ -107,7 +107,7 @@ function advice(by, values, a, b) {
 
 function rows(table, { rows: all }, a, b) {
   const head = el('thead', {}, el('tr', {}, el('th', {}), el('th', { scope: 'col', class: 'side-a' }, a), el('th', { scope: 'col', class: 'side-b' }, b), el('th', { scope: 'col' }, 'difference')))
-  table.replaceChildren(head, el('tbody', {}, all.map(row => el('tr', {}, el('th', { scope: 'row' }, row.what),
+  table.replaceChildren(head, el('tbody', {}, all.map(row => el('tr', {}, el('th', { scope: 'row' }, plain(row.what)),
     el('td', { class: row.sure && row.better === 'a' ? 'better' : '' }, value(row.a, row.unit)), el('td', { class: row.sure && row.better === 'b' ? 'better' : '' }, value(row.b, row.unit)), el('td', {}, difference(row))))))
 }
 
@@ -125,11 +125,11 @@ function difference({ a, b, unit, better, sure }) {
   return [el('span', {}, by), el('span', { class: sure && better ? `tone ${better === 'b' ? 'good' : 'cut'}` : 'faint' }, word)]
 }
 
-function fillSide(part, cuts, causes, name) {
+function fillSide(part, cuts, beside, causes, name) {
   say(part.title, name)
   part.plots.time.draw(...overTime(cuts.over_time, cuts.range))
-  part.plots.silence.draw(...spread(cuts.silence, cuts.marks.silence))
-  part.plots.duration.draw(...spread(cuts.duration, cuts.marks.duration))
+  part.plots.silence.draw(...spread(cuts.silence, cuts.marks?.silence, beside.silence))
+  part.plots.duration.draw(...spread(cuts.duration, cuts.marks?.duration, beside.duration))
   part.key.replaceChildren(...legend(cuts.over_time.outcomes))
   const whole = causes.findings.reduce((sum, each) => sum + each.lost, 0)
   keyed(part.findings, causes.findings.length ? causes.findings : [null], each => each?.id ?? '', each => el('li', {}, each ? findingCard(each, { of: whole, brief: true }) : empty(causes.fresh ? 'Nothing cuts the streams.' : 'Looking…')), () => {})

@@ -4,7 +4,7 @@ import { el, keyed, put, say } from '../base/dom.js'
 import { ask, isReport } from '../base/api.js'
 import { fresh } from '../base/fresh.js'
 import { changed, go, link } from '../base/route.js'
-import { plain, share } from '../base/words.js'
+import { counted, plain, share } from '../base/words.js'
 import { empty, figure, section } from '../parts/bits.js'
 import { chosen } from '../parts/filters.js'
 import { findingCard } from '../parts/finding.js'
@@ -57,9 +57,9 @@ function skeleton() {
 }
 
 function show(parts, answer) {
-  const { turns, lost, healed } = answer
+  const { turns, lost, healed, marks = {} } = answer
   Object.assign(parts, { turns, lost })
-  say(parts.headline, answer.summary)
+  say(parts.headline, answer.summary || counts(turns, lost))
   parts.figures.turns.set(turns.toLocaleString('en'))
   parts.figures.lost.set(lost.toLocaleString('en'))
   parts.figures.share.set(share(lost, turns))
@@ -70,10 +70,16 @@ function show(parts, answer) {
   parts.nothing.replaceChildren(...(any ? [] : [empty('No turn in this time.', el('p', { class: 'faint' }, 'Choose a longer time, or take a filter out. ', el('a', { href: link('now') }, 'What is open now')))]))
   if (!any) return
   parts.time.draw(...overTime(answer.over_time, answer.range))
-  parts.silence.draw(...spread(answer.silence, answer.marks.silence))
-  parts.duration.draw(...spread(answer.duration, answer.marks.duration))
+  parts.silence.draw(...spread(answer.silence, marks.silence))
+  parts.duration.draw(...spread(answer.duration, marks.duration))
   parts.key.replaceChildren(...legend(answer.over_time.outcomes))
   keyed(parts.by, Object.entries(BY).filter(([name]) => answer.by[name]?.length), ([name]) => name, () => el('div', {}), (element, [name, title]) => fillBy(element, name, title, answer))
+}
+
+/** The first sentence, until the causes are known. */
+function counts(turns, lost) {
+  if (!turns) return 'No turn.'
+  return lost ? `${lost.toLocaleString('en')} of ${counted(turns, 'turn')} ended early (${share(lost, turns)}).` : `All is well: none of ${counted(turns, 'turn')} ended early.`
 }
 
 /** The commonest values, each with a bar. A value that can be filtered by is a link. */

@@ -14,7 +14,7 @@ import { welcome } from '../parts/welcome.js'
 const LATEST = 20
 
 /** Opens the view; returns what brings it in line with the address, and what closes it. */
-export function open(main, { meta, connected }) {
+export function open(main, { meta }) {
   const parts = skeleton()
   main.replaceChildren(parts.element)
   let source = null
@@ -25,7 +25,7 @@ export function open(main, { meta, connected }) {
       if (query.toString() === asked) return
       asked = query.toString()
       source?.close()
-      source = listen('now/events', query, 'now', document_ => show(parts, document_, meta, asked !== ''), connected)
+      source = listen('now/events', query, 'now', document_ => show(parts, document_, meta, asked !== ''))
     },
     close: () => source?.close(),
   }

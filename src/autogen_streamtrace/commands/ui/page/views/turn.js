@@ -8,7 +8,7 @@ import { clock, counted, exact, lasting, plain } from '../base/words.js'
 import { empty, facts, id, moment, pill, section, stream } from '../parts/bits.js'
 import { findingCard } from '../parts/finding.js'
 import { spanDetails } from '../parts/span.js'
-import { key, waterfall } from '../parts/waterfall.js'
+import { key, telling, waterfall } from '../parts/waterfall.js'
 
 const EVERY = 1
 
@@ -44,13 +44,23 @@ function show(parts, turn, wanted) {
   const choose = span => go(changed({ span: span.span }), true)
   parts.top.replaceChildren(head(turn))
   const scrolled = document.activeElement?.closest?.('.span')?.dataset.span
-  parts.layers.replaceChildren(section('Layers', el('div', {}, waterfall(turn, selected?.span, choose), key()), { note: `${lasting((turn.end - turn.start) / 1000)} in all` }))
+  parts.layers.replaceChildren(layers(turn, selected, choose))
   if (scrolled) parts.layers.querySelector(`[data-span="${CSS.escape(scrolled)}"] button`)?.focus()
   parts.details.replaceChildren(selected ? spanDetails(selected, turn) : '')
   parts.causes.replaceChildren(...(turn.causes?.length ? [section(turn.causes.length === 1 ? 'The cause' : 'Causes', el('div', {}, turn.causes.map(each => findingCard(each))))] : []))
   parts.log.replaceChildren(...(turn.events?.length ? [section('Log events', events(turn, choose), { note: counted(turn.events.length, 'event') })] : []))
   const resource = Object.entries(turn.resource ?? {}).map(([name, value]) => [name, String(value)])
   parts.rest.replaceChildren(...(resource.length ? [el('details', { class: 'resource' }, el('summary', {}, 'The process'), facts(resource))] : []))
+}
+
+/** The waterfall, of the streams alone or of every span. */
+function layers(turn, selected, choose) {
+  const all = here().query.get('spans') === 'all'
+  const few = telling(turn.spans)
+  const shown = all || !few.includes(selected) ? turn.spans : few
+  const rest = turn.spans.length - few.length
+  const more = rest > 0 && el('button', { type: 'button', class: 'link', onclick: () => go(changed({ spans: all ? null : 'all' }), true) }, all ? 'the streams alone' : `and ${counted(rest, 'other span')}`)
+  return section('Layers', el('div', {}, waterfall(turn, shown, selected?.span, choose), key()), { also: more || null })
 }
 
 function head(turn) {
