@@ -1,0 +1,21 @@
+"""A browser, and its windows."""
+
+from collections.abc import Iterator
+
+import pytest
+from chromium import chromium
+from playwright.sync_api import Browser
+from windows import Windows
+
+
+@pytest.fixture(scope="package")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture
+def windows(browser: Browser) -> Iterator[Windows]:
+    opened = Windows(browser)
+    yield opened
+    opened.close()
