@@ -9,15 +9,15 @@ from autogen_streamtrace.core.patcher import Patcher
 from autogen_streamtrace.core.stream.state import StreamInfo
 from autogen_streamtrace.core.tracker import StreamTracker
 from autogen_streamtrace.flow.agent_framework import contents
-from autogen_streamtrace.flow.agent_framework.calls import watched
+from autogen_streamtrace.flow.agent_framework.calls import name_of, watched
 
 
 def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Watches every ``BaseAgent`` of ``agent_framework._agents``."""
 
     def describe(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> StreamInfo:
-        name = _text(getattr(agent, "name", None)) or type(agent).__name__
-        span_name, attributes = _said(name, _text(getattr(agent, "description", None)))
+        name, description = name_of(agent), getattr(agent, "description", None)
+        span_name, attributes = _said(name, description if isinstance(description, str) else "")
         said = args[0] if args else kwargs.get("messages")
         return StreamInfo(
             sc.AGENT,
@@ -38,7 +38,3 @@ def _said(name: str, description: str) -> tuple[str, tuple[tuple[str, str], ...]
     attributes = ((sc.GEN_AI_OPERATION, "invoke_agent"), (sc.GEN_AI_AGENT_NAME, name))
     described = ((sc.GEN_AI_AGENT_DESCRIPTION, description),) if description else ()
     return f"invoke_agent {name}", attributes + described
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""

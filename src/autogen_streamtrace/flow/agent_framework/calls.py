@@ -6,6 +6,7 @@ stream. It may return before its stream is read, so until then ``own_spans.calli
 
 import functools
 import inspect
+import re
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
@@ -18,6 +19,8 @@ from autogen_streamtrace.core.stream.state import StreamInfo
 from autogen_streamtrace.core.tracker import StreamTracker
 from autogen_streamtrace.flow.agent_framework.own_spans import Written, calling
 from autogen_streamtrace.flow.agent_framework.response_stream import is_stream, watch
+
+_MADE_UP_ID: Final = re.compile(r"[-_ ]?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
 Describe = Callable[[Any, tuple[Any, ...], dict[str, Any]], StreamInfo]
 """What is known of the stream of a call, from the object and the arguments."""
@@ -85,7 +88,7 @@ class _Result:
             watch(result, tap.Reading(self._tracker, self._info, self._notes.item, self._written.bind))
             return result
         if inspect.iscoroutine(result):
-            return self._awaited(result)
+            return _Coroutine(result, self._awaited)
         if inspect.isawaitable(result):
             return _Awaitable(result, self._awaited)
         return tap.watched(self._tracker, result, lambda: self._info)
@@ -97,7 +100,7 @@ class _Result:
 
 
 class _Awaitable(AutoObjectProxy):  # type: ignore[type-arg]
-    """An awaitable that is no coroutine. All its other attributes and methods stay as they were."""
+    """An awaitable. Its attributes and methods stay as they were."""
 
     def __init__(self, source: Any, call: Callable[[Any], Any]) -> None:
         super().__init__(source)
@@ -105,6 +108,38 @@ class _Awaitable(AutoObjectProxy):  # type: ignore[type-arg]
 
     def __await__(self) -> Any:
         return self._self_call(self.__wrapped__).__await__()
+
+
+class _Coroutine(_Awaitable):
+    """A coroutine. One that is closed or dropped before it runs is what is closed or dropped."""
+
+    def __init__(self, source: Any, call: Callable[[Any], Any]) -> None:
+        super().__init__(source, call)
+        self._self_running: Any = None
+
+    def __await__(self) -> Any:
+        return self._self_start().__await__()
+
+    def send(self, value: Any) -> Any:
+        return self._self_start().send(value)
+
+    def throw(self, *error: Any) -> Any:
+        return (self._self_running or self.__wrapped__).throw(*error)
+
+    def close(self) -> None:
+        (self._self_running or self.__wrapped__).close()
+
+    def _self_start(self) -> Any:
+        if self._self_running is None:
+            self._self_running = self._self_call(self.__wrapped__)
+        return self._self_running
+
+
+def name_of(subject: Any) -> str:
+    """The name of an agent or a workflow, without the id that ends a made-up one; its class where it has none."""
+    name = getattr(subject, "name", None)
+    named = _MADE_UP_ID.sub("", name) if isinstance(name, str) else ""
+    return named or type(subject).__name__
 
 
 def _inside(layer: Layer, subject: object) -> bool:

@@ -8,7 +8,7 @@ from autogen_streamtrace.core.patcher import Patcher
 from autogen_streamtrace.core.stream.state import StreamInfo
 from autogen_streamtrace.core.tracker import StreamTracker
 from autogen_streamtrace.flow.agent_framework import contents
-from autogen_streamtrace.flow.agent_framework.calls import watched
+from autogen_streamtrace.flow.agent_framework.calls import name_of, watched
 
 
 def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
@@ -23,8 +23,7 @@ def apply_functional(module: ModuleType, patcher: Patcher, tracker: StreamTracke
 
 def _apply(workflow: type, patcher: Patcher, tracker: StreamTracker) -> None:
     def describe(subject: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> StreamInfo:
-        given = getattr(subject, "name", None)
-        name = given if isinstance(given, str) and given else type(subject).__name__
+        name = name_of(subject)
         said = args[0] if args else kwargs.get("message")
         return StreamInfo(
             sc.TEAM,
