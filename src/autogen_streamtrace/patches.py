@@ -19,7 +19,8 @@ from autogen_streamtrace.flow.asgi import response, shutdown
 from autogen_streamtrace.flow.autogen import agent_turn, model_stream, team_run, tool_call
 from autogen_streamtrace.flow.http import exchange
 from autogen_streamtrace.flow.python import deadline
-from autogen_streamtrace.neighbours import Private, autogen, python, servers
+from autogen_streamtrace.flow.sdks import stainless
+from autogen_streamtrace.neighbours import Private, autogen, python, sdks, servers
 from autogen_streamtrace.neighbours import agent_framework as af
 
 logger = logging.getLogger(__name__)
@@ -41,6 +42,9 @@ class Patch:
     importer: str = ""
 
 
+_GENERATED_SDKS: Final = ("openai", "anthropic", "groq")
+
+
 def _of_agent_framework(apply: Apply, private: Private) -> Patch:
     """A row for Agent Framework, which loads a module when something in it is first used."""
     return Patch(private.owner, apply, private, "agent_framework")
@@ -49,6 +53,9 @@ def _of_agent_framework(apply: Apply, private: Private) -> Patch:
 TABLE: Final = (
     Patch("httpx", exchange.apply),
     Patch("httpx2", exchange.apply),
+    *(Patch(sdk, stainless.apply, sdks.asynchronous(sdk)) for sdk in _GENERATED_SDKS),
+    *(Patch(sdk, stainless.apply_synchronous, sdks.synchronous(sdk)) for sdk in _GENERATED_SDKS),
+    *(Patch(sdk, stainless.apply_parsed, sdks.parsed(sdk)) for sdk in _GENERATED_SDKS),
     Patch("autogen_core.models", model_stream.apply),
     Patch("autogen_core.tools", tool_call.apply),
     Patch("autogen_core.tools", tool_call.overhear, autogen.STATIC_ERRORS),

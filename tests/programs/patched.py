@@ -44,9 +44,9 @@ def attributes() -> dict[tuple[Any, str], Any]:
     """Every attribute of every module that is patched, of its classes and of all their subclasses."""
     found: dict[tuple[Any, str], Any] = {}
     for module in TARGETS:
-        found.update({(module, name): value for name, value in vars(module).items()})
+        found.update({(module, name): value for name, value in list(vars(module).items())})
         package = module.__name__.partition(".")[0]
-        here: list[Any] = [each for each in vars(module).values() if isinstance(each, type)]
+        here: list[Any] = [each for each in list(vars(module).values()) if isinstance(each, type)]
         classes: set[type] = {each for each in here if each.__module__.startswith(package)}
         for cls in classes | {below for each in classes for below in subclasses(each)}:
             found.update({(cls, name): value for name, value in vars(cls).items() if not name.startswith("_abc_")})

@@ -54,6 +54,27 @@ def read_ending(
     )
 
 
+def read_left(state: StreamState, at: float) -> Ending:
+    """The ending of a stream whose reader left the loop in which it read, while it held an item."""
+    parent_chunks = state.parent.chunks if state.parent is not None else 0
+    return Ending("closed", at, held=True, cause=causes.CLOSED, parent_chunks=parent_chunks)
+
+
+def follow(model: StreamState, exchange: StreamState, how: How) -> How | None:
+    """How a model stream ends with its exchange; None where it goes on.
+
+    A reader may leave it without a word to whoever reads the items: it closes the response. It may also read the body
+    itself. Whoever waits for an item, on the other hand, learns of the end without us.
+    """
+    if model.closed or not model.held:
+        return None
+    if not model.chunks:
+        model.asked, model.last, model.first = exchange.asked, exchange.last, exchange.first
+        model.chunks, model.longest_gap = exchange.chunks, exchange.longest_gap
+        model.caller_time = exchange.caller_time
+    return "unread" if how == "closed" and not exchange.asked else how
+
+
 def _note_error(state: StreamState, how: How, error: BaseException | None, at: float) -> None:
     if state.exchange is not None:
         state.exchange.ended(how, error, state.status, at)

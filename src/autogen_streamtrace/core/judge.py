@@ -22,6 +22,7 @@ from autogen_streamtrace.core.stream.facts import (
     Ended,
     Fact,
     Finished,
+    Left,
     LoopClosed,
     NeverStarted,
     Stall,
@@ -251,6 +252,8 @@ class Judge:
                 self._tell_never_started(info, context, parent)
             case Stalled(state, stall):
                 self._tell_stalled(state, stall)
+            case Left(state, ending):
+                attribution.left(state, ending)
             case LoopClosed(loop, at):
                 self._loops.drop(loop)
                 ending = Ending("closed", at, held=True, cause=causes.CLOSED)

@@ -53,3 +53,11 @@ def _listed(state: StreamState, newest: dict[StreamState | None, StreamState], n
         trace_id=format(ids.trace_id, "032x"),
         span_id=format(ids.span_id, "016x"),
     )
+
+
+def oldest(states: Iterable[StreamState]) -> dict[str, float]:
+    """Age in seconds of the first stream of each layer; ``states`` in the order in which they started."""
+    now, ages = clock(), dict[str, float]()
+    for state in states:
+        ages.setdefault(state.layer, now - state.start)
+    return ages

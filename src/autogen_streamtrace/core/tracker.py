@@ -12,7 +12,7 @@ from typing import Final
 from opentelemetry.context import Context
 
 from autogen_streamtrace.core import open_streams
-from autogen_streamtrace.core.ending import read_client_gone, read_ending
+from autogen_streamtrace.core.ending import follow, read_client_gone, read_ending, read_left
 from autogen_streamtrace.core.errors import contained, report
 from autogen_streamtrace.core.evidence import causes
 from autogen_streamtrace.core.evidence.body.finish_reasons import FinishReasons
@@ -183,6 +183,8 @@ class StreamTracker:
         except Exception as defect:
             report("recording an ending", defect)
         self.judge.tell(facts.Ended(state, ending))
+        if (above := state.parent) is not None and above.follows and (its := follow(above, state, how)) is not None:
+            self.end(above, its, error)
 
     def client_gone(self, state: StreamState, *, idle: bool, shutdown: bool = False) -> None:
         """Ends a server layer's stream whose end user is gone, or was cut off by ``shutdown``; the first call counts.
@@ -192,6 +194,10 @@ class StreamTracker:
         """
         ending = read_client_gone(state, clock(), self.loops, shutdown=shutdown)
         self.judge.tell(facts.ClientGone(state, ending, idle))
+
+    def left(self, state: StreamState) -> None:
+        """Takes that a stream's reader left its loop with an item in hand. Safe in a finaliser."""
+        self.judge.tell(facts.Left(state, read_left(state, clock())))
 
     def finished(self, state: StreamState) -> None:
         """Takes the finish of a stream that had ended for its reader."""
@@ -227,10 +233,7 @@ class StreamTracker:
 
     def oldest(self) -> dict[str, float]:
         """Age in seconds of the oldest open stream of each layer."""
-        now, ages = clock(), dict[str, float]()
-        for node in self.judge.attribution.open:
-            ages.setdefault(node.state.layer, now - node.state.start)
-        return ages
+        return open_streams.oldest(node.state for node in self.judge.attribution.open)
 
     def stalled(self) -> list[StreamNode]:
         """The streams that are stalled now."""

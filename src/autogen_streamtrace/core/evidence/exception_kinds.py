@@ -22,7 +22,7 @@ malformed: the data cannot be parsed · unusable: it can, but the caller asked f
 closed: ``GeneratorExit`` · gone: the end user left."""
 
 _HTTP_CLIENTS: Final = ("httpx", "httpx2", "httpcore", "httpcore2")
-_SDKS: Final = ("openai", "anthropic")
+_SDKS: Final = ("openai", "anthropic", "groq")
 _HTTPX_TIMERS: Final = {
     "ConnectTimeout": "connect",
     "ReadTimeout": "read",

@@ -73,6 +73,14 @@ class Stalled(NamedTuple):
     stall: Stall
 
 
+class Left(NamedTuple):
+    """A stream's reader left the loop in which it read. It may come back: the stream itself lives on."""
+
+    state: StreamState
+    ending: Ending
+    """How it ended, if nobody comes back."""
+
+
 class LoopClosed(NamedTuple):
     """An event loop was closed: none of its streams can be read again."""
 
@@ -82,4 +90,4 @@ class LoopClosed(NamedTuple):
     """Seconds on ``clock``."""
 
 
-Fact = Started | Ended | ClientGone | Finished | NeverStarted | Stalled | LoopClosed
+Fact = Started | Ended | ClientGone | Finished | NeverStarted | Stalled | Left | LoopClosed

@@ -82,6 +82,7 @@ class StreamState:
         "finish",
         "finished",
         "first",
+        "follows",
         "info",
         "input_tokens",
         "labels",
@@ -139,6 +140,8 @@ class StreamState:
         """It has also finished: nothing that starts now is inside it."""
         self.left = False
         """Its reader left it, and did not read it to its end."""
+        self.follows = False
+        """On ``model``: its exchange is open, and ends it if nobody waits for an item then."""
         self.content = info.content
         self._init_outcome()
 

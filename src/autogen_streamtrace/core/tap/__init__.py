@@ -20,7 +20,25 @@ children. The reader runs in its own context. The tap switches between the two a
 from autogen_streamtrace.core.tap.calls import Entered, call, no_span, opened
 from autogen_streamtrace.core.tap.generator import stream
 from autogen_streamtrace.core.tap.in_place import Reading
+from autogen_streamtrace.core.tap.items import items
 from autogen_streamtrace.core.tap.notes import Note
+from autogen_streamtrace.core.tap.openings import Begun, Reader, Unopened
 from autogen_streamtrace.core.tap.shapes import overheard, watched
+from autogen_streamtrace.core.tap.synchronous import iterated
 
-__all__ = ["Entered", "Note", "Reading", "call", "no_span", "opened", "overheard", "stream", "watched"]
+__all__ = [
+    "Begun",
+    "Entered",
+    "Note",
+    "Reader",
+    "Reading",
+    "Unopened",
+    "call",
+    "items",
+    "iterated",
+    "no_span",
+    "opened",
+    "overheard",
+    "stream",
+    "watched",
+]

@@ -30,11 +30,13 @@ async def call(
 class Entered:
     """Wraps a block of code. A context manager that lets every exception pass."""
 
-    __slots__ = ("_base", "_info", "_inside", "_state", "_tracker")
+    __slots__ = ("_base", "_info", "_inside", "_state", "_tracker", "goes_on")
 
     def __init__(self, tracker: StreamTracker, info: StreamInfo) -> None:
         self._tracker = tracker
         self._info = info
+        self.goes_on = False
+        """The block began a stream, which outlives it and is ended elsewhere."""
 
     def __enter__(self) -> StreamState | None:
         self._state = self._tracker.begin(self._info)
@@ -48,6 +50,8 @@ class Entered:
         if self._state is None:
             return
         scope.leave(self._inside, self._base)
+        if self.goes_on and error is None:
+            return
         self._tracker.end(self._state, "returned" if error is None else "raised", error)
 
 

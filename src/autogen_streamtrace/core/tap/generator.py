@@ -4,28 +4,24 @@ import weakref
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from opentelemetry.context import Context
-
 from autogen_streamtrace.core.stream import scope
 from autogen_streamtrace.core.stream.scope import get, switch
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState, clock
 from autogen_streamtrace.core.tap.notes import Note, note_gap, note_terminal
+from autogen_streamtrace.core.tap.openings import Opening, Unopened
 from autogen_streamtrace.core.tracker import StreamTracker
 from autogen_streamtrace.core.watching.loops import prime
 
 
 class _Alive:
-    """Where a generator was created, and whether it lives.
+    """Whether a generator lives.
 
     This tells a reader's ``aclose()`` from a dropped generator, whose weak reference dies before the finaliser runs.
     """
 
-    __slots__ = ("context", "generator")
+    __slots__ = ("generator",)
 
     generator: Callable[[], object | None]
-
-    def __init__(self, context: Context) -> None:
-        self.context = context
 
 
 def stream(
@@ -44,8 +40,19 @@ def stream(
         terminal: types of the item that completes the stream.
         note: reads the terminal item.
     """
-    alive = _Alive(scope.here())
-    tapped = _read(tracker, source, info, terminal, note, alive)
+    return tapped(tracker, source, Unopened(tracker, info), terminal, note)
+
+
+def tapped(
+    tracker: StreamTracker,
+    source: AsyncIterator[Any],
+    opening: Opening,
+    terminal: type | tuple[type, ...] = (),
+    note: Note | None = None,
+) -> AsyncGenerator[Any, Any]:
+    """As ``stream``, of a stream that ``opening`` opens."""
+    alive = _Alive()
+    tapped = _read(tracker, source, opening, terminal, note, alive)
     alive.generator = weakref.ref(tapped)
     prime(tapped)
     if hasattr(source, "__qualname__"):
@@ -56,7 +63,7 @@ def stream(
 async def _read(
     tracker: StreamTracker,
     source: Any,
-    info: StreamInfo,
+    opening: Opening,
     terminal: type | tuple[type, ...],
     note: Note | None,
     alive: _Alive,
@@ -82,21 +89,21 @@ async def _read(
     try:
         sent = yield
     except GeneratorExit:
-        tracker.never_started(info, alive.context)
+        opening.unread()
         if alive.generator() is not None:
             await source.aclose()
         raise
     except BaseException as thrown:
-        tracker.never_started(info, alive.context)
+        opening.unread()
         await source.athrow(thrown)
         raise
-    state = tracker.begin(info) or StreamState.unwatched(info)
+    state = opening.open()
     left: BaseException | None = None
     thrown_in = 0
     plain: type | None = None
     chunks, gap, held = 0, -1.0, 0.0
     asked = state.asked
-    content, watcher = state.content, tracker.watcher
+    content, watcher = opening.collector(state), tracker.watcher
     base = get()
     inside = derived = scope.of(state, base)
     items = source if sent is None else _Resumed(source, source.asend(sent))

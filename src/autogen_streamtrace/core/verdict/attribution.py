@@ -48,6 +48,9 @@ from autogen_streamtrace.core.verdict.rules import Verdict, judge
 PATIENCE: Final = 5.0
 """Seconds that a stopped stream waits for its parent's end."""
 
+COMES_BACK: Final = 1.0
+"""Seconds in which a reader who left its loop may come back."""
+
 Settled = list[StreamNode]
 """The streams that a fact settled, in order."""
 
@@ -67,6 +70,8 @@ class Attribution:
         """The nodes of all streams that are not settled, in the order in which they started."""
         self._adopted: dict[StreamState, StreamNode] = {}
         self._waiting: dict[StreamNode, None] = {}
+        self._left: dict[StreamNode, Ending] = {}
+        """The streams whose readers left their loop."""
         self._strays: tuple[Stray, ...] = ()
         """The newest last."""
         self._settled: Settled = []
@@ -79,7 +84,7 @@ class Attribution:
     @property
     def impatient(self) -> bool:
         """Some stream waits, so that ``tick`` has to be called."""
-        return bool(self._waiting)
+        return bool(self._waiting or self._left)
 
     # -- facts
 
@@ -121,7 +126,24 @@ class Attribution:
         for node in list(self._waiting):
             if node.verdict is None and (waiting.parent_went_on(node) or now >= node.expires):
                 self._fall_alone(node)
+        for node, ending in list(self._left.items()):
+            if node.ending is not None or node.state.asked > ending.at:
+                del self._left[node]
+            elif now >= ending.at + COMES_BACK:
+                del self._left[node]
+                for each in (*node.kids, node):
+                    each.state.closed = each.state.finished = True
+                    self._end(each, ending)
         return self._take_settled()
+
+    def left(self, state: StreamState, ending: Ending) -> None:
+        """Takes that a stream's reader left the loop in which it read; unless it is read again, ``tick`` ends it.
+
+        The exchange below ends with it. Its body may stay open until a garbage collection, but nobody reads it.
+        """
+        node = self.nodes.get(state)
+        if node is not None:
+            self._left[node] = ending
 
     def stopped(self, loop: int, ending: Ending) -> Settled:
         """Takes that the event loop ``loop`` was closed: none of its streams can be read again."""

@@ -10,6 +10,7 @@ from autogen_streamtrace.core import tap
 from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.core.evidence import content
 from autogen_streamtrace.core.patcher import Patcher
+from autogen_streamtrace.core.stream.models import model_info, parameters
 from autogen_streamtrace.core.stream.scope import outer_model
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState, weakly
 from autogen_streamtrace.core.tracker import StreamTracker
@@ -66,48 +67,24 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
 
 
 def _info(client: Any, kwargs: dict[str, Any], *, streamed: bool) -> StreamInfo:
-    model = _model(client)
-    provider = next((_PROVIDERS[c.__name__] for c in type(client).__mro__ if c.__name__ in _PROVIDERS), None)
-    span_name, attributes = _said(model, provider, streamed)
-    attributes += _parameters(client, kwargs)
-    return StreamInfo(
-        sc.MODEL,
-        model,
-        subject=id(client),
-        token=weakly(kwargs.get("cancellation_token")),
-        span_name=span_name,
-        attributes=attributes,
+    return model_info(
+        _model(client),
+        next((_PROVIDERS[c.__name__] for c in type(client).__mro__ if c.__name__ in _PROVIDERS), None),
         streamed=streamed,
+        asked=_asked(client, kwargs),
+        subject=client,
+        token=weakly(kwargs.get("cancellation_token")),
     )
 
 
-def _parameters(client: Any, kwargs: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """The request's parameters that the conventions name. Those of the call win over those of the client."""
-    asked: dict[str, Any] = {}
+def _asked(client: Any, kwargs: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """The request's parameters. Those of the call win over those of the client."""
+    several: list[Any] = []
     for arguments in (autogen.CREATE_ARGUMENTS.of(client), kwargs.get("extra_create_args")):
         if isinstance(arguments, Mapping):
-            options = arguments.get("options")
-            asked |= {**(options if isinstance(options, Mapping) else {}), **arguments}
-    found = {name: asked[key] for key, name in sc.GEN_AI_REQUEST_PARAMETERS.items() if asked.get(key) is not None}
-    if kwargs.get("json_output"):
-        found[sc.GEN_AI_OUTPUT_TYPE] = "json"
-    return tuple((name, _plain(value)) for name, value in found.items())
-
-
-def _plain(value: Any) -> Any:
-    """A value for an attribute: a sequence, such as the stop sequences, becomes a tuple."""
-    return tuple(map(str, value)) if isinstance(value, list | tuple) else value
-
-
-@functools.lru_cache(maxsize=256)
-def _said(model: str, provider: str | None, streamed: bool) -> tuple[str, tuple[tuple[str, Any], ...]]:
-    """The span's name and attributes. They are the same objects for every stream of a model."""
-    attributes: tuple[tuple[str, Any], ...] = ((sc.GEN_AI_OPERATION, "chat"), (sc.GEN_AI_REQUEST_MODEL, model))
-    if provider is not None:
-        attributes += ((sc.GEN_AI_PROVIDER, provider),)
-    if streamed:
-        attributes += ((sc.GEN_AI_REQUEST_STREAM, True),)
-    return f"chat {model}", attributes
+            several += [arguments.get("options"), arguments]
+    output = ((sc.GEN_AI_OUTPUT_TYPE, "json"),) if kwargs.get("json_output") else ()
+    return parameters(*several) + output
 
 
 def _model(client: Any) -> str:

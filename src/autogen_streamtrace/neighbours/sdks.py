@@ -1,0 +1,35 @@
+"""Private names of the models' SDKs."""
+
+from typing import Final
+
+from autogen_streamtrace.neighbours import Private
+
+REQUEST: Final = "request"
+"""The method of a generated SDK's client through which each request goes."""
+
+
+def asynchronous(package: str) -> Private:
+    """``REQUEST`` of the asynchronous client of a generated SDK."""
+    return Private(package, "AsyncClient", REQUEST, "what it asks asynchronously is watched as HTTP exchanges alone")
+
+
+def synchronous(package: str) -> Private:
+    """``REQUEST`` of the synchronous client of a generated SDK."""
+    return Private(package, "Client", REQUEST, "what it asks synchronously is watched as HTTP exchanges alone")
+
+
+def parsed(package: str) -> Private:
+    """Where a generated SDK makes a stream out of a raw response."""
+    return Private(
+        package, "Stream", "response", "the items of a stream that is parsed from a raw response are not read"
+    )
+
+
+ITERATOR: Final = Private(
+    "openai",
+    "AsyncStream",
+    "_iterator",
+    "the items of a stream are not read: its end is that of its HTTP exchange",
+    ("Stream",),
+    "anthropic",
+)
