@@ -80,10 +80,10 @@ AGENTS: Final[dict[str, Run | Skipped]] = {
     "MagenticOneCoderAgent": Run(f"agent coder, {REPLY}"),
     "MessageFilterAgent": Run(f"agent filter, agent clerk, {REPLY}"),
     "MultimodalWebSurfer": Skipped("needs a browser; calls its client as `AssistantAgent` does"),
-    "OpenAIAgent": Run(f"agent clerk, {HTTP}", note="has no chat completion client: no `model` layer"),
+    "OpenAIAgent": Run(f"agent clerk, {OPENAI}", note="has no chat completion client: the SDK's is the `model` layer"),
     "OpenAIAssistantAgent": Run(
         f"agent clerk, {', '.join([HTTP] * 6)}, tool own, {', '.join([HTTP] * 3)}",
-        note="has no chat completion client: no `model` layer",
+        note="has no chat completion client, and reads no stream: no `model` layer",
     ),
     "SocietyOfMindAgent": Run(f"agent society, team office, agent clerk, {REPLY}, {REPLY}"),
     "UserProxyAgent": Run("agent adjuster", note="a person who does not answer is `waiting_on` the agent"),
