@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from autogen_streamtrace.commands.recorders import directory_option
+from autogen_streamtrace.commands.directories import directory_option
 from autogen_streamtrace.commands.statuses import command, end
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from autogen_streamtrace.commands.directories import store_option
 from autogen_streamtrace.commands.extras import known_limits, plain_console, require
 from autogen_streamtrace.commands.statuses import command, end, wrong
 
@@ -21,7 +22,8 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @command(example="otlp.jsonl", well="nothing cuts the streams", found="something does")
-@click.argument("sources", metavar="FILE...", nargs=-1, required=True)
+@click.argument("sources", metavar="[FILE]...", nargs=-1)
+@store_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write the same as a page with plots.")
 @click.option(
@@ -39,12 +41,18 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
     help='Which logs or series a URL is asked for, such as {service_name="desk"}.',
 )
 def diagnose(
-    sources: tuple[str, ...], as_json: bool, html: Path | None, limits: tuple[Path, ...], since: str, selector: str
+    sources: tuple[str, ...],
+    store: Path | None,
+    as_json: bool,
+    html: Path | None,
+    limits: tuple[Path, ...],
+    since: str,
+    selector: str,
 ) -> None:
     """Say what cuts the streams, and what to change where.
 
     A FILE holds OTLP JSON lines, plain or gzip, as the Collector's file exporter writes them; - is standard input. Or
-    it is the URL of a Loki or of a Prometheus.
+    it is the URL of a Loki or of a Prometheus. Without any it reads what `autogen-streamtrace ui` has received.
     """
     require(*NEEDED, *(NEEDED_FOR_PAGES if html is not None else ()), what="diagnose")
     from rich.console import Console
@@ -54,7 +62,7 @@ def diagnose(
     from autogen_streamtrace.commands.diagnose.output.report import show
 
     attribution = known_limits(limits)
-    streams = _read(sources, _seconds(since), selector, Console(stderr=True))
+    streams = _read(sources, _seconds(since), selector, Console(stderr=True)) if sources else _stored(store)
     diagnosis = find(streams.table, attribution)
     if html is not None:
         from autogen_streamtrace.commands.diagnose.output.page import write
@@ -70,6 +78,25 @@ def diagnose(
     else:
         show(plain_console(), diagnosis, streams)
     end(found=bool(diagnosis.findings))
+
+
+def _stored(folder: Path | None) -> "Streams":
+    """What `autogen-streamtrace ui` has received."""
+    import sqlite3
+
+    from autogen_streamtrace.commands.reading.files import Streams
+    from autogen_streamtrace.commands.store.frames import all_streams
+    from autogen_streamtrace.commands.store.place import StoreError, existing
+    from autogen_streamtrace.commands.store.reading import Reader
+
+    try:
+        reader = Reader(existing(folder))
+        try:
+            return Streams(all_streams(reader))
+        finally:
+            reader.close()
+    except (StoreError, sqlite3.Error) as error:
+        raise wrong("FILE...", error) from None
 
 
 def _seconds(since: str) -> float:

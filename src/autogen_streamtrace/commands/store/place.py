@@ -36,6 +36,21 @@ def default() -> Path:
         raise StoreError(f"there is no place for the store: {error}; name one with --store") from None
 
 
+def existing(folder: Path | None) -> Path:
+    """The file of the store that is there.
+
+    Raises:
+        StoreError: there is none.
+    """
+    file = (folder or default()) / FILE
+    if not file.exists():
+        raise StoreError(
+            f"name a FILE: nothing was received yet that could be read instead, since {file} does not exist;"
+            " `autogen-streamtrace ui` makes it"
+        )
+    return file
+
+
 @contextmanager
 def held(folder: Path) -> Iterator[Path]:
     """The store's file, made if needed with mode 0600, for the one process that writes it.

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import orjson
@@ -21,9 +21,11 @@ from autogen_streamtrace.commands.ui.views.compare import compare
 from autogen_streamtrace.commands.ui.views.cuts import cuts
 from autogen_streamtrace.commands.ui.views.facets import facets
 from autogen_streamtrace.commands.ui.views.filters import Filters, ParameterError
+from autogen_streamtrace.commands.ui.views.marks import marks
 from autogen_streamtrace.commands.ui.views.one_turn import one_turn
 from autogen_streamtrace.commands.ui.views.runbooks import runbook
 from autogen_streamtrace.commands.ui.views.turn_list import turn_list
+from autogen_streamtrace.limits.catalogue import KnownLimit
 
 Document = dict[str, Any]
 
@@ -47,16 +49,24 @@ class Views:
         live: what is open now.
         causes: the findings, kept fresh.
         meta: what never changes while this runs.
+        limits: the catalogue.
         store: what is known of the store itself.
     """
 
     def __init__(
-        self, readers: Readers, live: Live, causes: Causes, meta: Document, store: Callable[[], Document]
+        self,
+        readers: Readers,
+        live: Live,
+        causes: Causes,
+        meta: Document,
+        limits: Sequence[KnownLimit],
+        store: Callable[[], Document],
     ) -> None:
         self._readers = readers
         self._live = live
         self._causes = causes
         self._meta = meta
+        self._limits = limits
         self._store = store
         self._places = asyncio.Semaphore(_AT_ONCE)
         self._waiting = 0
@@ -71,10 +81,10 @@ class Views:
             Route("/api/causes", self._answering(self._get_causes)),
             Route("/api/runbook/{name}", self._answering(self._get_runbook)),
             Route("/api/facets", self._reading(lambda reader, request: facets(reader, _filters(request)))),
-            Route("/api/cuts", self._reading(lambda reader, request: cuts(reader, _filters(request)))),
+            Route("/api/cuts", self._reading(self._cuts)),
             Route("/api/turns", self._reading(_turns)),
             Route("/api/turn/{trace}", self._reading(self._turn)),
-            Route("/api/compare", self._reading(_compare)),
+            Route("/api/compare", self._reading(self._compare)),
             Route("/api/{path:path}", self._answering(_nothing)),
             *assets.routes(),
         ]
@@ -117,7 +127,9 @@ class Views:
         return await run_in_threadpool(self._store)
 
     async def _get_now(self, request: Request) -> Document:
-        return await run_in_threadpool(self._live.now, _filters(request))
+        chosen = _filters(request)
+        self._causes.refresh(chosen)
+        return await run_in_threadpool(self._live.now, chosen)
 
     async def _get_causes(self, request: Request) -> Document:
         return await self._causes.of(_filters(request))
@@ -141,6 +153,7 @@ class Views:
         last = b""
         with self._live.watched() as changes:
             while True:
+                self._causes.refresh(chosen)
                 found = await run_in_threadpool(self._live.now, chosen)
                 at = found.pop("at")
                 data = orjson.dumps(found)
@@ -151,6 +164,20 @@ class Views:
                     yield b": quiet\n\n"
                     continue
                 await changes.wait(_QUIET)
+
+    def _cuts(self, reader: Reader, request: Request) -> Document:
+        chosen = _filters(request)
+        return self._marked(cuts(reader, chosen), chosen)
+
+    def _marked(self, found: Document, chosen: Filters) -> Document:
+        causes = self._causes.known(chosen)
+        return {**found, "marks": marks(found, causes["findings"], self._limits), "summary": causes["summary"]}
+
+    def _compare(self, reader: Reader, request: Request) -> Document:
+        pairs = request.query_params.multi_items()
+        first, second = filtering.read(pairs, "a."), filtering.read(pairs, "b.")
+        found = compare(reader, first, second)
+        return {**found, "a": self._marked(found["a"], first), "b": self._marked(found["b"], second)}
 
     def _turn(self, reader: Reader, request: Request) -> Document:
         trace = request.path_params["trace"].lower()
@@ -178,11 +205,6 @@ def _turns(reader: Reader, request: Request) -> Document:
         after=asked.get("before", ""),
         limit=int(limit),
     )
-
-
-def _compare(reader: Reader, request: Request) -> Document:
-    pairs = request.query_params.multi_items()
-    return compare(reader, filtering.read(pairs, "a."), filtering.read(pairs, "b."))
 
 
 async def _nothing(request: Request) -> Document:

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from autogen_streamtrace.commands.directories import directory_option, store_option
 from autogen_streamtrace.commands.extras import known_limits, require
-from autogen_streamtrace.commands.recorders import directory_option
 from autogen_streamtrace.commands.statuses import command, wrong
 
 if TYPE_CHECKING:
@@ -38,14 +38,7 @@ _MB: Final = 10**6
     show_default=True,
     help="The address to listen on. Any other than loopback asks for the token that is printed.",
 )
-@click.option(
-    "--store",
-    envvar="AUTOGEN_STREAMTRACE_UI_STORE",
-    show_envvar=True,
-    type=click.Path(file_okay=False, path_type=Path),
-    metavar="DIRECTORY",
-    help="Where it keeps what it gets; by default the user's state directory.",
-)
+@store_option
 @click.option("--keep-mb", default=1000, show_default=True, help="Size of the store.", type=click.IntRange(10))
 @click.option("--keep-days", default=14.0, show_default=True, help="Age of the store.", type=click.FloatRange(0.001))
 @click.option(
@@ -76,11 +69,17 @@ def ui(
     also reads their flight recorders. A FILE holds OTLP JSON lines, plain or gzip; with files it shows these alone.
     """
     require(*NEEDED, *(("autogen_agentchat", "autogen_ext", "openai") if demo else ()), what="ui", extra="ui")
+    from autogen_streamtrace.commands.reading.pieces import InputError
     from autogen_streamtrace.commands.store.keeping import Bounds
     from autogen_streamtrace.commands.store.place import StoreError
+    from autogen_streamtrace.commands.ui.feeding import check
     from autogen_streamtrace.commands.ui.serving import Options, PortError
 
     known_limits(limits)  # a wrong file is told here
+    try:
+        check(files)
+    except InputError as error:
+        raise wrong("FILE...", error) from None
     options = Options(
         host=host,
         page_port=port,

@@ -28,8 +28,6 @@ class Program:
 
     process: int
     resource: dict[str, Any]
-    seen_at: float
-    """Milliseconds since the epoch."""
     open: list[list[Open]] = field(default_factory=list)
     """Its open streams: each outermost one with those inside it."""
     ended: list[Row] = field(default_factory=list)
@@ -52,7 +50,7 @@ def programs(chosen: directory.Chosen) -> list[Program]:
             orphan = orphans.read(path)
         except (OSError, Unreadable):
             continue  # it is just ending, or has a newer version
-        program = Program(orphan.pid, orphan.described.get("resource", {}), orphan.seen[1] / 1e6)
+        program = Program(orphan.pid, orphan.described.get("resource", {}))
         program.at = time.time() * 1000
         program.open = turns_of(orphan)
         since = time.time_ns() - round(_RECENT * 1e9)

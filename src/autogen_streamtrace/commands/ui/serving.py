@@ -29,7 +29,7 @@ from autogen_streamtrace.commands.ui.receiving.inlet import BusyError, Inlet
 from autogen_streamtrace.commands.ui.status import store_status
 from autogen_streamtrace.commands.ui.views.causes import Causes
 from autogen_streamtrace.commands.ui.views.words import vocabulary
-from autogen_streamtrace.limits import builtin, load
+from autogen_streamtrace.limits import load
 
 PAGE_PORT: Final = 4319
 GRPC_PORT: Final = 4317
@@ -143,15 +143,16 @@ def _app(
     """The application of both ports: the page on its own, the receiver on the other."""
     causes = Causes(file, options.limits, lambda: inlet.generation)
     chosen = options.recorder_dir
-    live = Live(readers, chosen, lambda: inlet.trouble, causes.latest)
+    limits = load(*options.limits)
+    live = Live(readers, chosen, lambda: inlet.trouble, causes.worst)
     meta = {
         "version": options.version,
         "demo": options.demo,
         "store": {"path": str(file)},
         "endpoints": {"grpc": addresses.grpc, "http": addresses.http},
-        **vocabulary(load(*options.limits) if options.limits else builtin()),
+        **vocabulary(limits),
     }
-    views = Views(readers, live, causes, meta, lambda: store_status(readers, inlet, options.bounds))
+    views = Views(readers, live, causes, meta, limits, lambda: store_status(readers, inlet, options.bounds))
     hosts = LOOPBACK if options.local else ()
     page = Guard(views.app(), hosts, token, reads_only=True)
     otlp = Guard(Starlette(routes=http.routes(inlet)), hosts, token, reads_only=False)

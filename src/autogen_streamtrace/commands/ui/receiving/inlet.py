@@ -70,7 +70,10 @@ class Inlet:
         with self._changed:
             self._ended = True
             self._changed.notify()
-        self._thread.join(timeout)
+        if self._thread.ident is None:
+            self._writer.close()
+        else:
+            self._thread.join(timeout)
 
     def take(self, request: ExportRequest) -> "Future[int]":
         """Queues a request. The result is how many of its spans and records could not be used, once it is stored.

@@ -1,7 +1,9 @@
 """The findings of `diagnose` for a choice of turns, found in a process of their own and kept fresh."""
 
 import asyncio
+import logging
 import multiprocessing
+import sqlite3
 import time
 from collections import OrderedDict
 from collections.abc import Callable
@@ -15,6 +17,8 @@ from autogen_streamtrace.commands.ui.views import finding
 from autogen_streamtrace.commands.ui.views.filters import Filters
 
 Document = dict[str, Any]
+
+logger = logging.getLogger(__name__)
 
 _KEPT: Final = 32
 """Choices whose findings are kept."""
@@ -53,12 +57,10 @@ class Causes:
 
     async def of(self, filters: Filters) -> Document:
         """The findings as they are known, and whether they are of the newest state."""
+        looking = self.refresh(filters)
+        if looking is not None and filters.key not in self._known:
+            await asyncio.wait([looking], timeout=_PATIENCE)
         known = self._known.get(filters.key)
-        if known is None or (known.generation != self._generation() and self._due(known)):
-            looking = self._look(filters)
-            if known is None:
-                await asyncio.wait([looking], timeout=_PATIENCE)
-                known = self._known.get(filters.key)
         if known is None:
             return {**_NOTHING, "fresh": False, "again_in": 0.5}
         self._known.move_to_end(filters.key)
@@ -66,10 +68,21 @@ class Causes:
         wait = None if fresh else max(_LEAST, known.at + _REST * known.took - time.monotonic())
         return {**known.document, "fresh": fresh, "again_in": wait}
 
-    def latest(self, filters: Filters) -> Document | None:
-        """The first finding that is known; none where nothing is."""
+    def refresh(self, filters: Filters) -> "asyncio.Task[None] | None":
+        """Looks for the findings where the store has changed and it is time; none where that is not needed."""
         known = self._known.get(filters.key)
-        return next(iter(known.document["findings"]), None) if known is not None else None
+        if known is not None and (known.generation == self._generation() or not self._due(known)):
+            return None
+        return self._look(filters)
+
+    def known(self, filters: Filters) -> Document:
+        """The findings that are known, without looking for newer ones."""
+        known = self._known.get(filters.key)
+        return known.document if known is not None else _NOTHING
+
+    def worst(self, filters: Filters) -> Document | None:
+        """The first finding that is known; none where nothing is."""
+        return next(iter(self.known(filters)["findings"]), None)
 
     def with_trace(self, trace: str) -> list[Document]:
         """The known findings among whose examples a turn is."""
@@ -107,7 +120,11 @@ class Causes:
         try:
             document = await loop.run_in_executor(self._pool, finding.find, self._file, self._limits, filters)
         except BrokenProcessPool:
+            logger.warning("The process that finds the causes has died; another one is started.")
             self._pool = None
+            return
+        except sqlite3.Error as error:
+            logger.warning("The causes cannot be found, since the store cannot be read: %s.", error)
             return
         self._known[filters.key] = _Known(document, generation, time.monotonic(), time.monotonic() - began)
         while len(self._known) > _KEPT:

@@ -4,7 +4,7 @@ import math
 from typing import Any, Final
 
 from autogen_streamtrace.commands.store.reading import Reader
-from autogen_streamtrace.commands.ui.views.cuts import cuts
+from autogen_streamtrace.commands.ui.views.cuts import DISTRIBUTIONS, align, cuts
 from autogen_streamtrace.commands.ui.views.filters import Filters, where
 
 Document = dict[str, Any]
@@ -16,6 +16,8 @@ _SURE: Final = 2.58
 def compare(reader: Reader, first: Filters, second: Filters) -> Document:
     """Both views, and the figures in which they differ."""
     a, b = cuts(reader, first), cuts(reader, second)
+    for name in DISTRIBUTIONS:
+        align(a[name], b[name])
     rows = [_share("turns lost", a["lost"], a["turns"], b["lost"], b["turns"])]
     for outcome in sorted({*a["over_time"]["outcomes"], *b["over_time"]["outcomes"]}):
         counts = (sum(each["over_time"]["outcomes"].get(outcome, ())) for each in (a, b))

@@ -41,7 +41,8 @@ def _totals(reader: Reader, filters: Filters, chosen: Where) -> tuple[int, int, 
     )
     first, last, turns, lost, healed = reader.rows(query, chosen.values)[0]
     start, end = filters.range()
-    begin = first or 0 if start is None else start
+    # An hour of turns in a day that was asked for is drawn as an hour.
+    begin = max(first or 0, start or 0)
     finish = max(begin, (last or begin) if end is None else end)
     return begin, finish, turns, int(lost), int(healed)
 
@@ -107,6 +108,23 @@ def _middle(fine: int) -> float:
     if fine < 1000:
         return (fine + 0.5) / 1000
     return (fine - 1000 + 0.5) / 50 if fine < 10_000 else fine - 10_000 + 0.5
+
+
+def align(first: Document, second: Document) -> None:
+    """Gives two distributions the same edges."""
+    edges = sorted({*first["edges"], *second["edges"]})
+    if not first["edges"] or not second["edges"]:
+        first["edges"] = second["edges"] = edges
+        return
+    whole = [edge for edge in _EDGES if edges[0] <= edge <= edges[-1]]
+    for each in (first, second):
+        before = whole.index(each["edges"][0])
+        after = len(whole) - 1 - whole.index(each["edges"][-1])
+        each["outcomes"] = {name: [0] * before + bars + [0] * after for name, bars in each["outcomes"].items()}
+        each["edges"] = whole
+
+
+DISTRIBUTIONS: Final = ("silence", "duration", "duration_well", "first_chunk")
 
 
 def _by(reader: Reader, chosen: Where) -> Document:

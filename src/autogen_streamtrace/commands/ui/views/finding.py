@@ -2,8 +2,10 @@
 
 import dataclasses
 import hashlib
+import multiprocessing
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -14,9 +16,17 @@ Document = dict[str, Any]
 
 
 def prepare() -> None:
-    """Makes this process one core's, and lets a Ctrl-C of the terminal to the one that started it."""
+    """Makes this process one core's, which ends with the one that started it, and not by a terminal's Ctrl-C."""
     os.environ["POLARS_MAX_THREADS"] = "1"
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(0)
 
 
 def find(file: Path, limits: tuple[Path, ...], filters: Filters) -> Document:

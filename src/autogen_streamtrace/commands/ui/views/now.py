@@ -189,7 +189,7 @@ def _programs(reader: Reader, programs: list[Program]) -> list[Document]:
             "process": program.process,
             "alive": True,
             "open": len(program.open),
-            "last_at": program.seen_at,
+            "last_at": program.at,
         }
         for program in programs
     ]

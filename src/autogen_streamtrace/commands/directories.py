@@ -1,4 +1,4 @@
-"""The option for the recorders' directory."""
+"""The options for the directories of the recorders and of the store."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -19,5 +19,18 @@ def directory_option(command: FunctionT) -> FunctionT:
         type=click.Path(exists=True, file_okay=False, path_type=Path),
         metavar="DIRECTORY",
         help="Where the recorders lie, as the setting recorder_dir says; by default the user's state directory.",
+    )
+    return option(command)
+
+
+def store_option(command: FunctionT) -> FunctionT:
+    """Adds ``--store``, as ``store``."""
+    option = click.option(
+        "--store",
+        envvar="AUTOGEN_STREAMTRACE_UI_STORE",
+        show_envvar=True,
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="DIRECTORY",
+        help="Where `ui` keeps what it gets; by default the user's state directory.",
     )
     return option(command)
