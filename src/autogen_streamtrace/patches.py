@@ -17,10 +17,10 @@ from autogen_streamtrace.flow.agent_framework import agent_run, model_reply, own
 from autogen_streamtrace.flow.agent_framework import tool_call as function_tool_call
 from autogen_streamtrace.flow.asgi import response, shutdown
 from autogen_streamtrace.flow.autogen import agent_turn, model_stream, team_run, tool_call
-from autogen_streamtrace.flow.http import exchange
+from autogen_streamtrace.flow.http import exchange, official_headers
 from autogen_streamtrace.flow.python import deadline
 from autogen_streamtrace.flow.sdks import stainless
-from autogen_streamtrace.neighbours import Private, autogen, python, sdks, servers
+from autogen_streamtrace.neighbours import Private, autogen, opentelemetry, python, sdks, servers
 from autogen_streamtrace.neighbours import agent_framework as af
 
 logger = logging.getLogger(__name__)
@@ -53,6 +53,7 @@ def _of_agent_framework(apply: Apply, private: Private) -> Patch:
 TABLE: Final = (
     Patch("httpx", exchange.apply),
     Patch("httpx2", exchange.apply),
+    Patch(opentelemetry.NORMALIZE_HEADERS.owner, official_headers.apply, opentelemetry.NORMALIZE_HEADERS),
     *(Patch(sdk, stainless.apply, sdks.asynchronous(sdk)) for sdk in _GENERATED_SDKS),
     *(Patch(sdk, stainless.apply_synchronous, sdks.synchronous(sdk)) for sdk in _GENERATED_SDKS),
     *(Patch(sdk, stainless.apply_parsed, sdks.parsed(sdk)) for sdk in _GENERATED_SDKS),

@@ -16,9 +16,9 @@ ORDER: Final = {
         "telemetry",
         "stability",
     ],
-    "On call": ["diagnose", "limits", "dashboards", "runbooks/README"],
+    "On call": ["ui", "diagnose", "limits", "dashboards", "runbooks/README"],
     "Run it": ["recorder", "scaling", "kubernetes", "security"],
-    "The project": ["contributing", "changelog"],
+    "The project": ["contributing", "upstream", "changelog"],
 }
 """The navigation: captions, and the pages below each."""
 

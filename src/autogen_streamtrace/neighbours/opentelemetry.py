@@ -51,6 +51,12 @@ VIEWS_KEYS: Final = Private(_SDK, "View", "_attribute_keys", _SLOWER)
 KEY_OF: Final = Private(_SDK, "opentelemetry.sdk.metrics._internal._view_instrument_match", "_hash_attributes", _SLOWER)
 
 logger = logging.getLogger(__name__)
+NORMALIZE_HEADERS: Final = Private(
+    "opentelemetry-instrumentation-httpx",
+    "opentelemetry.instrumentation.httpx",
+    "_normalize_headers",
+    "the HTTP span of a request takes more time than it needs",
+)
 
 
 def context_variable(api: Any) -> "ContextVar[Any] | None":
