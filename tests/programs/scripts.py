@@ -160,6 +160,10 @@ class Reader:
     async def aclose(self, _: Any) -> None:
         await self._noted("aclose", self.stream.aclose())
 
+    async def final(self, _: Any) -> None:
+        """All that is left, of a stream that has a final response."""
+        await self._noted("final", self.stream.get_final_response())
+
     async def pause(self, _: Any) -> None:
         await asyncio.sleep(0)
 

@@ -5,6 +5,7 @@ is looked up when it is needed, never imported. If a package no longer has the n
 """
 
 import logging
+import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ PYTHON: Final = "Python"
 
 _ABSENT: Final = object()
 _said: set[tuple[str, str]] = set()
+_untested: set[str] = set()
+"""Packages of a version that was not tested: one warning says so, in place of one for each name that is lost."""
 
 
 @dataclass
@@ -91,7 +94,8 @@ class Private:
         kind = (package, str(self))
         if kind not in _said:
             _said.add(kind)
-            logger.warning(
+            logger.log(
+                logging.INFO if package in _untested else logging.WARNING,
                 "%s %s has no %s%s: %s. All else is watched as before. A newer autogen-streamtrace may know what took"
                 " its place. This warning appears once.",
                 package,
@@ -118,6 +122,28 @@ class GoneError(AttributeError):
     def __init__(self, private: Private) -> None:
         super().__init__(str(private))
         self.private = private
+
+
+def check_version(package: str, first: str, before: str) -> None:
+    """Warns once where the installed version of a distribution is not from ``first`` up to ``before``."""
+    installed = version(package)
+    release = _release(installed)
+    if not release or _release(first) <= release < _release(before) or package in _untested:
+        return
+    _untested.add(package)
+    logger.warning(
+        "%s %s was not tested: tested are %s up to %s. What is known of it is watched; where it lacks a private name, a"
+        " line of level INFO says what is lost. This warning appears once.",
+        package,
+        installed,
+        first,
+        before,
+    )
+
+
+def _release(version: str) -> tuple[int, ...]:
+    found = re.match(r"\d+(\.\d+)*", version)
+    return tuple(map(int, found[0].split("."))) if found else ()
 
 
 def version(package: str) -> str:

@@ -5,6 +5,10 @@ from typing import Final
 from autogen_streamtrace.neighbours import Private
 
 PACKAGE: Final = "agent-framework-core"
+FIRST: Final = "1.22"
+"""The first version that was tested."""
+BEFORE: Final = "1.24"
+"""The first one that was not."""
 
 
 def _class(module: str, name: str, without: str) -> Private:

@@ -10,6 +10,7 @@ from autogen_streamtrace.core.stream.state import StreamInfo
 from autogen_streamtrace.core.tracker import StreamTracker
 from autogen_streamtrace.flow.agent_framework import contents
 from autogen_streamtrace.flow.agent_framework.calls import name_of, watched
+from autogen_streamtrace.neighbours import agent_framework
 
 
 def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
@@ -29,7 +30,7 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
             content=contents.of_input(said) if tracker.captures else None,
         )
 
-    patcher.family(module.BaseAgent, "run", watched(tracker, sc.AGENT, describe))
+    patcher.family(agent_framework.AGENTS.need(module), "run", watched(tracker, sc.AGENT, describe))
 
 
 @functools.lru_cache(maxsize=256)

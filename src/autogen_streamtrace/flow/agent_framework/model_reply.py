@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, Final
 
+from autogen_streamtrace import neighbours
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.evidence.exception_kinds import WRAPPERS
 from autogen_streamtrace.core.patcher import Patcher
@@ -12,6 +13,7 @@ from autogen_streamtrace.core.stream.state import StreamInfo, StreamState
 from autogen_streamtrace.core.tracker import StreamTracker
 from autogen_streamtrace.flow.agent_framework import contents
 from autogen_streamtrace.flow.agent_framework.calls import Notes, watched
+from autogen_streamtrace.neighbours import agent_framework
 
 _UNKNOWN: Final = "unknown"
 """What the framework says where a client names no provider."""
@@ -28,18 +30,19 @@ _WRAPPERS: Final = (
 
 
 def know_wrappers(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
-    """Looks through the exceptions of ``agent_framework.exceptions`` for their causes."""
+    """Looks through the exceptions of ``agent_framework.exceptions`` for their causes. It is imported first."""
+    neighbours.check_version(agent_framework.PACKAGE, agent_framework.FIRST, agent_framework.BEFORE)
     WRAPPERS.update(f"{module.__name__}.{name}" for name in _WRAPPERS)
 
 
 def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Watches every client of ``agent_framework.observability``'s telemetry layer: inside it is one model call."""
-    patcher.attribute(module.ChatTelemetryLayer, "get_response", _wrap(tracker))
+    patcher.attribute(agent_framework.CLIENTS.need(module), "get_response", _wrap(tracker))
 
 
 def apply_raw(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Watches the clients of ``agent_framework._clients`` that have no telemetry layer."""
-    patcher.attribute(module.BaseChatClient, "get_response", _wrap(tracker))
+    patcher.attribute(agent_framework.RAW_CLIENTS.need(module), "get_response", _wrap(tracker))
 
 
 def _wrap(tracker: StreamTracker) -> Any:

@@ -18,7 +18,7 @@ from autogen_streamtrace.core.patcher import Patcher
 from autogen_streamtrace.core.stream.scope import current
 from autogen_streamtrace.core.stream.state import StreamState
 from autogen_streamtrace.core.tracker import StreamTracker
-from autogen_streamtrace.neighbours import agent_framework
+from autogen_streamtrace.neighbours import Private, agent_framework
 
 _LAYERS: Final[dict[str, sc.Layer]] = {"chat": sc.MODEL, "invoke_agent": sc.AGENT}
 """By ``gen_ai.operation.name``. Other spans of the framework stay as they are."""
@@ -26,6 +26,8 @@ _LAYERS: Final[dict[str, sc.Layer]] = {"chat": sc.MODEL, "invoke_agent": sc.AGEN
 _NOT_TAKEN: Final = frozenset({sc.GEN_AI_FINISH_REASONS, sc.GEN_AI_TOOL_DEFINITIONS})
 """The framework writes the first as a text, where the conventions want a list, and the second whatever its switches
 say."""
+
+_ACTIVE: Final = (agent_framework.ACTIVE_SPAN, agent_framework.ACTIVE_WORKFLOW, agent_framework.ACTIVE_FUNCTIONAL)
 
 Original = Callable[..., Any]
 
@@ -99,6 +101,11 @@ def _written(layer: sc.Layer | None) -> Written | None:
     return Written(layer, state=state) if state is not None and state.layer == layer and not state.closed else None
 
 
+def _name_in(module: ModuleType, *privates: Private) -> str:
+    """The name that is the module's own, of those that several modules have."""
+    return next(private.attribute for private in privates if private.owner == module.__name__)
+
+
 def replace_streaming(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Replaces the span of a streamed turn or reply."""
 
@@ -157,7 +164,7 @@ def replace_workflow(module: ModuleType, patcher: Patcher, tracker: StreamTracke
 
         return start_workflow_span
 
-    patcher.attribute(module, agent_framework.WORKFLOW_SPAN.attribute, make)
+    patcher.attribute(module, _name_in(module, agent_framework.WORKFLOW_SPAN, agent_framework.FUNCTIONAL_SPAN), make)
 
 
 def activate(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
@@ -175,7 +182,7 @@ def activate(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> No
 
         return _activate_span
 
-    patcher.attribute(module, agent_framework.ACTIVE_SPAN.attribute, make)
+    patcher.attribute(module, _name_in(module, *_ACTIVE), make)
 
 
 def measure_once(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
@@ -183,7 +190,7 @@ def measure_once(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -
 
     def make(original: Original) -> Original:
         def _capture_response(span: Any, attributes: Any, *args: Any, **kwargs: Any) -> None:
-            if isinstance(span, Written):
+            if _written(sc.MODEL) is not None:
                 original(span, attributes)
             else:
                 original(span, attributes, *args, **kwargs)

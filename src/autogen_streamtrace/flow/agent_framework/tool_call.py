@@ -41,7 +41,7 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
 
         return invoke
 
-    patcher.family(module.FunctionTool, "invoke", make)
+    patcher.family(agent_framework.TOOLS.need(module), "invoke", make)
 
 
 def refused(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:

@@ -9,16 +9,17 @@ from autogen_streamtrace.core.stream.state import StreamInfo
 from autogen_streamtrace.core.tracker import StreamTracker
 from autogen_streamtrace.flow.agent_framework import contents
 from autogen_streamtrace.flow.agent_framework.calls import name_of, watched
+from autogen_streamtrace.neighbours import agent_framework
 
 
 def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Watches every ``Workflow`` of ``agent_framework._workflows._workflow``."""
-    _apply(module.Workflow, patcher, tracker)
+    _apply(agent_framework.WORKFLOWS.need(module), patcher, tracker)
 
 
 def apply_functional(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Watches every ``FunctionalWorkflow`` of ``agent_framework._workflows._functional``."""
-    _apply(module.FunctionalWorkflow, patcher, tracker)
+    _apply(agent_framework.FUNCTIONAL.need(module), patcher, tracker)
 
 
 def _apply(workflow: type, patcher: Patcher, tracker: StreamTracker) -> None:
