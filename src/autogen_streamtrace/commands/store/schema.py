@@ -70,7 +70,9 @@ CREATE UNIQUE INDEX event_of ON events (trace, span, name, at);
 CREATE TABLE turns (id INTEGER PRIMARY KEY, trace BLOB, source INTEGER, actors INTEGER, start INTEGER, "end" INTEGER,
     {_columns(TURN_LABELS, "INTEGER")}, {_columns(TURN_NUMBERS, "REAL")}, {_columns(TURN_TRUTHS, "INTEGER")});
 CREATE INDEX turn_of ON turns (trace);
-CREATE INDEX turn_at ON turns ("end");
+CREATE INDEX turn_at ON turns ("end", source, actors, layer, outcome, ended_by, early, healed, first, start);
+CREATE INDEX turn_early ON turns ("end") WHERE early;
+CREATE INDEX turn_healed ON turns ("end") WHERE healed;
 CREATE TABLE opened (trace BLOB, span BLOB, source INTEGER, start INTEGER, layer INTEGER, name INTEGER,
     last INTEGER, stalled INTEGER, waiting_on INTEGER, PRIMARY KEY (trace, span)) WITHOUT ROWID;
 PRAGMA user_version = {VERSION};

@@ -1,6 +1,7 @@
 """*What cuts them*: turns and their endings over time, and how long they were silent or lasted."""
 
-from bisect import bisect_right
+import itertools
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from typing import Any, Final
 
@@ -22,29 +23,35 @@ _TOP: Final = 10
 def cuts(reader: Reader, filters: Filters) -> Document:
     """The view of the turns that the filters choose."""
     chosen = where(reader, filters)
-    start, end, turns, lost, healed = _totals(reader, filters, chosen)
+    start, end = _range(reader, filters, chosen)
     step = _step((end - start) / 1e9)
+    over_time = _over_time(reader, where(reader, filters.at_any_time()), start, end, step)
+    turns = sum(map(sum, over_time["outcomes"].values()))
+    lost = turns - sum(over_time["outcomes"].get(sc.COMPLETED, ()))
+    ((healed,),) = reader.rows(f"SELECT count(*) FROM turns u WHERE {chosen.text} AND u.healed", chosen.values)
     return {
         "range": {"from": start / 1e6, "to": end / 1e6, "step": step},
         "turns": turns,
         "lost": lost,
         "healed": healed,
-        "over_time": _over_time(reader, chosen, start, end, step),
-        **_distributions(reader, chosen),
+        "over_time": over_time,
+        "silence": distribution(reader, chosen, "u.silence", "u.early", lost),
+        "duration": distribution(reader, chosen, "u.origin_duration", "u.early", lost),
+        "duration_well": distribution(reader, chosen, '(u."end" - u.start) / 1e9', "NOT u.early", turns - lost),
+        "first_chunk": distribution(reader, chosen, "u.first", "1", turns),
         "by": _by(reader, chosen),
     }
 
 
-def _totals(reader: Reader, filters: Filters, chosen: Where) -> tuple[int, int, int, int, int]:
-    query = (
-        f'SELECT min(u."end"), max(u."end"), count(*), total(u.early), total(u.healed) FROM turns u WHERE {chosen.text}'
-    )
-    first, last, turns, lost, healed = reader.rows(query, chosen.values)[0]
+def _range(reader: Reader, filters: Filters, chosen: Where) -> tuple[int, int]:
+    """From when to when turns are drawn: an hour of turns in a day that was asked for is drawn as an hour."""
     start, end = filters.range()
-    # An hour of turns in a day that was asked for is drawn as an hour.
-    begin = max(first or 0, start or 0)
-    finish = max(begin, (last or begin) if end is None else end)
-    return begin, finish, turns, int(lost), int(healed)
+    found = [
+        reader.rows(f'SELECT {which}(u."end") FROM turns u WHERE {chosen.text}', chosen.values)[0][0]
+        for which in ("min", "max")
+    ]
+    begin = max(found[0] or 0, start or 0)
+    return begin, max(begin, (found[1] or begin) if end is None else end)
 
 
 def _step(seconds: float) -> float:
@@ -53,49 +60,74 @@ def _step(seconds: float) -> float:
 
 
 def _over_time(reader: Reader, chosen: Where, start: int, end: int, step: float) -> Document:
+    """Turns by bar and outcome. Those that completed are counted as the rest: SQLite counts fast and groups slowly."""
     width = round(step * 1e9)
     first = start // width
     bars = min(end // width - first + 1, 20 * _BARS)
-    query = f'SELECT u."end" / {width} - {first}, u.outcome, count(*) FROM turns u WHERE {chosen.text} GROUP BY 1, 2'
+    within = f'FROM turns u WHERE {chosen.text} AND u."end" >= ? AND u."end" < ?'
+    edges = [start, *((first + bar) * width for bar in range(1, bars)), end + 1]
+    well = [
+        reader.rows(f"SELECT count(*) {within}", (*chosen.values, low, high))[0][0]
+        for low, high in itertools.pairwise(edges)
+    ]
+    early = f'SELECT u."end" / {width} - {first}, u.outcome, count(*) {within} AND u.early GROUP BY 1, 2'
     counts: dict[str, list[int]] = defaultdict(lambda: [0] * bars)
-    for bar, outcome, count in reader.rows(query, chosen.values):
+    for bar, outcome, count in reader.rows(early, (*chosen.values, edges[0], edges[-1])):
         if bar is not None and 0 <= bar < bars:
             counts[reader.text(outcome)][bar] += count
+            well[bar] -= count
+    if any(well):
+        counts[sc.COMPLETED] = well
     return {
         "at": [(first + bar) * width / 1e6 for bar in range(bars)],
         "outcomes": {outcome: counts[outcome] for outcome in sc.OUTCOMES if outcome in counts},
     }
 
 
-def _distributions(reader: Reader, chosen: Where) -> Document:
-    return {
-        "silence": _distribution(reader, chosen, "u.silence", "u.early"),
-        "duration": _distribution(reader, chosen, "u.origin_duration", "u.early"),
-        "duration_well": _distribution(reader, chosen, '(u."end" - u.start) / 1e9', "NOT u.early"),
-        "first_chunk": _distribution(reader, chosen, "u.first", "u.first IS NOT NULL"),
-    }
+def distribution(reader: Reader, chosen: Where, measure: str, which: str, turns: int) -> Document:
+    """How a measure is distributed, by outcome.
 
-
-def _distribution(reader: Reader, chosen: Where, measure: str, which: str) -> Document:
+    Args:
+        reader: of the store.
+        chosen: the turns.
+        measure: in seconds.
+        which: a condition on the turns.
+        turns: how many there are, about; of many a sample is looked at, and counted for all.
+    """
+    stride = max(1, turns // SAMPLE)
     query = (
         f"SELECT {_FINE.format(measure)}, u.outcome, count(*) FROM turns u"
-        f" WHERE {chosen.text} AND {which} AND {measure} >= 0 GROUP BY 1, 2"
+        f" WHERE {chosen.text} AND {which} AND {measure} >= 0{sampled(stride)} GROUP BY 1, 2"
     )
+    rows = [(fine, reader.text(outcome), count * stride) for fine, outcome, count in reader.rows(query, chosen.values)]
     last = len(_EDGES) - 2
-    counts: dict[str, list[int]] = defaultdict(lambda: [0] * (last + 1))
-    low, high = last, 0
-    for fine, outcome, count in reader.rows(query, chosen.values):
-        at = min(max(bisect_right(_EDGES, _middle(fine)) - 1, 0), last)
-        counts[reader.text(outcome)][at] += count
-        low, high = min(low, at), max(high, at)
-    if not counts:
-        return {"edges": [], "outcomes": {}}
+    bars = [(min(max(bisect_right(_EDGES, _middle(fine)) - 1, 0), last), *rest) for fine, *rest in rows]
+    if not bars:
+        return {"edges": [], "outcomes": {}, "median": None}
+    low, high = min(bars)[0], max(bars)[0]
+    counts: dict[str, list[int]] = defaultdict(lambda: [0] * (high + 1 - low))
+    for bar, outcome, count in bars:
+        counts[outcome][bar - low] += count
     return {
         "edges": list(_EDGES[low : high + 2]),
-        "outcomes": {name: counts[name][low : high + 1] for name in sc.OUTCOMES if name in counts},
+        "outcomes": {name: counts[name] for name in sc.OUTCOMES if name in counts},
+        "median": _median([(fine, count) for fine, _, count in rows]),
     }
 
 
+def _median(counts: list[tuple[int, int]]) -> float:
+    ordered = sorted(counts)
+    before = list(itertools.accumulate(count for _, count in ordered))
+    return _middle(ordered[bisect_left(before, before[-1] / 2)][0])
+
+
+def sampled(stride: int) -> str:
+    """The condition of one turn in so many, whatever the order of their numbers."""
+    return f" AND (u.id * 2654435761 >> 16) % {stride} = 0" if stride > 1 else ""
+
+
+SAMPLE: Final = 20_000
+"""Turns that a distribution is made of, at least, where there are so many."""
 _FINE: Final = (
     "CASE WHEN {0} < 1 THEN CAST({0} * 1000 AS INTEGER) WHEN {0} < 100 THEN 1000 + CAST({0} * 50 AS INTEGER)"
     " ELSE 10000 + CAST(min({0}, 1e6) AS INTEGER) END"

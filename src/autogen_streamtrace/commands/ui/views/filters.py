@@ -44,6 +44,10 @@ class Filters:
         """The same without one filter."""
         return Filters({k: v for k, v in self.chosen.items() if k != name}, self.since, self.start, self.end)
 
+    def at_any_time(self) -> "Filters":
+        """The same without a time."""
+        return Filters(self.chosen)
+
     def range(self) -> tuple[int | None, int | None]:
         """From when to when, in nanoseconds; none where it is open."""
         if self.since is not None:

@@ -44,7 +44,7 @@ def _of(measure: Measure, bars: Document, findings: list[Document], limits: Sequ
 
 def _known(measure: Measure, bars: Document, limits: Sequence[KnownLimit]) -> list[Document]:
     edges = bars["edges"]
-    if not edges:
+    if not edges or not bars["outcomes"]:
         return []
     counts = [sum(column) for column in zip(*bars["outcomes"].values(), strict=True)]
     least = max(_LEAST, _SHARE * sum(counts))
