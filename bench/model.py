@@ -9,7 +9,7 @@ import functools
 import re
 import sys
 
-from autogen_streamtrace.commands.demo.completions import EventStream
+from autogen_streamtrace.commands.chaos.model.completions import EventStream
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
 ASKED = re.compile(rb"POST /(\d+)/")

@@ -37,7 +37,7 @@ from stack.prometheus import Prometheus
 from stack.server import HOST, eventually
 
 import autogen_streamtrace
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 from autogen_streamtrace.commands.demo.run import quiet
 from autogen_streamtrace.commands.demo.scenarios import SCENARIOS
 from autogen_streamtrace.commands.demo.scenarios.program import Program
@@ -48,7 +48,7 @@ import autogen_streamtrace
 from autogen_agentchat.agents import AssistantAgent
 from autogen_core.tools import FunctionTool
 from autogen_ext.models.openai import OpenAIChatCompletionClient
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 from autogen_streamtrace.commands.demo.run import quiet
 from autogen_streamtrace.commands.demo.scenarios.program import MODEL_INFO, TASK, read
 from autogen_streamtrace.commands.demo.scenarios.tools import fetch

@@ -19,7 +19,7 @@ from autogen_streamtrace.core import errors
 if TYPE_CHECKING:
     from otlp_receiver import OtlpReceiver
 
-    from autogen_streamtrace.commands.demo.model_server import ModelServer
+    from autogen_streamtrace.commands.chaos.model_server import ModelServer
 
 LOOP = os.environ.get("STREAMTRACE_TEST_LOOP", "asyncio")  # stays there for the workers of xdist
 FOREIGN_PREFIXES = ("AUTOGEN_STREAMTRACE_", "OPENAI_", "OTEL_")
@@ -85,7 +85,7 @@ def receiver() -> Iterator["OtlpReceiver"]:
 @pytest.fixture
 def model() -> Iterator["ModelServer"]:
     """Answers as a model's server does, in the way that a request's path asks for."""
-    from autogen_streamtrace.commands.demo.model_server import ModelServer
+    from autogen_streamtrace.commands.chaos.model_server import ModelServer
 
     with ModelServer() as running:
         yield running

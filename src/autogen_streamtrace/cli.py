@@ -14,6 +14,7 @@ _HOMES: Final = {
     "probe": "probe.command",
     "echo": "probe.command",
     "audit": "audit.command",
+    "chaos": "chaos.command",
 }
 """The module below ``commands`` of each command."""
 

@@ -26,7 +26,7 @@ from harness import (
 )
 from harness.clients import PROVIDERS, Provider
 
-from autogen_streamtrace.commands.demo.completions import USAGE
+from autogen_streamtrace.commands.chaos.model.completions import USAGE
 
 pytestmark = pytest.mark.once
 

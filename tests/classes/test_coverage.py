@@ -14,7 +14,7 @@ from surface.classes import Found, Kind, found
 from surface.document import FILE, WRITE, text
 from surface.table import PATCHES, TABLE, Run
 
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 
 pytestmark = pytest.mark.once
 

@@ -229,7 +229,7 @@ def test_a_token_stops_a_team_between_two_turns() -> None:
         task = asyncio.ensure_future(read(team.run_stream(task=TASK, cancellation_token=token)))
         while not token.is_cancelled():
             await asyncio.sleep(0.05)
-            if program.server._requests == 2:
+            if program.server.requests == 2:
                 token.cancel()
         await asked()
         await task

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from autogen_streamtrace.cli import app
 from autogen_streamtrace.commands import extras
-from autogen_streamtrace.commands.demo.model_server import HOST, ModelServer
+from autogen_streamtrace.commands.chaos.model_server import HOST, ModelServer
 from autogen_streamtrace.commands.demo.run import SERVICE, Demo
 from autogen_streamtrace.commands.demo.scenarios import SCENARIOS
 from autogen_streamtrace.commands.demo.view import View

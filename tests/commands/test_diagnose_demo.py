@@ -20,7 +20,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from otlp_receiver import OtlpReceiver
 
 from autogen_streamtrace.cli import app
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 from autogen_streamtrace.commands.demo.run import instrumented
 from autogen_streamtrace.commands.demo.scenarios.program import TASK, Program, read
 from autogen_streamtrace.commands.diagnose.findings import diagnose

@@ -18,7 +18,7 @@ from click.testing import CliRunner, Result
 from harness.nginx import nginx, wait_for
 
 from autogen_streamtrace.cli import app
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 from autogen_streamtrace.commands.probe import echo as echo_app
 
 pytestmark = pytest.mark.once

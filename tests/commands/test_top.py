@@ -19,7 +19,7 @@ import pytest
 from otlp_receiver import OtlpReceiver
 from processes import LATE, command, environment, kill, victim
 
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 
 pytestmark = pytest.mark.once
 

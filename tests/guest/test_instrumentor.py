@@ -17,7 +17,7 @@ from programs.watching import Watching, watching
 
 import autogen_streamtrace
 from autogen_streamtrace import SettingError, trace_stream
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 from autogen_streamtrace.core import errors
 from autogen_streamtrace.core.telemetry.emitter import Telemetry
 from autogen_streamtrace.core.verdict import attribution

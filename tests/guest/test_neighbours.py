@@ -29,7 +29,7 @@ from programs.patched import turn
 from programs.watching import watching
 
 from autogen_streamtrace import neighbours, patches
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 from autogen_streamtrace.core.watching.lateness import Lateness
 from autogen_streamtrace.core.watching.loops import Loop
 from autogen_streamtrace.core.watching.pulse import Pulse

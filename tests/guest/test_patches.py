@@ -19,7 +19,7 @@ from programs.watching import Watching, watching
 
 import autogen_streamtrace
 from autogen_streamtrace import patches
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 from autogen_streamtrace.core import errors
 from autogen_streamtrace.core.patcher import Patcher
 from autogen_streamtrace.core.tracker import StreamTracker

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from otlp_receiver import OtlpReceiver, attributes
 
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 
 PROGRAMS = Path(__file__).parents[1] / "programs"
 OUTCOME, NAME = "streamtrace.outcome", "streamtrace.name"

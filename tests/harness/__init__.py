@@ -24,7 +24,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Sampler
 from opentelemetry.trace import NoOpTracerProvider
 
 import autogen_streamtrace
-from autogen_streamtrace.commands.demo.model_server import HOST, ModelServer
+from autogen_streamtrace.commands.chaos.model_server import HOST, ModelServer
 
 from .checks import wrongs
 from .expected import (

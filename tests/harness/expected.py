@@ -4,7 +4,7 @@ import sys
 from dataclasses import replace
 from typing import Final
 
-from autogen_streamtrace.commands.demo.model_server import HOST
+from autogen_streamtrace.commands.chaos.model_server import HOST
 
 from .program import HTTPX, READ_TIMEOUT
 from .seen import Told

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
-from autogen_streamtrace.commands.demo.model_server import HOST
+from autogen_streamtrace.commands.chaos.model_server import HOST
 
 from .program import API_KEY, TLS
 

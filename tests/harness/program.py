@@ -17,8 +17,8 @@ from autogen_ext.models.openai import OpenAIChatCompletionClient
 from openai import DefaultAsyncHttpxClient
 from opentelemetry.trace import Tracer
 
-from autogen_streamtrace.commands.demo.model_server import ModelServer
-from autogen_streamtrace.commands.demo.reply import HALF
+from autogen_streamtrace.commands.chaos.model.reply import HALF
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 from autogen_streamtrace.commands.demo.scenarios.program import MODEL_INFO
 
 OPENAI_3: Final = version("openai").startswith("3.")

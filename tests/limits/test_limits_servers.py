@@ -11,7 +11,7 @@ import pytest
 from otlp_receiver import OtlpReceiver
 from servers import APP, LAYERS, Server, Verdicts, gunicorn, uvicorn, variables
 
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 
 pytestmark = pytest.mark.once
 

@@ -21,7 +21,7 @@ from programs.watching import Watching
 from pydantic import BaseModel
 
 from autogen_streamtrace import trace_stream
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 from autogen_streamtrace.commands.demo.scenarios.program import MODEL_INFO
 
 SOON: Final = 0.02

@@ -5,7 +5,7 @@ from importlib import import_module
 
 from programs.watching import watching
 
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 
 if sys.argv[1] == "import":
     import_module("programs.patched")

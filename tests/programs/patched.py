@@ -12,7 +12,7 @@ from opentelemetry.instrumentation import httpx as official
 from programs.watching import Watching
 
 from autogen_streamtrace import patches
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 
 
 def optional(name: str) -> ModuleType | None:

@@ -20,7 +20,7 @@ from harness.nginx import nginx
 from otlp_receiver import OtlpReceiver
 
 from autogen_streamtrace.cli import app
-from autogen_streamtrace.commands.demo.reply import HALF, TEXT
+from autogen_streamtrace.commands.chaos.model.reply import HALF, TEXT
 from autogen_streamtrace.core import semconv as sc
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

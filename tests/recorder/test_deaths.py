@@ -13,7 +13,7 @@ from otlp_receiver import OtlpReceiver
 from processes import LATE, kill, left_behind, recover, streams, told, victim
 
 from autogen_streamtrace import trace_stream
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 
 pytestmark = pytest.mark.once
 

@@ -14,7 +14,7 @@ import pytest
 from otlp_receiver import OtlpReceiver
 from processes import LATE, PREFIX, command, environment, kill, left_behind, recover, streams, sums, told, victim
 
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 from autogen_streamtrace.commands.top.streams import Open, open_streams
 from autogen_streamtrace.core.semconv import MODEL
 from autogen_streamtrace.core.stream.state import Ending, StreamInfo, StreamState

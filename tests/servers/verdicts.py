@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from otlp_receiver import OtlpReceiver, Received
 
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 
 from .processes import HOST, TESTS, Server
 

@@ -9,7 +9,7 @@ from otlp_receiver import OtlpReceiver
 from servers import GONE, LAYERS, Server, Verdicts, turn, uvicorn, variables
 from websockets.sync.client import connect
 
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 
 CUT = turn(*GONE)
 

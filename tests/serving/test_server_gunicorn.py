@@ -8,7 +8,7 @@ from otlp_receiver import OtlpReceiver
 from servers import APP, GONE, Server, Verdicts, gunicorn, turn, variables
 from websockets.sync.client import connect
 
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 
 pytestmark = pytest.mark.once
 

@@ -17,7 +17,7 @@ from otlp_receiver import OtlpReceiver
 from processes import LATE, PREFIX, streams, sums
 from servers import APP, LAYERS, Server, Verdicts, gunicorn, turn, uvicorn, variables
 
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 from autogen_streamtrace.commands.top.streams import open_streams
 from autogen_streamtrace.recorder import orphans
 

@@ -14,8 +14,7 @@ import pytest
 from otlp_receiver import OtlpReceiver
 from servers import APP, GONE, Server, Verdicts, nginx, turn, uvicorn, variables
 
-from autogen_streamtrace.commands.demo import reply
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 
 pytestmark = pytest.mark.once
 
@@ -102,10 +101,10 @@ def test_a_refusal_before_the_headers_names_nginx(
 
 @pytest.mark.timeout(150)
 def test_a_silence_as_long_as_nginxs_default_is_suspected_of_it(
-    tmp_path: Path, receiver: OtlpReceiver, model: ModelServer, verdicts: Verdicts, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, receiver: OtlpReceiver, model: ModelServer, verdicts: Verdicts
 ) -> None:
     faulthandler.cancel_dump_traceback_later()  # it takes a minute, and does not hang
-    monkeypatch.setattr(reply, "HOLD_LIMIT", 90.0)
+    model.service.hold_limit = 90.0
     ask_through(tmp_path, receiver, model, verdicts, "stall", "proxy_buffering off")
     for layer in ("http", "model", "agent", "server"):
         told = verdicts[layer]

@@ -9,7 +9,7 @@ from otlp_receiver import OtlpReceiver
 from servers import APP, GONE, LAYERS, SHUT_DOWN, Server, Verdicts, gunicorn, turn, uvicorn, variables
 from websockets.sync.client import connect
 
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 
 CUT = turn(*SHUT_DOWN)
 LATE = {"OTEL_BSP_SCHEDULE_DELAY": "60000", "OTEL_BLRP_SCHEDULE_DELAY": "60000"}

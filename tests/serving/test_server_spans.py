@@ -8,7 +8,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from otlp_receiver import OtlpReceiver
 from servers import APP, Server, Verdicts, uvicorn, variables
 
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 
 from .collector import CONFIG, FILES, Collector
 from .prometheus import Prometheus

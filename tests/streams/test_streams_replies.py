@@ -24,8 +24,8 @@ from harness import (
     watch,
 )
 
-from autogen_streamtrace.commands.demo.faults import SLOW_PAUSE
-from autogen_streamtrace.commands.demo.reply import TEXT
+from autogen_streamtrace.commands.chaos.model.manners import SLOW_PAUSE
+from autogen_streamtrace.commands.chaos.model.reply import TEXT
 
 TURN = ["agent", "http", "model"]
 

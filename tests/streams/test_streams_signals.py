@@ -31,7 +31,7 @@ from harness import (
 )
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased, Sampler, TraceIdRatioBased
 
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 from autogen_streamtrace.core import errors
 
 COUNTERS: Final = ("started", "ended", "cut", "open", "duration", "silence", "longest_gap", "caller_time")

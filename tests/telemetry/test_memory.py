@@ -17,7 +17,7 @@ from programs.watching import Watching, watching
 
 import autogen_streamtrace
 from autogen_streamtrace import trace_stream
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core import tap
 from autogen_streamtrace.core.stream.state import StreamInfo

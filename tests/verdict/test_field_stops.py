@@ -16,7 +16,7 @@ from harness.asgi import EVENTS, Exchange, by_hand, part, serve
 from harness.raw_server import raw_server
 from wire_replies import DONE, openai
 
-from autogen_streamtrace.commands.demo.reply import HALF
+from autogen_streamtrace.commands.chaos.model.reply import HALF
 
 CLIENT: Final[Any] = import_module(HTTPX)
 WHOLE: Final = openai("Hi") + openai("", "stop") + DONE

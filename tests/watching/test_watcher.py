@@ -11,7 +11,7 @@ from autogen_core import CancellationToken
 from harness import AGENT_NAME, TOOL_NAME, Event, Program, Watch, instrumented, read, tool
 
 from autogen_streamtrace import trace_stream
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 
 AFTER = 1.0
 """Seconds of silence that count as a stall here."""

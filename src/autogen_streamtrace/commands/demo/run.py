@@ -21,7 +21,7 @@ from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 import autogen_streamtrace
 from autogen_streamtrace import otlp
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 from autogen_streamtrace.commands.demo.scenarios import Scenario
 from autogen_streamtrace.commands.demo.scenarios.program import Program
 from autogen_streamtrace.commands.demo.spans import TraceRecorder

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, Final
 from unittest import mock
 
-from autogen_streamtrace.commands.demo.model_server import HOST
+from autogen_streamtrace.commands.chaos.model_server import HOST
 from autogen_streamtrace.commands.demo.scenarios.expectation import (
     HTTPX,
     TIMED_OUT,

@@ -14,8 +14,8 @@ from autogen_core.tools import FunctionTool
 from autogen_ext.models.openai import OpenAIChatCompletionClient
 from openai import DefaultAsyncHttpxClient
 
-from autogen_streamtrace.commands.demo.faults import SLOW_PAUSE
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model.manners import SLOW_PAUSE
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 
 TASK: Final = "What has become of my claim?"
 READ_TIMEOUT: Final = 1.0

@@ -9,7 +9,7 @@ from typing import Final
 from autogen_agentchat.messages import ModelClientStreamingChunkEvent
 from autogen_core import CancellationToken
 
-from autogen_streamtrace.commands.demo.faults import SLOW_PAUSE
+from autogen_streamtrace.commands.chaos.model.manners import SLOW_PAUSE
 from autogen_streamtrace.commands.demo.scenarios.expectation import CANCELLED, IN_TIME, LEFT, TURN, Says, Scenario, each
 from autogen_streamtrace.commands.demo.scenarios.program import TASK, Program, read, read_some, start_reading
 from autogen_streamtrace.core import semconv

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from autogen_streamtrace.commands.demo.completions import Whole
+from autogen_streamtrace.commands.chaos.model.completions import Whole
 
 MODEL: Final = "llama3.1"
 COUNTS: Final = {"prompt_eval_count": 3, "eval_count": 12, "total_duration": 1, "eval_duration": 1}
@@ -32,7 +32,6 @@ class ChatLines:
 
     content_type = "application/x-ndjson"
     done = b""
-    partial_json = b'{"model": "llama3.1", "mess\n'
 
     def info(self) -> bytes:
         return b""
@@ -55,8 +54,6 @@ class ChatLines:
 
 class ChatDocument(Whole):
     """A reply for ``"stream": false``."""
-
-    partial_json = ChatLines.partial_json
 
     def tool_call(self, name: str, arguments: str) -> bytes:
         self._calls.append(_call(name, arguments))

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from autogen_streamtrace.commands.demo.completions import Whole
+from autogen_streamtrace.commands.chaos.model.completions import Whole
 
 MODEL: Final = "claude-3-5-sonnet-20241022"
 REASONS: Final = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
@@ -24,7 +24,6 @@ class MessageEvents:
 
     content_type = "text/event-stream"
     done = _event("message_stop")
-    partial_json = b'event: content_block_delta\ndata: {"type": "content_bl\n\n'
 
     def __init__(self) -> None:
         self._block = 0
@@ -68,8 +67,6 @@ class MessageEvents:
 
 class Message(Whole):
     """A reply without ``"stream"``."""
-
-    partial_json = b'{"id": "msg_1", "typ'
 
     def tool_call(self, name: str, arguments: str) -> bytes:
         self._calls.append({"type": "tool_use", "id": "toolu_1", "name": name, "input": json.loads(arguments)})

@@ -14,8 +14,6 @@ class Form(Protocol):
 
     content_type: str
     done: bytes
-    partial_json: bytes
-    """An event that is cut in two."""
 
     def info(self) -> bytes: ...
 
@@ -46,7 +44,6 @@ class EventStream:
 
     content_type = "text/event-stream"
     done = DONE
-    partial_json = b'data: {"id": "chatcmpl-1", "choi\n\n'
 
     def info(self) -> bytes:
         return self._chunk({"role": "assistant", "content": ""})
@@ -102,8 +99,6 @@ class Whole:
 
 class Document(Whole):
     """A completion without `"stream"`."""
-
-    partial_json = EventStream.partial_json
 
     def tool_call(self, name: str, arguments: str) -> bytes:
         function = {"name": name, "arguments": arguments}

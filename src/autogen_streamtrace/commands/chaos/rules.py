@@ -1,0 +1,150 @@
+"""Which request suffers which fault."""
+
+import random
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+from autogen_streamtrace.commands.chaos.faults import FAULTS, Dose, Fault, Place
+from autogen_streamtrace.commands.chaos.faults.limits import limit_fault, needs_seconds
+from autogen_streamtrace.commands.chaos.faults.place import seconds
+from autogen_streamtrace.commands.chaos.wire.message import Request
+
+CONDITIONS: Final = ("probability", "every", "model", "path", "header")
+HEADER: Final = "x-streamtrace-fault"
+"""A request names its own fault in it."""
+
+
+class RuleError(ValueError):
+    """A rule that cannot be used. The message names what is wrong, and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A fault, and the requests that suffer it. Patterns are those of a shell: ``*``, ``?``."""
+
+    fault: Fault
+    dose: Dose
+    probability: float = 1.0
+    every: int = 1
+    """Every so many-th request that the other conditions fit."""
+    model: str = "*"
+    path: str = "*"
+    header: tuple[str, str] | None = None
+    """Name, and pattern of the value."""
+
+    @classmethod
+    def of(cls, said: str) -> "Rule":
+        """Reads ``NAME key=value …``; a limit's name is ``vendor.setting=3s``.
+
+        Raises:
+            RuleError: it cannot be used.
+        """
+        try:
+            name, *options = shlex.split(said)
+        except ValueError as error:
+            raise RuleError(f"{said!r}: {error}; write NAME key=value …") from None
+        unclear = [option for option in options if "=" not in option]
+        if unclear:
+            raise RuleError(f"{said!r}: {unclear[0]!r} is no option; write key=value")
+        keys = dict(option.split("=", 1) for option in options)
+        name, _, value = name.partition("=")
+        return cls.read(name, {**keys, **({"seconds": value} if value else {})})
+
+    @classmethod
+    def read(cls, name: str, options: Mapping[str, Any]) -> "Rule":
+        """The rule for a fault or a limit of this name.
+
+        Raises:
+            RuleError: it cannot be used.
+        """
+        fault = named(name)
+        said = {key: str(value) for key, value in options.items()}
+        allowed = ("after", *fault.takes, *CONDITIONS)
+        unknown = [key for key in said if key not in allowed]
+        if unknown:
+            raise RuleError(f"{name}: unknown option {unknown[0]!r}; allowed: {', '.join(allowed)}")
+        try:
+            dose = Dose(
+                Place.of(said["after"]) if "after" in said else fault.place,
+                seconds(said["seconds"]) if "seconds" in said else None,
+                {key: said[key] for key in fault.takes if key in said},
+            )
+            if dose.seconds is None and needs_seconds(fault):
+                raise ValueError(f"it has no default; write {name}=60s")
+            return cls(fault, dose, _share(said), _count(said), *_patterns(said))
+        except ValueError as error:
+            raise RuleError(f"{name}: {error}") from None
+
+    def fits(self, request: Request) -> bool:
+        """Whether the request is one of those that may suffer it."""
+        if not fnmatchcase(request.path, self.path) or not fnmatchcase(request.model, self.model):
+            return False
+        return self.header is None or fnmatchcase(request.header(self.header[0]), self.header[1])
+
+
+@dataclass
+class Rules:
+    """The rules in their order: the first that strikes counts. A seed makes their dice repeatable."""
+
+    rules: Sequence[Rule] = ()
+    seed: int = 0
+    _met: dict[int, int] = field(default_factory=dict)
+
+    def choose(self, request: Request) -> Rule | None:
+        """The rule that strikes this request; None where it passes.
+
+        Raises:
+            RuleError: it asks for a fault that does not exist.
+        """
+        asked = request.header(HEADER)
+        if asked:
+            return Rule.of(asked)
+        return next((rule for at, rule in enumerate(self.rules) if self._strikes(at, rule, request)), None)
+
+    def _strikes(self, at: int, rule: Rule, request: Request) -> bool:
+        if not rule.fits(request):
+            return False
+        count = self._met[at] = self._met.get(at, 0) + 1
+        if count % rule.every:
+            return False
+        return rule.probability >= 1 or random.Random(f"{self.seed}/{at}/{count}").random() < rule.probability
+
+
+def named(name: str) -> Fault:
+    """The fault, or the limit of the catalogue, of this name.
+
+    Raises:
+        RuleError: there is none.
+    """
+    if name in FAULTS:
+        return FAULTS[name]
+    if "." in name:
+        try:
+            return limit_fault(name)
+        except ValueError as error:
+            raise RuleError(str(error)) from None
+    raise RuleError(f"unknown fault {name!r}; known are {', '.join(FAULTS)}, and the limits of the catalogue")
+
+
+def _share(said: Mapping[str, str]) -> float:
+    value = float(said.get("probability", 1.0))
+    if not 0 <= value <= 1:
+        raise ValueError(f"probability={said['probability']} is not allowed; allowed: a number from 0 to 1")
+    return value
+
+
+def _count(said: Mapping[str, str]) -> int:
+    text = said.get("every", "1")
+    if not text.isdecimal() or int(text) < 1:
+        raise ValueError(f"every={text} is not allowed; allowed: a whole number from 1")
+    return int(text)
+
+
+def _patterns(said: Mapping[str, str]) -> tuple[str, str, tuple[str, str] | None]:
+    name, colon, pattern = said.get("header", "").partition(":")
+    if "header" in said and not (name.strip() and colon):
+        raise ValueError(f"header={said['header']} is not allowed; write NAME:PATTERN")
+    return said.get("model", "*"), said.get("path", "*"), (name.strip(), pattern.strip()) if colon else None
