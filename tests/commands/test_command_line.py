@@ -17,7 +17,7 @@ from autogen_streamtrace.cli import app
 
 pytestmark = pytest.mark.once
 
-COMMANDS = ("demo", "top", "diagnose", "ui", "recover", "probe", "echo", "audit")
+COMMANDS = ("demo", "top", "diagnose", "ui", "recover", "probe", "echo", "audit", "chaos")
 
 
 def run(*arguments: str, columns: int = 80) -> Result:

@@ -9,6 +9,7 @@ ORDER: Final = {
     "Use it": [
         "how-a-stream-is-judged",
         "servers",
+        "chaos",
         "examples",
         "coverage",
         "api",

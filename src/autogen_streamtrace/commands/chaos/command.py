@@ -21,7 +21,7 @@ _FILE = click.Path(path_type=Path)
 
 
 @command(
-    example="--upstream https://api.openai.com --fault 'stall after=2s every=3'",
+    example="--upstream https://api.openai.com --fault stall",
     well="it was told to end",
     found="--verdicts says otherwise of a fault",
 )

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from typing import Final
+from typing import Final, cast
 
 from autogen_streamtrace.commands.chaos.wire.http1 import HTTP2_PREFACE, Http1
 from autogen_streamtrace.commands.chaos.wire.sink import Answer
@@ -21,12 +21,11 @@ class _Connection(asyncio.Protocol):
         self._start = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop has classes of its own
         if len(self._open) >= MAX_CONNECTIONS:
-            transport.abort()
+            self._transport.abort()
             return
-        self._open.add(transport)
+        self._open.add(self._transport)
         tls = transport.get_extra_info("ssl_object")
         if tls is not None and tls.selected_alpn_protocol() == "h2":
             self._become_http2()

@@ -4,7 +4,7 @@ import asyncio
 import socket
 import struct
 from collections import deque
-from typing import Final
+from typing import Final, cast
 
 import httptools
 
@@ -45,8 +45,7 @@ class Http1(asyncio.Protocol):
     # What asyncio calls.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop has classes of its own
         self._task = asyncio.get_running_loop().create_task(self._converse())
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -176,7 +175,7 @@ class _Exchange:
         self._transport.write(b"\r\n".join([b"HTTP/1.1 %d %s" % (head.status, head.reason), *lines, b"", b""]))
 
     def write(self, data: bytes) -> None:
-        if not data or self._bodiless:  # an empty chunk would end the body
+        if not data or self._bodiless or self._transport.is_closing():  # an empty chunk would end the body
             return
         self._transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._framed else data)
 

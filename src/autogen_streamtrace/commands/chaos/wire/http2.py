@@ -3,7 +3,7 @@
 import asyncio
 import socket
 from collections import deque
-from typing import Final
+from typing import Final, cast
 
 import h2.config
 import h2.connection
@@ -34,8 +34,7 @@ class Http2(asyncio.Protocol):
         """The socket takes no more."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop has classes of its own
         self.h2.initiate_connection()
         self.flush()
 

@@ -1,0 +1,82 @@
+"""The proxy in a thread, before an upstream on loopback; and what a plain client sees through it."""
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+import httpx
+
+from autogen_streamtrace.commands.chaos.rules import Rule, Rules
+from autogen_streamtrace.commands.chaos.server import listen
+from autogen_streamtrace.commands.chaos.service import Service
+from autogen_streamtrace.commands.chaos.wire.upstream import Upstream
+
+CHAT: Final = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
+WAIT: Final = 20.0
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A proxy that is listening."""
+
+    url: str
+    service: Service
+
+
+@contextmanager
+def proxy(*rules: str, upstream: str = "", tls: ssl.SSLContext | None = None, ca: str = "") -> Iterator[Proxy]:
+    """The proxy with these rules; without an upstream its own model answers."""
+    service = Service(Rules([Rule.of(each) for each in rules]), Upstream.of(upstream, ca or None) if upstream else None)
+    started: Future[tuple[int, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+    async def serve() -> None:
+        listener = await listen(service, "127.0.0.1", 0, tls)
+        stop = asyncio.Event()
+        started.set_result((listener.port, asyncio.get_running_loop(), stop))
+        await stop.wait()
+        await listener.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
+    thread.start()
+    port, loop, stop = started.result(WAIT)
+    try:
+        yield Proxy(f"{'https' if tls else 'http'}://127.0.0.1:{port}", service)
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(WAIT)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a client saw."""
+
+    status: int
+    headers: Any
+    body: bytes
+    error: str
+    """The exception's type; empty where the body ended cleanly."""
+
+
+def client(version: str = "1.1", **options: Any) -> httpx.Client:
+    """A plain client that speaks one version of HTTP."""
+    new = version == "2"
+    return httpx.Client(trust_env=False, timeout=options.pop("timeout", WAIT), http1=not new, http2=new, **options)
+
+
+def see(url: str, version: str = "1.1", asked: Any = None, **headers: str) -> Seen:
+    """One streamed request."""
+    status, body, answered = 0, b"", httpx.Headers()
+    with client(version) as http:
+        try:
+            with http.stream("POST", url, json=asked or CHAT, headers=headers) as response:
+                status, answered = response.status_code, response.headers
+                for piece in response.iter_raw():
+                    body += piece
+        except httpx.HTTPError as error:
+            return Seen(status, answered, body, type(error).__name__)
+    return Seen(status, answered, body, "")
