@@ -21,7 +21,7 @@ from programs.framework import agent, streamed, telemetry, tool
 
 import autogen_streamtrace
 from autogen_streamtrace import neighbours, patches
-from autogen_streamtrace.commands.demo.model_server import ModelServer
+from autogen_streamtrace.commands.chaos.model_server import ModelServer
 from autogen_streamtrace.neighbours import Private
 from autogen_streamtrace.neighbours import agent_framework as names
 
