@@ -68,11 +68,11 @@ def pytest(session: nox.Session, *arguments: str, env: dict[str, str] | None = N
     session.run("pytest", *PARALLEL, *arguments, *session.posargs, env=env)
 
 
-def install_chromium(session: nox.Session) -> None:
-    """On CI, Debian's Chromium for the page of `diagnose --html`, whose tests are skipped where there is none."""
-    missing = not any(map(shutil.which, ("chromium", "chromium-browser", "google-chrome")))
+def install_debian(session: nox.Session, package: str, *commands: str) -> None:
+    """On CI, a program of Debian's without which some tests are skipped: one of `commands`."""
+    missing = not any(map(shutil.which, commands))
     if missing and os.environ.get("CI") and shutil.which("apt-get") and os.geteuid() == 0:
-        for arguments in (("update",), ("install", "-y", "--no-install-recommends", "chromium")):
+        for arguments in (("update",), ("install", "-y", "--no-install-recommends", package)):
             quiet = {"DEBIAN_FRONTEND": "noninteractive"}
             session.run("apt-get", "-qq", *arguments, env=quiet, external=True, success_codes=range(256), silent=True)
 
@@ -94,7 +94,7 @@ def tests(session: nox.Session, openai: str) -> None:
     """The tests on the Python that runs nox: all of them with openai 3, a cross-section with openai 2."""
     install_grafanas_schema(session)
     if openai == OPENAI_3:
-        install_chromium(session)
+        install_debian(session, "chromium", "chromium", "chromium-browser", "google-chrome")
         run_pytest(session, openai)
     else:
         run_pytest(session, openai, *NOT_ONCE, *CROSS_SECTION)
@@ -210,6 +210,7 @@ def stack(session: nox.Session) -> None:
         session.warn(
             "Go is not installed (https://go.dev/dl): the Collector, Prometheus and VictoriaLogs cannot be built"
         )
+    install_debian(session, "prometheus-alertmanager", "prometheus-alertmanager", "alertmanager")
     pytest(session, "tests/stack")
 
 

@@ -40,8 +40,9 @@ class Tool:
 COLLECTOR = Tool("collector", "0.161.0", ("otelcol",))
 PROMETHEUS = Tool("prometheus", "3.16.0", ("prometheus", "promtool"))
 VICTORIALOGS = Tool("victorialogs", "1.52.1", ("victoria-logs",))
+JAEGER = Tool("jaeger", "1.76.0", ("jaeger",))
 KUSTOMIZE = Tool("kustomize", "5.8.1", ("kustomize",))
-TOOLS = (COLLECTOR, PROMETHEUS, VICTORIALOGS, KUSTOMIZE)
+TOOLS = (COLLECTOR, PROMETHEUS, VICTORIALOGS, JAEGER, KUSTOMIZE)
 
 
 def cache() -> Path:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from binaries import COLLECTOR, KUSTOMIZE, PROMETHEUS, TOOLS, VICTORIALOGS, Tool, cache
+from binaries import COLLECTOR, PROMETHEUS, TOOLS, VICTORIALOGS, Tool, cache
 
 BUILDER = f"go.opentelemetry.io/collector/cmd/builder@v{COLLECTOR.version}"
 PROMETHEUS_VERSION = f"-X github.com/prometheus/common/version.Version={PROMETHEUS.version}"
@@ -51,7 +51,7 @@ def build(tool: Tool) -> None:
         compile_packages(tool, "tool", unfinished, tool.source, PROMETHEUS_VERSION, "-tags=netgo,remove_all_sd")
     elif tool is VICTORIALOGS:
         compile_packages(tool, "tool", unfinished, tool.source, VICTORIALOGS_VERSION)
-    elif tool is KUSTOMIZE:
+    else:
         compile_packages(tool, "tool", unfinished, tool.source)
     unfinished.rename(tool.folder)
     print(f"{tool.name}: built in {time.monotonic() - began:.0f} s", flush=True)

@@ -1,15 +1,14 @@
 """Every file that is made, by its path below ``dashboards/``."""
 
-from pathlib import Path
 from typing import Any, Final
 
 import yaml
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from . import ending_early, instrument, objectives, one_path
+from . import alertmanager, ending_early, instrument, kubernetes, objectives, one_path
 from .alerts import alerts
-from .alerts.alert import PAGE, TICKET, Alert
+from .alerts.alert import Alert
 from .recording import recordings
 
 RUNBOOKS: Final = "docs/runbooks/{}.md"
@@ -35,39 +34,12 @@ def all_of_them(runbooks: str = RUNBOOKS) -> dict[str, str]:
         "alerts/alert-rules.yaml": as_yaml({"groups": [alert_group(promql, runbooks)]}),
         "alerts/loki-alert-rules.yaml": as_yaml({"groups": [alert_group(logql, runbooks)]}),
         "alerts/grafana-alert-rules.yaml": as_yaml(grafana(runbooks)),
-        "alerts/alertmanager.yaml": as_yaml(inhibition()),
-        "alerts/prometheus-rule.yaml": as_yaml(prometheus_rule([recording_group(), alert_group(promql, runbooks)])),
-        "kustomization.yaml": as_yaml(kustomization()),
+        "alerts/alertmanager.yaml": as_yaml(alertmanager.configuration()),
+        "alerts/prometheus-rule.yaml": as_yaml(
+            kubernetes.prometheus_rule([recording_group(), alert_group(promql, runbooks)])
+        ),
+        "kustomization.yaml": as_yaml(kubernetes.kustomization(list(DASHBOARDS))),
     }
-
-
-def prometheus_rule(groups: list[dict[str, Any]]) -> dict[str, Any]:
-    """The rules as the Prometheus Operator takes them, and the VictoriaMetrics Operator after it."""
-    return {
-        "apiVersion": "monitoring.coreos.com/v1",
-        "kind": "PrometheusRule",
-        "metadata": {"name": "streamtrace", "labels": {"app.kubernetes.io/name": "streamtrace"}},
-        "spec": {"groups": groups},
-    }
-
-
-def kustomization() -> dict[str, Any]:
-    """The rules and dashboards for a cluster: by their labels, Grafana's and Loki's sidecars find the ConfigMaps."""
-    made = [_config_map(name, {"grafana_dashboard": "1"}) for name in DASHBOARDS]
-    made.append(_config_map("alerts/loki-alert-rules.yaml", {"loki_rule": "1"}))
-    return {
-        "apiVersion": "kustomize.config.k8s.io/v1beta1",
-        "kind": "Kustomization",
-        "resources": ["alerts/prometheus-rule.yaml"],
-        "generatorOptions": {"disableNameSuffixHash": True},
-        "configMapGenerator": made,
-    }
-
-
-def _config_map(file: str, labels: dict[str, str]) -> dict[str, Any]:
-    annotations = {"grafana_folder": "AutoGen streams"} if "grafana_dashboard" in labels else {}
-    options = {"labels": labels, **({"annotations": annotations} if annotations else {})}
-    return {"name": f"streamtrace-{Path(file).stem}", "files": [file], "options": options}
 
 
 def as_json(dashboard: Dashboard) -> str:
@@ -174,16 +146,3 @@ def grafana_rule(alert: Alert, runbooks: str) -> dict[str, Any]:
 def in_grafana(text: str) -> str:
     """There ``$value`` is a sentence about all queries; the number is ``$values.A.Value``."""
     return text.replace("$value ", "$values.A.Value ").replace("$value}", "$values.A.Value}")
-
-
-def inhibition() -> dict[str, Any]:
-    """For Alertmanager: what fires at an origin keeps back the turns' alert of the same job, if it wakes as many."""
-
-    def rule(origin: list[str], turns: list[str]) -> dict[str, Any]:
-        return {
-            "source_matchers": ['scope="origin"', f'severity=~"{"|".join(origin)}"'],
-            "target_matchers": ['scope="turns"', f'severity=~"{"|".join(turns)}"'],
-            "equal": ["job", "deployment_environment_name"],
-        }
-
-    return {"inhibit_rules": [rule([PAGE], [PAGE, TICKET]), rule([TICKET], [TICKET])]}

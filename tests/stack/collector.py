@@ -15,6 +15,7 @@ CONFIG: Final = ROOT / "collector-config.yaml"
 GATEWAY: Final = ROOT / "collector-gateway.yaml"
 SECURE: Final = ROOT / "collector-secure.yaml"
 FILES: Final = Path(__file__).with_name("files.yaml")
+STORED: Final = Path(__file__).with_name("stored.yaml")
 STORE: Final = Path(__file__).with_name("store.yaml")
 NOWHERE: Final = f"http://{HOST}:1"
 """Nobody listens there."""

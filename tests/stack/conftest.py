@@ -1,4 +1,4 @@
-"""Prometheus and VictoriaLogs, one of each for a module; skipped where `make tools` has not been run."""
+"""Prometheus, VictoriaLogs and Jaeger, one of each for a module; skipped where `make tools` has not been run."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from binaries import TOOLS
 
+from .jaeger import Jaeger
 from .prometheus import Prometheus
 from .victorialogs import VictoriaLogs
 
@@ -30,4 +31,10 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
 @pytest.fixture(scope="module")
 def victorialogs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VictoriaLogs]:
     with VictoriaLogs(tmp_path_factory.mktemp("victorialogs")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def jaeger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jaeger]:
+    with Jaeger(tmp_path_factory.mktemp("jaeger")) as running:
         yield running

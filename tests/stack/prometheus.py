@@ -20,15 +20,20 @@ Sample = tuple[dict[str, str], float]
 class Prometheus(Server):
     """Takes OTLP at ``otlp``, evaluates ``rules``, answers ``query``."""
 
-    def __init__(self, folder: Path, *rules: Path, evaluate_every: str = "1s") -> None:
-        """``rules`` are rule files, or patterns of them; ``evaluate_every`` is Prometheus' own notation."""
+    def __init__(self, folder: Path, *rules: Path, evaluate_every: str = "1s", tells: int | None = None) -> None:
+        """``rules`` are rule files, or patterns of them; ``evaluate_every`` is Prometheus' own notation.
+
+        ``tells`` is the port of the Alertmanager that gets what fires.
+        """
         port = free_port()
         self.url = f"http://{HOST}:{port}"
         self.otlp = f"{self.url}/api/v1/otlp"
         folder.mkdir(parents=True, exist_ok=True)
         settings = SETTINGS.read_text().replace("evaluation_interval: 15s", f"evaluation_interval: {evaluate_every}")
         files = json.dumps([str(rule.resolve()) for rule in rules])
-        (folder / "prometheus.yaml").write_text(f"{settings}\nrule_files: {files}\n")
+        managers = [] if tells is None else [{"static_configs": [{"targets": [f"{HOST}:{tells}"]}]}]
+        alerting = json.dumps({"alertmanagers": managers})
+        (folder / "prometheus.yaml").write_text(f"{settings}\nrule_files: {files}\nalerting: {alerting}\n")
         command: list[str | Path] = [
             binary("prometheus"),
             "--config.file=prometheus.yaml",

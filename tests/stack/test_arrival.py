@@ -1,4 +1,4 @@
-"""The demo's whole run arrives: every span in the file, every stream in Prometheus, every event in VictoriaLogs."""
+"""The demo's whole run arrives: every span in Jaeger, every stream in Prometheus, every event in VictoriaLogs."""
 
 import ssl
 from collections import Counter
@@ -11,7 +11,8 @@ import trustme
 
 from autogen_streamtrace.commands.demo.run import SERVICE
 
-from .collector import CONFIG, FILES, SECURE, Collector
+from .collector import CONFIG, FILES, SECURE, STORED, Collector
+from .jaeger import Jaeger
 from .prometheus import Prometheus
 from .runs import Given, demo
 from .server import eventually
@@ -35,6 +36,7 @@ class Arrived:
     collector: Collector
     prometheus: Prometheus
     victorialogs: VictoriaLogs
+    jaeger: Jaeger
 
     def lines(self) -> list[Line]:
         return self.victorialogs.lines({"service.name": SERVICE, "deployment.environment.name": self.environment})
@@ -49,12 +51,14 @@ def collector(
     tmp_path_factory: pytest.TempPathFactory,
     prometheus: Prometheus,
     victorialogs: VictoriaLogs,
+    jaeger: Jaeger,
 ) -> Iterator[tuple[Collector, dict[str, str]]]:
     """A Collector, and the variables that let a program in."""
     folder = tmp_path_factory.mktemp(request.param)
-    to = {"PROMETHEUS_OTLP_ENDPOINT": prometheus.otlp, "LOKI_OTLP_ENDPOINT": victorialogs.otlp, **KEEP_ALL}
+    stores = {"PROMETHEUS": prometheus.otlp, "LOKI": victorialogs.otlp, "TEMPO": jaeger.otlp}
+    to = {**{f"{store}_OTLP_ENDPOINT": address for store, address in stores.items()}, **KEEP_ALL}
     if request.param == "plain":
-        with Collector(folder, CONFIG, FILES, **to) as running:
+        with Collector(folder, CONFIG, FILES, STORED, **to) as running:
             yield running, {}
         return
     authority = trustme.CA()
@@ -63,7 +67,7 @@ def collector(
     certificate.private_key_pem.write_to_path(str(folder / "key.pem"))
     certificate.cert_chain_pems[0].write_to_path(str(folder / "certificate.pem"))
     secrets = {"TLS_CERT_FILE": "certificate.pem", "TLS_KEY_FILE": "key.pem", "OTLP_TOKEN": TOKEN}
-    with Collector(folder, CONFIG, SECURE, FILES, **to, **secrets) as running:
+    with Collector(folder, CONFIG, SECURE, FILES, STORED, **to, **secrets) as running:
         yield (
             running,
             {
@@ -79,6 +83,7 @@ def arrived(
     collector: tuple[Collector, dict[str, str]],
     prometheus: Prometheus,
     victorialogs: VictoriaLogs,
+    jaeger: Jaeger,
 ) -> Arrived:
     running, secrets = collector
     environment = f"{request.param} {running.folder.name}"
@@ -90,7 +95,7 @@ def arrived(
             "OTEL_RESOURCE_ATTRIBUTES": f"deployment.environment.name={environment},service.version={VERSION}",
         }
     )
-    return Arrived(given, environment, running, prometheus, victorialogs)
+    return Arrived(given, environment, running, prometheus, victorialogs, jaeger)
 
 
 def test_every_span_arrives_once(arrived: Arrived) -> None:
@@ -102,6 +107,21 @@ def test_every_span_arrives_once(arrived: Arrived) -> None:
 
     eventually(lambda: len(ids()) >= len(arrived.given.spans), what="the spans")
     assert ids() == dict.fromkeys(arrived.given.spans, 1)
+
+
+def test_each_trace_is_found_by_its_id_with_every_span(arrived: Arrived) -> None:
+    def sent() -> dict[str, set[str]]:
+        spans = [span for span in arrived.collector.spans() if span.data["spanId"] in arrived.given.spans]
+        return {
+            trace: {span.data["spanId"] for span in spans if span.data["traceId"] == trace}
+            for trace in {span.data["traceId"] for span in spans}
+        }
+
+    def found() -> dict[str, set[str]]:
+        return {trace: {span.data["spanId"] for span in arrived.jaeger.trace(trace)} for trace in sent()}
+
+    eventually(lambda: sum(map(len, found().values())) >= len(arrived.given.spans), what="the spans")
+    assert found() == sent()
 
 
 def test_every_stream_is_counted_under_its_layer_and_outcome(arrived: Arrived) -> None:

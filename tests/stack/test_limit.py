@@ -1,8 +1,10 @@
 """From a limit of a proxy's to a firing alert: real agents, real nginx, real Collector, real Prometheus."""
 
+import contextlib
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from autogen_streamtrace.commands.chaos.model_server import ModelServer
 
+from .alertmanager import BINARY, Alertmanager, Inbox, inbox
 from .collector import CONFIG, FILES, Collector
 from .prometheus import Prometheus
 from .rules_now import sped_up
@@ -58,9 +61,21 @@ class Nginx(Server):
         )
 
 
-def test_streams_that_a_proxys_limit_cuts_make_the_right_alert_fire(tmp_path: Path) -> None:
+@pytest.fixture
+def told(tmp_path: Path) -> Iterator[tuple[int | None, Inbox]]:
+    """The port of an Alertmanager, where one is installed, and who gets its messages."""
+    with contextlib.ExitStack() as running:
+        received = running.enter_context(inbox())
+        manager = running.enter_context(Alertmanager(tmp_path / "alertmanager", received)) if BINARY else None
+        yield manager.port if manager else None, received
+
+
+def test_streams_that_a_proxys_limit_cuts_make_the_right_alert_fire(
+    tmp_path: Path, told: tuple[int | None, Inbox]
+) -> None:
+    manager, received = told
     with (
-        Prometheus(tmp_path / "prometheus", *sped_up(tmp_path)) as prometheus,
+        Prometheus(tmp_path / "prometheus", *sped_up(tmp_path), tells=manager) as prometheus,
         Collector(tmp_path / "collector", CONFIG, FILES, PROMETHEUS_OTLP_ENDPOINT=prometheus.otlp) as collector,
         ModelServer() as model,
         Nginx(tmp_path / "nginx", model.port) as nginx,
@@ -92,3 +107,7 @@ def test_streams_that_a_proxys_limit_cuts_make_the_right_alert_fire(tmp_path: Pa
         assert cause["annotations"]["runbook_url"].endswith("disconnected.md")
         faults = f'sum(streamtrace:stream_faults:increase1h{{job="{SERVICE}"}})'
         eventually(lambda: prometheus.total(faults) == STREAMS, what=faults)
+        if manager is not None:
+            message = eventually(lambda: received.slack, what="the message")[0]["attachments"][0]
+            assert "layer http, outcome disconnected, ended by upstream, cause httpx" in message["text"]
+            assert "disconnected.md" in message["title_link"]

@@ -11,7 +11,8 @@ import pytest
 
 from autogen_streamtrace.core import semconv
 
-from .collector import CONFIG, FILES, Collector
+from .collector import CONFIG, FILES, STORED, Collector
+from .jaeger import Jaeger
 from .prometheus import Prometheus
 from .runs import holding, recover
 from .sending import COMPLETED, KILLED, Ids, Sender, event, span
@@ -27,10 +28,14 @@ OPEN = 50
 
 @pytest.fixture(scope="module")
 def collector(
-    tmp_path_factory: pytest.TempPathFactory, prometheus: Prometheus, victorialogs: VictoriaLogs
+    tmp_path_factory: pytest.TempPathFactory, prometheus: Prometheus, victorialogs: VictoriaLogs, jaeger: Jaeger
 ) -> Iterator[Collector]:
-    stores = {"PROMETHEUS_OTLP_ENDPOINT": prometheus.otlp, "LOKI_OTLP_ENDPOINT": victorialogs.otlp}
-    with Collector(tmp_path_factory.mktemp("collector"), CONFIG, FILES, **stores) as running:
+    stores = {
+        "PROMETHEUS_OTLP_ENDPOINT": prometheus.otlp,
+        "LOKI_OTLP_ENDPOINT": victorialogs.otlp,
+        "TEMPO_OTLP_ENDPOINT": jaeger.otlp,
+    }
+    with Collector(tmp_path_factory.mktemp("collector"), CONFIG, FILES, STORED, **stores) as running:
         yield running
 
 
@@ -42,7 +47,7 @@ def dead(collector: Collector) -> Iterator[Sender]:
 
 
 def test_killed_spans_of_three_hours_ago_arrive_under_their_own_ids_and_times(
-    collector: Collector, dead: Sender
+    collector: Collector, dead: Sender, jaeger: Jaeger
 ) -> None:
     ids = Ids("killed")
     spans = [span(ids, ids.trace(), KILLED, parent=ids.span(), seconds=60, ended_ago=HOURS) for _ in range(OPEN)]
@@ -54,6 +59,9 @@ def test_killed_spans_of_three_hours_ago_arrive_under_their_own_ids_and_times(
         return {each["spanId"]: (each["traceId"], each["startTimeUnixNano"]) for each in found}
 
     eventually(lambda: arrived() == expected, what="the killed spans")
+    for span_id, (trace_id, started) in expected.items():
+        (found,) = eventually(lambda trace=trace_id: jaeger.trace(trace), what="a killed span in Jaeger")  # type: ignore[misc]
+        assert (found.data["spanId"], found.data["startTimeUnixNano"]) == (span_id, started)
 
 
 def test_events_of_three_hours_ago_are_found_under_their_own_time(dead: Sender, victorialogs: VictoriaLogs) -> None:
