@@ -14,6 +14,7 @@ from programs.watching import watching
 
 from autogen_streamtrace import trace_stream
 from autogen_streamtrace.recorder import orphans, writing
+from autogen_streamtrace.recorder.file import File
 from autogen_streamtrace.recorder.writing import Writer
 
 pytestmark = pytest.mark.once
@@ -54,6 +55,26 @@ def test_an_event_loop_does_not_wait_for_a_slow_disk(slow: list[str], caplog: py
         asyncio.run(main())
         assert threading.main_thread().name not in slow
     assert [each for each in caplog.records if each.levelno >= logging.WARNING] == []
+
+
+def test_a_file_whose_writes_wait_is_not_truncated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    go_on, pwrite = threading.Event(), os.pwrite
+    go_on.set()
+
+    def held(*args: Any) -> int:
+        time.sleep(2 * writing.SLOW)
+        go_on.wait()
+        return pwrite(*args)
+
+    monkeypatch.setattr(os, "pwrite", held)
+    header = bytes(64)
+    file = File(tmp_path, header)
+    go_on.clear()
+    file.write(b"row", 4096)
+    assert file.trouble(4099) == ""
+    go_on.set()
+    file.close()
+    assert file.path.stat().st_size == 4099
 
 
 def test_what_was_handed_over_stands_in_the_file(slow: list[str], state: Path) -> None:

@@ -113,6 +113,7 @@ class File:
 
     def trouble(self, size: int) -> str:
         """What is wrong with the file, which should have ``size`` bytes at least; empty where nothing is."""
+        waits = self.slow  # what a thread has yet to write is missing without any trouble
         try:
             if identity(os.fstat(self._descriptor)) != self._identity:
                 return "its descriptor was closed"
@@ -123,7 +124,7 @@ class File:
             return str(error)
         if identity(there) != self._identity:
             return "it was replaced"
-        return "" if there.st_size >= size and self._begins() else "it was truncated"
+        return "" if waits or (there.st_size >= size and self._begins()) else "it was truncated"
 
     def _begins(self) -> bool:
         """Whether it still begins with the header."""
