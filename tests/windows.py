@@ -1,12 +1,22 @@
 """Windows of a real browser, and what goes wrong in them."""
 
+from pathlib import Path
 from typing import Final
 
-from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize, expect
+
+PATIENCE: Final = 25_000
+"""Milliseconds that a loaded machine may take for anything."""
+expect.set_options(timeout=PATIENCE)
 
 DESK: Final[ViewportSize] = {"width": 1280, "height": 900}
 PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 MODES: Final = {"light": DESK, "dark": DESK, "phone": PHONE}
+
+CONTRAST: Final = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
+"""A function for the page: the texts in it that do not stand out from their ground."""
+FITS: Final = "document.documentElement.scrollWidth <= innerWidth"
+"""Whether nothing is wider than the window."""
 
 
 class Windows:
@@ -29,7 +39,7 @@ class Windows:
             viewport=MODES[mode],
             permissions=["clipboard-read", "clipboard-write"],
         )
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(PATIENCE)
         self._contexts.append(context)
         page = context.new_page()
         origin = address.split("#")[0]

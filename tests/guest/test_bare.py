@@ -11,7 +11,7 @@ FRAMEWORKS = ("agent_framework", "autogen_agentchat", "autogen_core", "autogen_e
 CLIENTS = ("httpx", "httpx2")
 SERVERS = ("gunicorn", "starlette", "uvicorn")
 WATCHABLE = (*FRAMEWORKS, *CLIENTS, *SERVERS)
-ABSENT = (*WATCHABLE, "fastapi", "openai", "jinja2", "orjson", "plotly", "polars")
+ABSENT = (*WATCHABLE, "fastapi", "openai", "orjson", "plotly", "polars")
 
 WITHOUT = f"""
     from importlib.machinery import PathFinder

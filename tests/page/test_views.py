@@ -6,7 +6,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -15,7 +14,7 @@ from chromium import needs_chromium
 from page_server import PageServer, page_server
 from playwright.sync_api import Page, expect
 from synthetic import Turn, cut, lines
-from windows import MODES, Windows
+from windows import CONTRAST, FITS, MODES, Windows
 
 from autogen_streamtrace.core import semconv as sc
 
@@ -25,7 +24,6 @@ PLAYED: Final = ("ok", "length", "retry", "tool_hang", "stall", "fin", "http_429
 """Scenarios of the demo."""
 DAY: Final = 86_400
 COMPARED: Final = "compare?by=service&a.service=desk&b.service=till"
-CONTRAST: Final = Path(__file__).with_name("contrast.js").read_text(encoding="utf-8")
 
 
 def turns(count: int) -> list[Turn]:
@@ -71,7 +69,7 @@ def whole(page: Page, view: str) -> None:
     }
     page.locator(marks[view]).first.wait_for()
     if view in ("cuts", "compare"):
-        expect(page.locator(".plot:not(:has(.bars path))")).to_have_count(0, timeout=30_000)
+        expect(page.locator(".plot:not(:has(.bars path))")).to_have_count(0)
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -82,7 +80,7 @@ def test_each_view_is_drawn_without_an_error_and_can_be_read(
     for address in ("now", "cuts", "turns", f"turn/{cut_turn}", COMPARED):
         page.goto(f"{server.address}#/{address}")
         whole(page, address.split("/")[0].split("?")[0])
-        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address
+        assert page.evaluate(FITS), address
         assert page.evaluate(CONTRAST) == [], address
     assert windows.wrong == []
 
@@ -104,6 +102,11 @@ def test_a_cause_has_its_evidence_its_line_and_its_runbook(server: PageServer, w
     assert page.evaluate("navigator.clipboard.readText()") == "proxy_read_timeout 600s;"
     cause.locator("summary").click()
     expect(cause.locator(".runbook")).to_contain_text("proxy_read_timeout")
+
+
+def test_the_limit_is_marked_where_the_silences_cluster(server: PageServer, windows: Windows) -> None:
+    page = windows.open(f"{server.address}#/cuts?service=desk")
+    expect(page.locator(".plot").nth(1)).to_contain_text("proxy_read_timeout")
 
 
 def test_a_turn_shows_who_waited_for_whom_and_where_it_was_cut(

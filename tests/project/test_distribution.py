@@ -72,7 +72,7 @@ def test_the_wheel_has_the_package_and_nothing_beside_it(built: Built) -> None:
     }
 
 
-@pytest.mark.parametrize("suffix", [".typed", ".toml", ".jinja"])
+@pytest.mark.parametrize("suffix", [".typed", ".toml", ".html", ".js", ".css", ".svg"])
 def test_the_wheel_has_what_is_not_python(built: Built, suffix: str) -> None:
     assert [name for name in built.in_wheel() if name.endswith(suffix)]
 

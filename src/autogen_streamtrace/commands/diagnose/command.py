@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from autogen_streamtrace.commands.reading.files import Streams
 
 NEEDED: Final = ("polars", "orjson", "httpx")
-NEEDED_FOR_PAGES: Final = ("plotly", "jinja2")
+NEEDED_FOR_PAGES: Final = ("plotly", "starlette")
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
@@ -68,7 +68,7 @@ def diagnose(
         from autogen_streamtrace.commands.diagnose.output.page import write
 
         try:
-            write(html, diagnosis, streams)
+            write(html, diagnosis, streams, sources, attribution)
         except OSError as error:
             raise wrong("--html", f"{html}: {error.strerror}") from None
     if as_json:

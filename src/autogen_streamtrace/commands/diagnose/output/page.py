@@ -1,49 +1,50 @@
-"""The diagnosis as one page that needs nothing but itself."""
+"""The diagnosis as the page of `ui`, in one file."""
 
+from collections.abc import Sequence
+from importlib import metadata
 from pathlib import Path
-from typing import Final
-
-import plotly.graph_objects as go  # type: ignore[import-untyped]
-from jinja2 import Environment, PackageLoader
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs  # type: ignore[import-untyped]
+from typing import Any
 
 from autogen_streamtrace.commands.diagnose.findings import Diagnosis
-from autogen_streamtrace.commands.diagnose.output import plots
+from autogen_streamtrace.commands.diagnose.output import documents
+from autogen_streamtrace.commands.diagnose.output.bundle import one_file
+from autogen_streamtrace.commands.diagnose.output.examples import as_rows, examples
 from autogen_streamtrace.commands.reading.files import Streams
+from autogen_streamtrace.limits import LimitMatcher
 
-_CONFIG: Final = {"responsive": True, "displaylogo": False, "displayModeBar": False}
 
-
-def write(path: Path, diagnosis: Diagnosis, streams: Streams) -> None:
+def write(path: Path, diagnosis: Diagnosis, streams: Streams, sources: Sequence[str], known: LimitMatcher) -> None:
     """Writes the page.
+
+    Args:
+        path: of the file.
+        diagnosis: what was found.
+        streams: in what.
+        sources: the files that were read, out of which some turns are shown in full.
+        known: the catalogue of limits.
 
     Raises:
         OSError: the file cannot be written.
     """
-    path.write_text(render(diagnosis, streams), encoding="utf-8")
+    answers = _answers(diagnosis, streams, sources, known)
+    path.write_text(one_file("What cuts the streams", answers), encoding="utf-8")
 
 
-def render(diagnosis: Diagnosis, streams: Streams) -> str:
-    """The page as text. A name is always shown as text, never as markup."""
-    environment = Environment(
-        loader=PackageLoader("autogen_streamtrace.commands.diagnose.output", "templates"), autoescape=True
-    )
-    table = streams.table
-    return environment.get_template("page.html.jinja").render(
-        diagnosis=diagnosis,
-        streams=streams,
-        library=Markup(get_plotlyjs()),
-        endings=_html(plots.endings(table), "endings"),
-        silences=_html(plots.times(table, "silence", diagnosis.findings), "silences"),
-        durations=_html(plots.times(table, "duration", diagnosis.findings), "durations"),
-        paths=[
-            (trace, title, _html(figure, f"path-{at}"))
-            for at, (trace, title, figure) in enumerate(plots.paths(table, diagnosis))
-        ],
-    )
-
-
-def _html(figure: go.Figure, name: str) -> Markup:
-    """The plot's markup; plotly escapes its data."""
-    return Markup(figure.to_html(full_html=False, include_plotlyjs=False, div_id=name, config=_CONFIG))
+def _answers(diagnosis: Diagnosis, streams: Streams, sources: Sequence[str], known: LimitMatcher) -> dict[str, Any]:
+    """What the page asks for, by its path."""
+    found = documents.causes(diagnosis)
+    turns = examples(streams.table, diagnosis, sources)
+    for turn in turns:
+        turn["causes"] = [each for each in found["findings"] if turn["trace"] in each["traces"]]
+    shown = {turn["trace"] for turn in turns}
+    for each in found["findings"]:
+        each["traces"] = [trace for trace in each["traces"] if trace in shown]
+    return {
+        "meta": {"version": metadata.version("autogen-streamtrace")},
+        "cuts": documents.cuts(streams.table, diagnosis, known.limits),
+        "causes": found,
+        "turns": {"turns": as_rows(turns), "next": None},
+        "input": {"remark": streams.remark, "bad": streams.bad, "told": streams.told},
+        **{f"turn/{turn['trace']}": turn for turn in turns},
+        **documents.runbooks(diagnosis),
+    }

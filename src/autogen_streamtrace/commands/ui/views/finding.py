@@ -8,9 +8,12 @@ import signal
 import threading
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from autogen_streamtrace.commands.ui.views.filters import Filters
+
+if TYPE_CHECKING:
+    from autogen_streamtrace.commands.diagnose.findings import Finding
 
 Document = dict[str, Any]
 
@@ -42,7 +45,6 @@ def find(file: Path, limits: tuple[Path, ...], filters: Filters) -> Document:
     from autogen_streamtrace.commands.store.frames import chosen_streams
     from autogen_streamtrace.commands.store.reading import Reader
     from autogen_streamtrace.commands.ui.views.filters import where
-    from autogen_streamtrace.commands.ui.views.runbooks import of_finding
 
     began = time.time()
     reader = Reader(file)
@@ -52,14 +54,18 @@ def find(file: Path, limits: tuple[Path, ...], filters: Filters) -> Document:
     finally:
         reader.close()
     diagnosis = diagnose(table, known_limits(limits))
-    findings = []
-    for each in diagnosis.findings:
-        key = hashlib.sha256(f"{each.title}|{each.fix}".encode()).hexdigest()[:12]
-        findings.append({"id": key, **dataclasses.asdict(each), "runbook": of_finding(each.kind, each.outcome)})
     return {
         "as_of": round(began * 1000),
         "looked_at": {"streams": table.height, "all": whole},
         "summary": diagnosis.summary,
         "services": list(diagnosis.services),
-        "findings": findings,
+        "findings": [as_document(each) for each in diagnosis.findings],
     }
+
+
+def as_document(each: "Finding") -> Document:
+    """A finding as the page reads it, with its runbook."""
+    from autogen_streamtrace.commands.ui.views.runbooks import of_finding
+
+    key = hashlib.sha256(f"{each.title}|{each.fix}".encode()).hexdigest()[:12]
+    return {"id": key, **dataclasses.asdict(each), "runbook": of_finding(each.kind, each.outcome)}

@@ -9,6 +9,14 @@ const TEXT_TICKS = ['1 ms', '10 ms', '0.1 s', '1 s', '5 s', '15 s', '30 s', '1 m
 let library = null
 
 function loaded() {
+  const embedded = document.getElementById('plotly')
+  if (embedded && !window.Plotly) {
+    const back = withoutStyles()
+    const script = el('script')
+    script.textContent = embedded.textContent
+    document.body.append(script)
+    back()
+  }
   library ??= window.Plotly ? Promise.resolve(window.Plotly) : new Promise((done, failed) => {
     const script = el('script', { src: '/static/plotly.js' })
     const back = withoutStyles()
@@ -108,8 +116,8 @@ export function spread({ edges, outcomes, all }, marks = [], beside = null) {
   }))
   const full = [...edges, ...(beside?.edges ?? [])].map(Math.log10)
   const shown = marks.map(({ seconds }) => Math.log10(seconds))
-  const least = Math.min(...full, ...shown, 0) - 0.05
-  const most = Math.max(...full, ...shown, 1) + 0.05
+  const least = full.length ? Math.min(...full, ...shown) - 0.05 : 0
+  const most = full.length ? Math.max(...full, ...shown, least + 0.5) + 0.05 : 1
   const base = common(230)
   return [traces, {
     hovermode: 'closest',

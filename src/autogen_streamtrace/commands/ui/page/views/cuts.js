@@ -17,6 +17,7 @@ const BY = { layer: 'where it arose', host: 'host', ended_by: 'who ended it', ca
 export function open(main, { failed }) {
   const parts = skeleton()
   main.replaceChildren(parts.element)
+  if (isReport) ask('input').then(found => parts.element.append(...left(found)))
   const cuts = fresh(EVERY, signal => ask('cuts', chosen(), signal), answer => show(parts, answer), failed)
   const causes = fresh(EVERY, signal => ask('causes', chosen(), signal), answer => {
     showCauses(parts, answer)
@@ -74,6 +75,12 @@ function show(parts, answer) {
   parts.duration.draw(...spread(answer.duration, marks.duration))
   parts.key.replaceChildren(...legend(answer.over_time.outcomes))
   keyed(parts.by, Object.entries(BY).filter(([name]) => answer.by[name]?.length), ([name]) => name, () => el('div', {}), (element, [name, title]) => fillBy(element, name, title, answer))
+}
+
+/** What of the files could not be used, and what their source does not have. */
+function left({ remark, bad, told }) {
+  const lines = bad > 0 && section('What could not be read', el('ul', { class: 'evidence' }, told.map(each => el('li', {}, each))), { note: counted(bad, 'line') })
+  return [remark && el('p', { class: 'faint' }, remark), lines].filter(Boolean)
 }
 
 /** The first sentence, until the causes are known. */
