@@ -57,7 +57,7 @@ class Providers:
     @classmethod
     def discarding(cls) -> "Providers":
         """Metrics are in memory; spans and log events are thrown away."""
-        return cls._of(DiscardSpans(), InMemoryMetricReader(), DiscardLogs())
+        return cls.of(DiscardSpans(), InMemoryMetricReader(), DiscardLogs())
 
     @classmethod
     def exporting(cls) -> "Providers":
@@ -67,14 +67,14 @@ class Providers:
         def exporter(module: str, name: str) -> Any:
             return getattr(import_module(f"opentelemetry.exporter.otlp.proto.{package}.{module}"), name)()
 
-        return cls._of(
+        return cls.of(
             exporter("trace_exporter", "OTLPSpanExporter"),
             PeriodicExportingMetricReader(exporter("metric_exporter", "OTLPMetricExporter")),
             exporter("_log_exporter", "OTLPLogExporter"),
         )
 
     @classmethod
-    def _of(cls, spans: Any, reader: Any, logs: Any) -> "Providers":
+    def of(cls, spans: Any, reader: Any, logs: Any) -> "Providers":
         made = cls(TracerProvider(), MeterProvider([reader]), LoggerProvider())
         made.tracers.add_span_processor(BatchSpanProcessor(spans))
         made.loggers.add_log_record_processor(BatchLogRecordProcessor(logs))

@@ -44,12 +44,13 @@ class Target:
 
     def make(self) -> Any:
         """A new exporter, by the variables as they are now. One of OTLP's encodes as cheaply as we can."""
-        made = self._made()
+        made = self.make_plain()
         if self.protocol and self.signal != "metrics":
             import_module("autogen_streamtrace.otlp.encoding.batches").speed_up(made, self.signal)
         return made
 
-    def _made(self) -> Any:
+    def make_plain(self) -> Any:
+        """The same with the exporter's own encoder."""
         if self.name == GRPC and _first("COMPRESSION", self.signal).strip().lower() == "none":
             # This exporter refuses the standard's "none" when it reads the variable itself.
             return self.exporter(compression=import_module("grpc").Compression.NoCompression)
