@@ -221,8 +221,12 @@ def test_a_stream_whose_span_was_not_sampled_is_known_by_its_events(store: Store
     began = BEGINNING
     store.add(event(sc.E_START, *ids, began, layer="agent", name="helper"))
     assert now(store.reader, [], filtering.Filters())["open"] == [], "it began too long ago"
-    end = {"layer": "agent", "name": "helper", "outcome": "timeout", "ended_by": "http_client", "silence": 5.0}
-    store.add(event(sc.E_END, *ids, began + 9 * 10**9, **end, early=True, fault=True, origin=True, outermost=True))
+    end: dict[str, Any] = {"layer": "agent", "name": "helper", "outcome": "timeout", "ended_by": "http_client"}
+    store.add(
+        event(
+            sc.E_END, *ids, began + 9 * 10**9, **end, silence=5.0, early=True, fault=True, origin=True, outermost=True
+        )
+    )
     [turn] = turn_list(store.reader, ALL)["turns"]
     assert (turn["outcome"], turn["duration"], turn["trace"]) == ("timeout", 9.0, ids[0])
 
@@ -232,7 +236,7 @@ def test_an_open_stream_goes_when_its_span_comes(store: Store) -> None:
     at = time.time_ns()
     ids = (span["traceId"], span["spanId"])
     store.add(event(sc.E_START, *ids, at, layer="agent", name="helper"))
-    waiting = {"waiting_on.type": "http", "waiting_on.name": "models.example", "silence": 10.0}
+    waiting: dict[str, Any] = {"waiting_on.type": "http", "waiting_on.name": "models.example", "silence": 10.0}
     store.add(event(sc.E_STALL, *ids, at, layer="agent", name="helper", **waiting))
     [opened] = now(store.reader, [], filtering.Filters())["open"]
     assert opened["stalled"] and opened["waiting_on"] == "http models.example"

@@ -6,17 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from google.protobuf.message import Message  # type: ignore[import-untyped]
-from opentelemetry.exporter.otlp.proto.common._log_encoder import encode_logs
-from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-
 from autogen_streamtrace.commands.reading import otlp_protobuf
 from autogen_streamtrace.commands.store.writing import Batch
 from autogen_streamtrace.commands.top.streams import Open, turns_of
 from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.otlp.encoding.log_records import log_record
+from autogen_streamtrace.otlp.encoding.requests import request
+from autogen_streamtrace.otlp.encoding.spans import span
 from autogen_streamtrace.recorder import directory, orphans
 from autogen_streamtrace.recorder.layout import Row, Unreadable
-from autogen_streamtrace.recorder.recovery import recover
+from autogen_streamtrace.recorder.recovery import Recovered, recover
 
 _RECENT: Final = 60.0
 """Seconds for which an ending of a living process is shown from its recorder."""
@@ -80,20 +79,15 @@ class Dead:
                 with orphans.orphaned(path) as descriptor:
                     if descriptor is not None:
                         self._known.add(key)
-                        found = recover(orphans.read(path, descriptor))
-                        yield _batch(encode_spans(found.spans), encode_logs(found.events))
+                        yield _batch(recover(orphans.read(path, descriptor)))
             except (OSError, Unreadable):
                 continue
 
 
-def _batch(spans: Message, records: Message) -> Batch:
-    parts = (("traces", spans), ("logs", records))
-    found = Batch()
-    for signal, message in parts:
-        batch = Batch.of(otlp_protobuf.document(signal, message.SerializeToString()))  # type: ignore[arg-type]
-        found.spans += batch.spans
-        found.records += batch.records
-    return found
+def _batch(found: Recovered) -> Batch:
+    spans = Batch.of(otlp_protobuf.document("traces", request(found.spans, span)))
+    records = Batch.of(otlp_protobuf.document("logs", request(found.events, log_record)))
+    return Batch(spans.spans, records.records)
 
 
 def is_outermost(row: Row) -> bool:

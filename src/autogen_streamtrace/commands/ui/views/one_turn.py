@@ -29,12 +29,31 @@ def one_turn(reader: Reader, live: Live, trace: str) -> Document | None:
     rows = reader.rows(f"SELECT source, scope, body FROM spans WHERE trace = ? LIMIT {_MOST}", (key,))
     spans = [traces.span(found, reader.text(scope)) for _, scope, body in rows if (found := _unpacked(reader, body))]
     told = reader.rows(f"SELECT source, body FROM events WHERE trace = ? ORDER BY at LIMIT {_MOST}", (key,))
-    events = [traces.event(found) for _, body in told if (found := _unpacked(reader, body))]
+    records = [found for _, body in told if (found := _unpacked(reader, body))]
+    events = [traces.event(found) for found in records]
+    spans += _unsampled(records, {each["span"] for each in spans})
     spans += _open(live, trace, {each["span"] for each in spans})
     if not spans and not events:
         return None
     source = next((row[0] for row in (*rows, *told)), None)
     return traces.told(trace, spans, events, reader.resource(source))
+
+
+def _unsampled(records: list[Document], stored: set[str]) -> list[Document]:
+    """The streams of which only events are there: their span has not come yet, or was not sampled."""
+    began = {each.get("spanId"): each.get("timeUnixNano") for each in records if each.get("eventName") == sc.E_START}
+    found = []
+    for each in records:
+        if each.get("eventName") == sc.E_END and str(each.get("spanId")).lower() not in stored:
+            span = {
+                "spanId": each.get("spanId"),
+                "name": each.get("eventName"),
+                "startTimeUnixNano": began.get(each.get("spanId")),
+                "endTimeUnixNano": each.get("timeUnixNano"),
+                "attributes": each.get("attributes"),
+            }
+            found.append(traces.span(span, sc.SCOPE))
+    return found
 
 
 def _unpacked(reader: Reader, body: bytes | None) -> Any:
