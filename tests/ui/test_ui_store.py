@@ -3,6 +3,8 @@
 import json
 import random
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 from synthetic import BEGINNING, Turn, cut, lines, request, spans
 
 from autogen_streamtrace.commands.diagnose.findings import diagnose
+from autogen_streamtrace.commands.store import keeping
 from autogen_streamtrace.commands.store.frames import all_streams
 from autogen_streamtrace.commands.store.keeping import Bounds, Keeper
 from autogen_streamtrace.commands.store.place import FILE, held
@@ -248,7 +251,7 @@ def test_what_is_too_much_goes_the_oldest_first(store: Store) -> None:
     for number in range(40):
         parts = [span for each in range(100) for span in spans(Turn(), 1000 * number + each)]
         store.add(request(parts))
-    keeper = Keeper(store.writer.connection, Bounds(size=3 * 2**20))
+    keeper = Keeper(store.writer.connection, Bounds(size=3 * 2**20), store.writer.forget)
     before = keeper.size()
     assert before > 4 * 2**20 and keeper.keep(lambda: False)
     assert keeper.size() <= 3 * 2**20
@@ -260,9 +263,31 @@ def test_what_is_too_much_goes_the_oldest_first(store: Store) -> None:
 
 def test_what_is_too_old_goes(store: Store) -> None:
     store.add(*lines([Turn() for _ in range(9)]))
-    keeper = Keeper(store.writer.connection, Bounds(age=0.0))
+    keeper = Keeper(store.writer.connection, Bounds(age=0.0), store.writer.forget)
     assert keeper.keep(lambda: False)
     assert cuts(store.reader, ALL)["turns"] == 0
+
+
+def test_labels_that_no_row_has_any_more_go(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    keeper = Keeper(store.writer.connection, Bounds(size=2**20), store.writer.forget)
+    monkeypatch.setattr(keeping, "_LABELS", 100)
+    for number in range(8):
+        names = [Turn(more={sc.A_NAME: f"{number}-{each}-{'x' * 190}"}) for each in range(300)]
+        parts = [span for each, turn in enumerate(names) for span in spans(turn, 1000 * number + each)]
+        store.add(request(parts))
+    keeper.keep(lambda: False)
+    ((labels,),) = store.reader.rows("SELECT count(*) FROM texts")
+    turns = turn_list(store.reader, ALL, limit=500)["turns"]
+    assert len(turns) <= labels < 1000 and all(each["name"].endswith("x") and each["agents"] for each in turns)
+    store.add(*lines([Turn(host="after.example")]))
+    assert [each["value"] for each in facets(store.reader, query("host=after.example"))["agent"]] == ["support_agent"]
+
+
+def test_the_server_does_without_polars() -> None:
+    """The findings have a process of their own."""
+    code = "import sys, autogen_streamtrace.commands.ui.serving; print('polars' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=50, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_a_damaged_store_is_set_aside_and_a_new_one_begins(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -54,10 +54,11 @@ def _columns(names: tuple[str, ...], kind: str) -> str:
 
 SCHEMA: Final = f"""
 CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
-CREATE TABLE texts (id INTEGER PRIMARY KEY, text TEXT UNIQUE NOT NULL);
+CREATE TABLE texts (id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT UNIQUE NOT NULL);
 CREATE TABLE sources (
-    id INTEGER PRIMARY KEY, resource TEXT UNIQUE NOT NULL, service INTEGER, version INTEGER, environment INTEGER);
-CREATE TABLE casts (id INTEGER PRIMARY KEY, members TEXT UNIQUE NOT NULL);
+    id INTEGER PRIMARY KEY AUTOINCREMENT, resource TEXT UNIQUE NOT NULL, service INTEGER, version INTEGER,
+    environment INTEGER);
+CREATE TABLE casts (id INTEGER PRIMARY KEY AUTOINCREMENT, members TEXT UNIQUE NOT NULL);
 CREATE TABLE spans (
     id INTEGER PRIMARY KEY, trace BLOB, span BLOB, source INTEGER, scope INTEGER, received INTEGER, body BLOB);
 CREATE UNIQUE INDEX span_of ON spans (trace, span);

@@ -91,6 +91,10 @@ class Writer:
         """Closes the store."""
         self.connection.close()
 
+    def forget(self) -> None:
+        """Forgets the numbers of labels, some of which were removed."""
+        self._numbers.forget()
+
     def write(self, batches: Iterable[Batch]) -> int:
         """Writes batches; returns how many spans and records among them have no usable ids or times.
 

@@ -18,6 +18,8 @@ from autogen_streamtrace.commands.ui.receiving.requests import MOST, ExportReque
 
 FORMS: Final[dict[str, Form]] = {"application/x-protobuf": "protobuf", "application/json": "json"}
 _PACKED: Final = {"": False, "identity": False, "gzip": True, "deflate": True}
+_PATIENCE: Final = 30.0
+"""Seconds for a request to come whole."""
 _RETRY: Final = {"Retry-After": "1"}
 
 
@@ -46,10 +48,12 @@ async def _receive(request: Request, signal: Signal, inlet: Inlet) -> Response:
     if encoding not in _PACKED:
         return _refusal(form, 415, f"content-encoding {encoding!r} is not known here; allowed: gzip, deflate")
     try:
-        data = await _body(request)
+        data = await asyncio.wait_for(_body(request), _PATIENCE)
         refused = await asyncio.wrap_future(inlet.take(ExportRequest(signal, form, data, _PACKED[encoding])))
     except RequestError as error:
         return _refusal(form, 413 if error.large else 400, str(error), close=error.large)
+    except asyncio.TimeoutError:
+        return _refusal(form, 408, f"the request did not come whole within {_PATIENCE:g} s", close=True)
     except BusyError as error:
         return _refusal(form, 429, str(error))
     except StoreFaultError as error:

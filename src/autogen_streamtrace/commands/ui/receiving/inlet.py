@@ -99,7 +99,7 @@ class Inlet:
         return future
 
     def _run(self) -> None:
-        keeper = Keeper(self._writer.connection, self._bounds)
+        keeper = Keeper(self._writer.connection, self._bounds, self._writer.forget)
         look_at = time.monotonic()
         while True:
             with self._changed:
@@ -172,5 +172,5 @@ class Inlet:
     def _keep(self, keeper: Keeper) -> None:
         try:
             self.generation += keeper.keep(lambda: bool(self._queue))
-        except sqlite3.Error as error:
+        except Exception as error:  # what comes must still be written
             logger.warning("The store %s could not be kept within its bounds: %s.", self._file, error)

@@ -4,14 +4,16 @@ import re
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from markdown_it import MarkdownIt
 
-from autogen_streamtrace.commands.diagnose.scene import Kind
 from autogen_streamtrace.core import semconv as sc
 
-OF_KIND: Final[dict[Kind, str]] = {
+if TYPE_CHECKING:
+    from autogen_streamtrace.commands.diagnose.scene import Kind  # it imports polars, which only the findings need
+
+OF_KIND: Final[dict["Kind", str]] = {
     "moment": "one-moment",
     "reuse": "reused-connection",
     "refused": "refused-by-proxy",
@@ -23,7 +25,7 @@ OF_KIND: Final[dict[Kind, str]] = {
 """The runbook of a sort of cause; the others have that of their outcome."""
 
 
-def of_finding(kind: Kind, outcome: str) -> str:
+def of_finding(kind: "Kind", outcome: str) -> str:
     """The name of a finding's runbook; empty where there is none."""
     name = OF_KIND.get(kind, outcome)
     if kind == "deadline" and outcome == sc.TIMEOUT:
