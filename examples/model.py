@@ -1,4 +1,4 @@
-"""The model that the examples talk to: OpenAI's where there is a key, else a server inside this process."""
+"""The model that the examples talk to: OpenAI's, one at `MODEL_URL`, or a server inside this process."""
 
 import os
 from functools import cache
@@ -37,7 +37,7 @@ def client(manner: str = "slow/4", timeout: float = 60.0) -> OpenAIChatCompletio
     """
     if os.environ.get("OPENAI_API_KEY"):
         return OpenAIChatCompletionClient(model="gpt-4o", timeout=timeout)
-    url = server().url(*manner.split("/"))
+    url = os.environ.get("MODEL_URL") or server().url(*manner.split("/"))
     return OpenAIChatCompletionClient(
         model="gpt-4o", api_key="none", base_url=url, model_info=INFO, timeout=timeout, max_retries=0
     )

@@ -15,6 +15,8 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 import autogen_streamtrace
 
+TIMEOUT = 60.0
+"""Seconds that the client waits for the model's next byte: longer than the model's pauses."""
 DEADLINE = 300.0
 """Seconds for a whole turn: longer than every timeout inside it."""
 PING = 15
@@ -45,7 +47,7 @@ class Turn:
                 self._more.notify_all()
 
     async def _read(self, question: str) -> None:
-        model = client()
+        model = client(timeout=TIMEOUT)
         try:
             async for item in agent(model).run_stream(task=question):  # an agent per turn: it keeps its history
                 if isinstance(item, ModelClientStreamingChunkEvent):

@@ -10,6 +10,7 @@ ORDER: Final = {
         "how-a-stream-is-judged",
         "servers",
         "chaos",
+        "testing",
         "examples",
         "coverage",
         "api",

@@ -14,7 +14,7 @@ from typing import Final
 
 from autogen_streamtrace.commands.chaos.faults import FAULTS
 from autogen_streamtrace.commands.chaos.model.manners import MANNERS
-from autogen_streamtrace.commands.chaos.rules import Rules
+from autogen_streamtrace.commands.chaos.rules import Rule, Rules
 from autogen_streamtrace.commands.chaos.server import listen
 from autogen_streamtrace.commands.chaos.service import Service
 
@@ -39,10 +39,17 @@ class ModelServer:
         """How many requests it has had."""
         return self.service.tally.count
 
-    @property
-    def rules(self) -> Rules:
-        """What it does to requests whose path names nothing."""
-        return self.service.rules
+    def suffer(self, *faults: str, seed: int = 0) -> None:
+        """Sets what it does to requests whose path names nothing, such as ``stall after=2s every=3``.
+
+        Args:
+            faults: as the command `chaos` takes them; the first that strikes counts. Without any, replies pass.
+            seed: of their dice.
+
+        Raises:
+            RuleError: a fault cannot be used; the message says what is allowed.
+        """
+        self.service.rules = Rules([Rule.of(each) for each in faults], seed)
 
     def url(self, name: str = "", *arguments: object) -> str:
         """The base URL, as OpenAI's client wants it, under which every stream suffers this fault."""

@@ -25,7 +25,7 @@ from autogen_streamtrace.core.evidence.content import NOWHERE, Capture, as_text
 from autogen_streamtrace.core.stream.facts import Stall
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamLabels, StreamState
 from autogen_streamtrace.core.telemetry import attributes as of_span
-from autogen_streamtrace.core.telemetry import sentences
+from autogen_streamtrace.core.telemetry import listeners, sentences
 from autogen_streamtrace.core.telemetry.baggage import Baggage
 from autogen_streamtrace.core.telemetry.counters import Counters
 from autogen_streamtrace.core.telemetry.histograms import GEN_AI_NAMES
@@ -184,6 +184,8 @@ class Telemetry:
                 self._tell_contents(state, attributes, contents, end_ns)
                 attributes |= {key: contents[key] for key in (sc.A_EXCEPTION_MESSAGE,) if key in contents}
             self._tell(state.info, attributes, report.span, end_ns)
+        with contained("telling a listener"):
+            listeners.tell(state.info, attributes, state, node.parent.state if node.parent is not None else None)
 
     def recovered(
         self,
@@ -233,6 +235,8 @@ class Telemetry:
             _end_span(info, span, attributes, now)
         with contained("reporting how a stream ended"):
             self._tell(info, attributes, span, now)
+        with contained("telling a listener"):
+            listeners.tell(info, attributes, None)
         return counted
 
     def reset_after_fork(self) -> None:

@@ -1,0 +1,94 @@
+"""A user's own tests, which `test_plugin.py` runs. What each is to end with is in its name."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from autogen_agentchat.agents import AssistantAgent
+from autogen_ext.models.openai import OpenAIChatCompletionClient
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from autogen_streamtrace.commands.demo.scenarios.program import MODEL_INFO
+
+KEPT: list[Any] = []
+
+
+async def answer(url: str, words: int = 0) -> None:
+    """A turn of an agent, read to its end or for so many items."""
+    options: Any = {"model": "gpt-4o", "api_key": "none", "base_url": url, "max_retries": 0, "model_info": MODEL_INFO}
+    client = OpenAIChatCompletionClient(**options)
+    stream = AssistantAgent("clerk", client, model_client_stream=True).run_stream(task="Hello")
+    KEPT.append(stream)
+    async for _ in stream:
+        words -= 1
+        if not words:
+            return
+    await client.close()
+
+
+def test_passes_sync(streams: Any, model_server: Any) -> None:
+    model_server.suffer("silent after=2")
+    asyncio.run(answer(model_server.url()))
+    assert streams.turn.outcome == "truncated"
+    assert streams.turn.http.ended_by == "upstream"
+    assert streams.turn.model["characters"] == len("Your claim ")
+    assert streams.turn.limit_id is None
+    with pytest.raises(AssertionError, match=r"1 of 1 turns ended early:\nagent clerk ended: truncated, by upstream"):
+        streams.assert_all_completed()
+    with pytest.raises(AssertionError, match="one"):
+        _ = streams.turn.tool
+    with pytest.raises(AttributeError, match="no 'outcom'; known are "):
+        _ = streams.turn.outcom
+
+
+def test_passes_several(streams: Any, model_server: Any) -> None:
+    for _ in range(2):
+        asyncio.run(answer(model_server.url()))
+    streams.assert_all_completed()
+    streams.assert_nothing_left_open()
+    with pytest.raises(AssertionError, match="2 turns ended in this test, not one"):
+        _ = streams.turn
+
+
+def test_passes_async(streams: Any, model_server: Any) -> None:
+    async def body() -> None:
+        await asyncio.gather(answer(model_server.url()), answer(model_server.url("http_429")), return_exceptions=True)
+        await streams.settled()
+        assert sorted(turn.outcome for turn in streams.turns) == ["completed", "rejected"]
+
+    asyncio.run(body())
+
+
+def test_passes_open(streams: Any, model_server: Any) -> None:
+    async def body() -> None:
+        await answer(model_server.url("slow"), words=3)
+        with pytest.raises(AssertionError, match="agent clerk is open for"):
+            streams.assert_nothing_left_open()
+        await KEPT.pop().aclose()
+
+    asyncio.run(body())
+    assert streams.turn.outcome == "abandoned"
+
+
+class TestProviders:
+    @pytest.fixture
+    def spans(self) -> InMemorySpanExporter:
+        return InMemorySpanExporter()
+
+    @pytest.fixture
+    def streamtrace_settings(self, spans: InMemorySpanExporter) -> dict[str, Any]:
+        provider = TracerProvider()
+        provider.add_span_processor(SimpleSpanProcessor(spans))
+        return {"tracer_provider": provider}
+
+    def test_passes_own_providers(self, streams: Any, model_server: Any, spans: InMemorySpanExporter) -> None:
+        asyncio.run(answer(model_server.url()))
+        assert streams.turn.outcome == "completed"
+        assert "invoke_agent clerk" in [span.name for span in spans.get_finished_spans()]
+
+
+def test_fails_with_its_turn(streams: Any, model_server: Any) -> None:
+    asyncio.run(answer(model_server.url("silent")))
+    assert streams.turn.outcome == "completed"
