@@ -73,7 +73,8 @@ class Turn(Stream):
         if name not in sc.LAYERS:
             return super().__getattr__(name)
         found = self.of(name)
-        assert len(found) == 1, f"the turn has {len(found)} streams on the layer {name}, not one:\n{self}"
+        if len(found) != 1:
+            raise AssertionError(f"the turn has {len(found)} streams on the layer {name}, not one:\n{self}")
         return found[0]
 
     def __str__(self) -> str:
@@ -97,7 +98,8 @@ class Streams:
     def turn(self) -> Turn:
         """The only turn of this test."""
         turns = self.turns
-        assert len(turns) == 1, f"{len(turns)} turns ended in this test, not one:\n{self}"
+        if len(turns) != 1:
+            raise AssertionError(f"{len(turns)} turns ended in this test, not one:\n{self}")
         return turns[0]
 
     def of(self, layer: str) -> list[Stream]:
@@ -135,18 +137,21 @@ class Streams:
     def assert_all_completed(self) -> None:
         """Fails where a turn, or a stream inside it, ended early. An HTTP exchange that a retry healed may."""
         early = [turn for turn in self.turns if any(each.early for each in turn.streams if each.layer != sc.HTTP)]
-        assert not early, f"{len(early)} of {len(self._turns())} turns ended early:\n{_listed(early)}"
+        if early:
+            raise AssertionError(f"{len(early)} of {len(self._turns())} turns ended early:\n{_listed(early)}")
 
     def assert_no_faults(self) -> None:
         """Fails where a stream ended by a fault; a user or a caller who leaves is none."""
         faulty = [turn for turn in self.turns if any(stream.fault for stream in turn.streams)]
-        assert not faulty, f"{len(faulty)} of {len(self._turns())} turns have a fault:\n{_listed(faulty)}"
+        if faulty:
+            raise AssertionError(f"{len(faulty)} of {len(self._turns())} turns have a fault:\n{_listed(faulty)}")
 
     def assert_nothing_left_open(self) -> None:
         """Fails where a stream that began in this test is still open."""
         self.settle()
         left = self._open()
-        assert not left, f"{len(left)} streams are still open:\n" + "\n".join(map(_open_line, left))
+        if left:
+            raise AssertionError(f"{len(left)} streams are still open:\n" + "\n".join(map(_open_line, left)))
 
     def __str__(self) -> str:
         turns = "\n".join(map(str, self._turns()))
