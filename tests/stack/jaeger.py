@@ -1,5 +1,6 @@
 """Jaeger on free ports: the store of traces in the tests, where users have it or Tempo."""
 
+import json
 import urllib.error
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any, Final
 from binaries import binary
 
 from .collector import Item, attributes
-from .server import HOST, Server, free_port, get_json
+from .server import HOST, Server, free_port, get
 
 CONFIG: Final = Path(__file__).with_name("jaeger.yaml")
 
@@ -30,7 +31,7 @@ class Jaeger(Server):
         """The spans of a trace; none where it is not known."""
         # Source: https://www.jaegertracing.io/docs/2.11/architecture/apis/#query-json-over-http
         try:
-            answer: dict[str, Any] = get_json(f"{self.url}/api/v3/traces/{trace_id}")
+            answer: dict[str, Any] = json.loads(get(f"{self.url}/api/v3/traces/{trace_id}"))
         except urllib.error.HTTPError as error:
             if error.code != 404:
                 raise
