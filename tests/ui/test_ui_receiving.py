@@ -226,6 +226,20 @@ def test_another_address_than_loopback_asks_for_the_token(tmp_path: Path) -> Non
         assert _grpc(ui, b"", metadata=[("authorization", f"Bearer {token}")]) is not None
 
 
+def test_diagnose_reads_the_store_while_the_page_runs(tmp_path: Path) -> None:
+    with running(tmp_path) as ui:
+        cuts = [cut(60.0 + each / 100, intermediary="nginx", at=1000.0 * each) for each in range(12)]
+        assert ui.post("traces", next(lines(cuts)).encode())[0] == 200
+        line = [sys.executable, "-m", "autogen_streamtrace", "diagnose", "--store", str(ui.folder), "--json"]
+        done = subprocess.run(line, capture_output=True, text=True, timeout=40)
+        told = json.loads(done.stdout)
+        found = ui.until("api/causes?since=all", lambda answer: answer["findings"])["findings"]
+    assert done.returncode == 1 and told["findings"][0]["limit"] == "nginx.proxy_read_timeout"
+    assert [(each["title"], each["lost"]) for each in found] == [
+        (each["title"], each["lost"]) for each in told["findings"]
+    ]
+
+
 def test_files_are_shown_without_touching_the_users_store(tmp_path: Path) -> None:
     source = tmp_path / "otlp.jsonl.gz"
     text = "\n".join([*lines([Turn(), cut(60.0), Turn()]), "no JSON"])

@@ -11,7 +11,7 @@ from autogen_streamtrace.commands.store.reading import Reader
 
 _AT_ONCE: Final = 20_000
 """Rows that are in memory as Python's objects at once."""
-MOST: Final = 150_000
+MOST: Final = 120_000
 """Streams that the page's findings are found in, the latest."""
 _LABELS: Final = [column.kind in ("label", "labels") for column in COLUMNS]
 _TRUTHS: Final = [column.kind == "truth" for column in COLUMNS]

@@ -37,6 +37,10 @@ _QUIET: Final = 10.0
 """Seconds without a change after which a live connection gets a sign of life."""
 
 
+class BusyError(Exception):
+    """Too much is asked for at once."""
+
+
 class NotFoundError(Exception):
     """What was asked for does not exist. The message names it."""
 
@@ -96,6 +100,8 @@ class Views:
                 return _json(await answer(request))
             except ParameterError as error:
                 return _json({"error": str(error)}, 400)
+            except BusyError as error:
+                return _json({"error": str(error)}, 429)
             except NotFoundError as error:
                 return _json({"error": str(error)}, 404)
             except sqlite3.Error as error:
@@ -110,7 +116,7 @@ class Views:
 
         async def answer(request: Request) -> Document:
             if self._waiting >= _WAITING:
-                raise ParameterError("too many requests at once; ask again in a second")
+                raise BusyError("too many requests at once; ask again in a second")
             self._waiting += 1
             try:
                 async with self._places:
