@@ -151,6 +151,8 @@ class Views:
             chosen = _filters(request)
         except ParameterError as error:
             return _json({"error": str(error)}, 400)
+        if self._live.full:
+            return _json({"error": "too many live connections; close another page"}, 429)
         return StreamingResponse(
             self._events(chosen), media_type="text/event-stream", headers={"Cache-Control": "no-store"}
         )

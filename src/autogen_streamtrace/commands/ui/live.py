@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -21,8 +22,10 @@ EVERY: Final = 0.5
 """Seconds between two looks at the recorders."""
 _FRESH: Final = 0.3
 """Seconds for which a look is good."""
-_DEAD: Final = 1.0
-"""Seconds between two looks for processes that have died."""
+_KEPT: Final = 16
+"""Choices of which the view is kept."""
+_WATCHERS: Final = 32
+"""Live connections, at most."""
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +75,7 @@ class Live:
         self._lock = threading.Lock()
         self._programs: list[Program] = []
         self._looked = 0.0
+        self._known: OrderedDict[str, tuple[float, Document]] = OrderedDict()
 
     def programs(self) -> list[Program]:
         """The processes of this machine, as they were a moment ago."""
@@ -82,11 +86,24 @@ class Live:
             return self._programs
 
     def now(self, filters: Filters) -> Document:
-        """The view *Now*."""
-        with self._readers.one() as reader:
-            found = now(reader, self.programs(), filters)
+        """The view *Now*, the same one for all who ask for it at about the same time."""
+        key = filters.key
+        with self._lock:
+            known = self._known.get(key)
+        if known is None or time.monotonic() - known[0] > _FRESH:
+            with self._readers.one() as reader:
+                known = (time.monotonic(), now(reader, self.programs(), filters))
+            with self._lock:
+                self._known[key] = known
+                while len(self._known) > _KEPT:
+                    self._known.popitem(last=False)
         trouble = self._trouble()
-        return {**found, "worst": self._worst(filters), "trouble": [trouble] if trouble else []}
+        return {**known[1], "worst": self._worst(filters), "trouble": [trouble] if trouble else []}
+
+    @property
+    def full(self) -> bool:
+        """Whether there are as many live connections as there may be."""
+        return len(self._watchers) >= _WATCHERS
 
     @contextmanager
     def watched(self) -> Iterator[Changes]:

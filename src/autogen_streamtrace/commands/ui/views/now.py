@@ -3,6 +3,8 @@
 import time
 from typing import Any, Final
 
+from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID
+
 from autogen_streamtrace.commands.store.reading import Reader
 from autogen_streamtrace.commands.top.streams import Open
 from autogen_streamtrace.commands.ui.machine import Program, is_outermost
@@ -28,8 +30,8 @@ def now(reader: Reader, programs: list[Program], filters: Filters) -> Document:
     started = _started(reader)
     of_recorders = [_open(turn, program) for program in programs for turn in program.open]
     known = {each["span"] for each in of_recorders}
-    alive = {str(program.process) for program in programs}
-    received = [each for each in started if each["span"] not in known and str(each["process"]) not in alive]
+    alive = {program.resource.get(SERVICE_INSTANCE_ID, "") for program in programs}
+    received = [each for each in started if each["span"] not in known and each.pop("instance") not in alive]
     open_now = [each for each in (*of_recorders, *received) if _fits(each, filters)]
     open_now.sort(key=lambda each: (not each["stalled"], each["last_at"]))
     recent = Filters(filters.chosen, since=_RECENT)
@@ -102,6 +104,7 @@ def _started(reader: Reader) -> list[Document]:
                 "span": span.hex(),
                 **_labels(resource),
                 "process": resource.get("process.pid"),
+                "instance": resource.get(SERVICE_INSTANCE_ID),
                 "source": "start",
                 "layer": reader.text(layer),
                 "name": reader.text(name),
