@@ -9,6 +9,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from types import ModuleType
 from typing import Any, Final
 
@@ -106,7 +107,7 @@ class Private:
             )
 
     def _owner_of(self, thing: Any) -> type | None:
-        return next((cls for cls in type(thing).__mro__ if cls.__name__ in (self.owner, *self.owners)), None)
+        return _named(type(thing).__mro__, self.owner, self.owners)
 
     def _package_of(self, owner: type) -> str:
         module = owner.__module__.partition(".")[0].replace("_", "-")
@@ -144,6 +145,12 @@ def check_version(package: str, first: str, before: str) -> None:
 def _release(version: str) -> tuple[int, ...]:
     found = re.match(r"\d+(\.\d+)*", version)
     return tuple(map(int, found[0].split("."))) if found else ()
+
+
+@lru_cache(maxsize=256)
+def _named(bases: tuple[type, ...], owner: str, owners: tuple[str, ...]) -> type | None:
+    """The nearest base class with one of these names. Cached: a class that lacks a name is asked at each stream."""
+    return next((base for base in bases if base.__name__ == owner or base.__name__ in owners), None)
 
 
 def version(package: str) -> str:

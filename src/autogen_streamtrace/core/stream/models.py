@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.evidence.content import Content
@@ -50,18 +50,20 @@ def parameters(*asked: Any) -> tuple[tuple[str, Any], ...]:
     found: dict[str, Any] = {}
     for each in asked:
         if isinstance(each, Mapping):
-            found |= {name: each[key] for key, name in sc.GEN_AI_REQUEST_PARAMETERS.items() if _is_value(each.get(key))}
+            for key, name in sc.GEN_AI_REQUEST_PARAMETERS.items():
+                if key in each and isinstance(each[key], _VALUES):
+                    found[name] = each[key]
     return tuple((name, _plain(value)) for name, value in found.items())
 
 
-def _is_value(value: Any) -> bool:
-    """A value; the SDKs have objects of their own that stand for none."""
-    return isinstance(value, str | int | float | list | tuple)
+_SEQUENCES: Final = (list, tuple)
+_VALUES: Final = (str, int, float, *_SEQUENCES)
+"""Types of a value; the SDKs have objects of their own that stand for none."""
 
 
 def _plain(value: Any) -> Any:
     """A value for an attribute: a sequence, such as the stop sequences, becomes a tuple."""
-    return tuple(map(str, value)) if isinstance(value, list | tuple) else value
+    return tuple(map(str, value)) if isinstance(value, _SEQUENCES) else value
 
 
 @functools.lru_cache(maxsize=256)

@@ -69,12 +69,17 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
 def _info(client: Any, kwargs: dict[str, Any], *, streamed: bool) -> StreamInfo:
     return model_info(
         _model(client),
-        next((_PROVIDERS[c.__name__] for c in type(client).__mro__ if c.__name__ in _PROVIDERS), None),
+        _provider(type(client).__mro__),
         streamed=streamed,
         asked=_asked(client, kwargs),
         subject=client,
         token=weakly(kwargs.get("cancellation_token")),
     )
+
+
+@functools.lru_cache(maxsize=64)
+def _provider(bases: tuple[type, ...]) -> str | None:
+    return next((_PROVIDERS[base.__name__] for base in bases if base.__name__ in _PROVIDERS), None)
 
 
 def _asked(client: Any, kwargs: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
