@@ -94,7 +94,7 @@ class Attribution:
         node = self.nodes[state] = StreamNode(state, parent, self._reasons)
         if parent is not None and parent.verdict is None:
             self._went_on(parent, state.layer)
-            parent.kids[node] = None
+            parent.has(node)
             if state.layer == sc.HTTP and parent.state.layer == sc.MODEL:
                 parent.attempts += 1
                 parent.inherited = parent.refused = None
@@ -219,7 +219,7 @@ class Attribution:
     def _wait(self, node: StreamNode, parent: StreamNode, until: float) -> None:
         node.expires = until
         self._waiting[node] = None
-        parent.waiting_kids[node] = None
+        parent.keeps_waiting(node)
 
     def _went_on(self, parent: StreamNode, layer: sc.Layer) -> None:
         if waiting.shows_by_another(parent, layer):
@@ -263,11 +263,9 @@ class Attribution:
             if not going_down.stays_open(kid, verdict):
                 self._hand_down(node, kid, verdict, at)
             going_up.hear(node, kid)
-        node.kids.clear()
-        node.waiting_kids.clear()
+        node.parts_with_all()
         if node.parent is not None:
-            node.parent.kids.pop(node, None)
-            node.parent.waiting_kids.pop(node, None)
+            node.parent.parts_with(node)
             going_up.remember(node.parent, node, verdict)
         elif node.state.layer == sc.HTTP and node.ending is not None and node.ending.cause is not None:
             self._strays = (*self._strays[1 - KEPT :], Stray(node.state.start, node.ending.cause, verdict))

@@ -45,9 +45,9 @@ class StreamNode:
         outlives = parent is None and state.parent is not None and state.parent.left
         self.outermost = parent is None and not outlives and state.layer != sc.HTTP
         """No traced stream encloses it, and it is no HTTP exchange."""
-        self.kids: dict[StreamNode, None] = {}
+        self.kids = _NONE
         """Children without a verdict, in the order in which they started. Other threads copy all of it at once."""
-        self.waiting_kids: dict[StreamNode, None] = {}
+        self.waiting_kids = _NONE
         """The children without a verdict that have ended, in the order of their ends."""
         self.ending: Ending | None = None
         self.verdict: Verdict | None = None
@@ -78,6 +78,27 @@ class StreamNode:
         """Its event loop was blocked in one of these times."""
         self.loop_late = 0.0
         """The longest lateness of its event loop in seconds, where it is worth reporting."""
+
+    def has(self, kid: "StreamNode") -> None:
+        """A child has started."""
+        if self.kids is _NONE:
+            self.kids = {}
+        self.kids[kid] = None
+
+    def keeps_waiting(self, kid: "StreamNode") -> None:
+        """A child has ended and waits for this stream."""
+        if self.waiting_kids is _NONE:
+            self.waiting_kids = {}
+        self.waiting_kids[kid] = None
+
+    def parts_with(self, kid: "StreamNode") -> None:
+        """A child has its verdict."""
+        self.kids.pop(kid, None)
+        self.waiting_kids.pop(kid, None)
+
+    def parts_with_all(self) -> None:
+        """All children have their verdicts, or are on their own."""
+        self.kids = self.waiting_kids = _NONE
 
     @property
     def finish(self) -> str | None:
@@ -115,6 +136,10 @@ class StreamNode:
             above = above.parent
         self.parent = above
         self.state.parent = above.state if above is not None else None
+
+
+_NONE: Final[dict[StreamNode, None]] = {}
+"""No children, which saves two dictionaries for each stream. Nothing is put into it."""
 
 
 def evidence(node: StreamNode) -> Evidence:
