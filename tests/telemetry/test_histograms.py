@@ -27,8 +27,8 @@ from autogen_streamtrace.core.telemetry.histograms import Histograms
 from autogen_streamtrace.core.telemetry.meters import Meters
 from autogen_streamtrace.core.verdict.node import StreamNode
 from autogen_streamtrace.core.verdict.rules import Verdict
-from autogen_streamtrace.neighbours import opentelemetry
-from autogen_streamtrace.neighbours.opentelemetry import takes_values
+from autogen_streamtrace.neighbours import opentelemetry_histograms
+from autogen_streamtrace.neighbours.opentelemetry_histograms import takes_values
 
 pytestmark = pytest.mark.once
 
@@ -143,7 +143,7 @@ def one_by_one(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Side]:
 
     def made(*arguments: Any) -> Side:
         with monkeypatch.context() as patch:
-            patch.setattr(opentelemetry, "takes_values", lambda histogram: False)
+            patch.setattr(opentelemetry_histograms, "takes_values", lambda histogram: False)
             return Side(*arguments)
 
     return made
@@ -237,8 +237,8 @@ NAMES = ("HISTOGRAMS_CONSUMER", "STORAGES", "VIEWS_OF", "AGGREGATION_OF", "AGGRE
 
 @pytest.mark.parametrize("name", [*NAMES, "KEY_OF"])
 def test_without_a_private_name_values_are_recorded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(getattr(opentelemetry, name), "attribute", "_of_yore")
-    opentelemetry._tried_histogram.cache_clear()
+    monkeypatch.setattr(getattr(opentelemetry_histograms, name), "attribute", "_of_yore")
+    opentelemetry_histograms._tried_histogram.cache_clear()
     try:
         side = Side([CUMULATIVE], [])
         for _ in range(3):
@@ -246,4 +246,4 @@ def test_without_a_private_name_values_are_recorded(name: str, monkeypatch: pyte
         assert waiting(side) == 0
         assert "'count': 3" in str(side.collected())
     finally:
-        opentelemetry._tried_histogram.cache_clear()
+        opentelemetry_histograms._tried_histogram.cache_clear()

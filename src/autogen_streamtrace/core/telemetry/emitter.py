@@ -10,10 +10,6 @@ from opentelemetry.metrics import MeterProvider
 from opentelemetry.trace import (
     NonRecordingSpan,
     Span,
-    SpanKind,
-    Status,
-    StatusCode,
-    Tracer,
     TracerProvider,
     get_current_span,
     set_span_in_context,
@@ -31,14 +27,13 @@ from autogen_streamtrace.core.telemetry.counters import Counters
 from autogen_streamtrace.core.telemetry.histograms import GEN_AI_NAMES
 from autogen_streamtrace.core.telemetry.limiters import Attributes
 from autogen_streamtrace.core.telemetry.meters import Watched, meters_of
+from autogen_streamtrace.core.telemetry.spans import Spans
 from autogen_streamtrace.core.telemetry.unknown_reasons import UnknownReasons
 from autogen_streamtrace.core.verdict.node import StreamNode
 from autogen_streamtrace.core.verdict.rules import Verdict
 from autogen_streamtrace.core.watching.recorder import CounterLabels, Report
 
 VERSION: Final = "0.1.0"
-
-_KINDS: Final = {sc.MODEL: SpanKind.CLIENT}
 
 
 class Telemetry:
@@ -65,7 +60,7 @@ class Telemetry:
         capture: Capture = NOWHERE,
         baggage: Mapping[str, Collection[str]] | None = None,
     ) -> None:
-        self._tracer: Tracer = tracer_provider.get_tracer(sc.SCOPE, VERSION)
+        self._spans = Spans(tracer_provider.get_tracer(sc.SCOPE, VERSION))
         self.logger: Logger = logger_provider.get_logger(sc.SCOPE, VERSION)
         self._events = events
         self._callers_count = caller_endings == "error"
@@ -115,13 +110,8 @@ class Telemetry:
         if context is not None:
             state.span = NonRecordingSpan(get_current_span(context).get_span_context())
             with contained("starting a span"):
-                state.span = self._start_span(state.info, context, state.start_ns)
+                state.span = self._spans.start(state.info, context, state.start_ns)
         return state.span
-
-    def _start_span(self, info: StreamInfo, parent: Context, start_ns: int) -> Span:
-        attributes: Attributes = {sc.A_LAYER: info.layer, sc.A_NAME: info.name, **dict(info.attributes)}
-        kind = _KINDS.get(info.layer, SpanKind.INTERNAL)
-        return self._tracer.start_span(info.span_name, parent, kind, attributes, start_time=start_ns)
 
     def started(self, state: StreamState, outermost: bool) -> None:
         """Counts a stream that started, and emits its event where the settings ask for it."""
@@ -175,7 +165,7 @@ class Telemetry:
             contents = of_span.contents(node) if state.content is not None else {}
         on_span = {**attributes, **as_text(contents)} if self._capture.spans else attributes
         with contained("ending a span"):
-            _end_span(state.info, report.span, on_span, end_ns)
+            self._spans.end(state.info, report.span, on_span, end_ns)
         with contained("measuring a stream"):
             error = self.counters.cause(verdict.error_type) if verdict.fault else ""
             self._meters.histograms.measure(node, report.counted.started[sc.A_NAME], error)
@@ -212,7 +202,7 @@ class Telemetry:
             self.counters.end(state.labels, attributes, set_span_in_context(span))
         else:
             self.counters.end_again(state.labels, counted, set_span_in_context(span))
-        _end_span(state.info, span, attributes, end_ns)
+        self._spans.end(state.info, span, attributes, end_ns)
         if not told:
             self._tell(state.info, attributes, span, time.time_ns())
 
@@ -226,13 +216,13 @@ class Telemetry:
         """Counts and reports a stream that was created and never read."""
         verdict = Verdict(sc.NEVER_STARTED, "caller", "caller", "", "never read")
         now = time.time_ns()
-        span = self._start_span(info, parent, now)
+        span = self._spans.start(info, parent, now)
         attributes = self._explained(
             verdict, {**of_span.of_verdict(verdict), sc.A_OUTERMOST: outermost, sc.A_CHUNKS: 0}
         )
         counted = self.counters.never(info, attributes, set_span_in_context(span))
         with contained("ending a span"):
-            _end_span(info, span, attributes, now)
+            self._spans.end(info, span, attributes, now)
         with contained("reporting how a stream ended"):
             self._tell(info, attributes, span, now)
         with contained("telling a listener"):
@@ -281,11 +271,3 @@ class Telemetry:
             context=set_span_in_context(span, Context()),
             timestamp=time_ns,
         )
-
-
-def _end_span(info: StreamInfo, span: Span, attributes: Attributes, end_ns: int) -> None:
-    if span.is_recording():
-        if sc.A_ERROR_TYPE in attributes:
-            span.set_status(Status(StatusCode.ERROR, sentences.of_ending(info, attributes)))
-        span.set_attributes(attributes)
-    span.end(end_ns)

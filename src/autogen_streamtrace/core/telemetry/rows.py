@@ -12,7 +12,7 @@ from opentelemetry.metrics import CallbackOptions, Histogram, Observation
 
 from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.core.telemetry.limiters import Attributes, Key, SetLimiter
-from autogen_streamtrace.neighbours import opentelemetry
+from autogen_streamtrace.neighbours import opentelemetry_histograms
 
 MOST: Final = 4_096
 """Values that are noted before they are added at once."""
@@ -48,7 +48,7 @@ class Row:
         if count:
             noted = self.values[:count]
             del self.values[:count]
-            opentelemetry.add_values(self._histogram, self._attributes, noted)
+            opentelemetry_histograms.add_values(self._histogram, self._attributes, noted)
 
 
 class Rows:
@@ -93,7 +93,7 @@ class BoundedHistogram:
         self._limit = limit
         self._all = rows
         self._rows: dict[Key, Row] = {}
-        self._mergeable = opentelemetry.takes_values(histogram)
+        self._mergeable = opentelemetry_histograms.takes_values(histogram)
 
     def row(self, attributes: Attributes) -> Row:
         """The row of an attribute set, or of the set into which it is folded."""
