@@ -1,6 +1,7 @@
 """The program sees of a ``ResponseStream`` exactly what it would have seen without us."""
 
 import asyncio
+import contextlib
 import copy
 import gc
 import inspect
@@ -65,8 +66,8 @@ def wrapped(source: AsyncGenerator[Any, Any]) -> Scripted:
     return Scripted.from_awaitable(resolve())  # type: ignore[return-value]
 
 
-@pytest.fixture(scope="module")
-def tracker() -> Iterator[StreamTracker]:
+@contextlib.contextmanager
+def tracking() -> Iterator[StreamTracker]:
     gc.collect()
     gc.freeze()  # each example collects
     with watching() as told:
@@ -74,21 +75,26 @@ def tracker() -> Iterator[StreamTracker]:
     gc.unfreeze()
 
 
-@settings(max_examples=200)
-@given(
-    source=SOURCES, moves=st.lists(MOVES, max_size=8).map(tuple), make=st.sampled_from([bare, bare, held_back, wrapped])
-)
-def test_a_watched_stream_is_noticed_as_the_bare_one(
-    tracker: StreamTracker, source: Source, moves: tuple[Move, ...], make: Any
-) -> None:
-    def watched(generator: AsyncGenerator[Any, Any]) -> Any:
-        stream = make(generator)
-        watch(stream, tap.Reading(tracker, StreamInfo(sc.AGENT, "scripted")))
-        return stream
+def test_a_watched_stream_is_noticed_as_the_bare_one() -> None:
+    with tracking() as tracker:
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # a coroutine that nobody awaits, both ways
-        assert play(source, moves, watched) == play(source, moves, make)
+        @settings(max_examples=150)
+        @given(
+            source=SOURCES,
+            moves=st.lists(MOVES, max_size=8).map(tuple),
+            make=st.sampled_from([bare, bare, held_back, wrapped]),
+        )
+        def noticed(source: Source, moves: tuple[Move, ...], make: Any) -> None:
+            def watched(generator: AsyncGenerator[Any, Any]) -> Any:
+                stream = make(generator)
+                watch(stream, tap.Reading(tracker, StreamInfo(sc.AGENT, "scripted")))
+                return stream
+
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # a coroutine that nobody awaits, both ways
+                assert play(source, moves, watched) == play(source, moves, make)
+
+        noticed()
 
 
 class Clerk(BaseAgent):

@@ -17,13 +17,18 @@ Way = Callable[[Any], Awaitable[object]]
 """How the turn of an agent is asked for and read."""
 
 
-def client(program: Program, fault: str, *, timeout: float = NEVER, retries: int = 0) -> OpenAIChatCompletionClient:
-    """A chat client over a real socket."""
-    url = fault if "://" in fault else program.server.url(*fault.split("/"))
+def sdk(program: Program, url: str, *, timeout: float = NEVER, retries: int = 0) -> AsyncOpenAI:
+    """OpenAI's own client, which is closed in the end."""
     http = DefaultAsyncHttpxClient(verify=TLS)
-    sdk = AsyncOpenAI(base_url=url, api_key=API_KEY, max_retries=retries, timeout=timeout, http_client=http)
-    program.closing(sdk.close)
-    return OpenAIChatCompletionClient(model=MODEL_NAME, async_client=sdk)
+    made = AsyncOpenAI(base_url=url, api_key=API_KEY, max_retries=retries, timeout=timeout, http_client=http)
+    program.closing(made.close)
+    return made
+
+
+def client(program: Program, fault: str, *, cls: Any = OpenAIChatCompletionClient, **options: Any) -> Any:
+    """A chat client over a real socket. ``options`` are those of ``sdk``."""
+    url = fault if "://" in fault else program.server.url(*fault.split("/"))
+    return cls(model=MODEL_NAME, async_client=sdk(program, url, **options))
 
 
 def agent(program: Program, fault: str, name: str = AGENT_NAME, **options: Any) -> Any:

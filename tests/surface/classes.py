@@ -2,7 +2,7 @@
 
 import ast
 import importlib.util
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Final, Literal, NamedTuple
@@ -36,7 +36,7 @@ class _Definition(NamedTuple):
 @cache
 def found() -> tuple[Found, ...]:
     """Every class of every kind, by kind and name."""
-    definitions = {node.name: _Definition(module, _bases(node)) for module, node in _nodes()}
+    definitions = _definitions(PACKAGES)
     return tuple(
         Found(name, kind, definitions[name].module)
         for kind, roots in ROOTS.items()
@@ -45,8 +45,22 @@ def found() -> tuple[Found, ...]:
     )
 
 
-def _nodes() -> Iterator[tuple[str, ast.ClassDef]]:
-    for package in PACKAGES:
+def descendants(packages: Iterable[str], roots: Iterable[str]) -> dict[str, str]:
+    """The module of each class that is one of ``roots`` or descends from one, by name."""
+    definitions, among = _definitions(packages), frozenset(roots)
+    return {
+        name: definition.module
+        for name, definition in sorted(definitions.items())
+        if name in among or _descends(name, among, definitions)
+    }
+
+
+def _definitions(packages: Iterable[str]) -> dict[str, _Definition]:
+    return {node.name: _Definition(module, _bases(node)) for module, node in _nodes(packages)}
+
+
+def _nodes(packages: Iterable[str]) -> Iterator[tuple[str, ast.ClassDef]]:
+    for package in packages:
         spec = importlib.util.find_spec(package)
         assert spec is not None and spec.origin is not None
         folder = Path(spec.origin).parent

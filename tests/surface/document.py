@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from . import framework
 from .classes import Kind, found
 from .table import PATCHES, TABLE, Run
 
@@ -21,9 +22,10 @@ TITLES: Final[dict[Kind, str]] = {
 HEAD: Final = f"""\
 # What is covered
 
-Every agent, team, model client, tool and workbench class of AutoGen 0.7.x. `tests/classes/test_coverage.py` finds them
-in the installed packages, fails where one is missing here, runs each program bare and watched, and compares what the
-program sees and what is exported with this table. Written by `{WRITE}`.
+Every agent, team, model client, tool and workbench class of AutoGen 0.7.x, and at the end those of Agent Framework.
+`tests/classes/test_coverage.py` and `tests/agent_framework/test_coverage.py` find them in the installed packages, fail
+where one is missing here, run each program, and compare what is exported with this table. What AutoGen's programs see
+is compared with a bare run, too. Written by `{WRITE}`.
 
 A patch is laid on the named base and on every subclass, also on those that a program defines later. Classes of your own
 are covered by the same patch as AutoGen's. The streams are those of the class's program, in the order in which they
@@ -33,7 +35,7 @@ start; one without an outcome completes.
 
 def text() -> str:
     """The whole document."""
-    return "\n".join([HEAD, *(line for kind in TABLE for line in _section(kind))])
+    return "\n".join([HEAD, *(line for kind in TABLE for line in _section(kind)), *framework.lines()])
 
 
 def _section(kind: Kind) -> Iterator[str]:
