@@ -5,7 +5,7 @@ from typing import Final
 from grafana_foundation_sdk.builders.dashboard import DatasourceVariable, QueryVariable, TextBoxVariable
 from grafana_foundation_sdk.models.dashboard import DataSourceRef, VariableOption, VariableRefresh, VariableSort
 
-from .vocabulary import ENVIRONMENT, L_LAYER, L_NAME, L_STREAMED, QUEUE, SERVICE, STARTED, VERSION
+from .vocabulary import ENVIRONMENT, L_FRAMEWORK, L_LAYER, L_NAME, L_STREAMED, QUEUE, SERVICE, STARTED, VERSION
 
 PROMETHEUS: Final = DataSourceRef("prometheus", "${prometheus_datasource}")
 LOKI: Final = DataSourceRef("loki", "${loki_datasource}")
@@ -53,6 +53,11 @@ def named(layer: str) -> QueryVariable:
     """The names of one layer's streams."""
     query = f'label_values({STARTED}{{{L_LAYER}="{layer}",job=~"$job"}}, {L_NAME})'
     return chosen(layer, layer.title(), query)
+
+
+def framework() -> QueryVariable:
+    """The framework in whose turns streams end."""
+    return chosen("framework", "Framework", f'label_values({STARTED}{{job=~"$job"}}, {L_FRAMEWORK})')
 
 
 def streamed() -> QueryVariable:

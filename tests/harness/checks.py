@@ -34,7 +34,7 @@ OWN_TRANSPORT: Final = "nobody.example"
 """The host that tests ask over transports of their own."""
 CLOSED_HERE: Final = ("ReadError", "WriteError", "ClosedResourceError")
 """What an HTTP client raises where the program closed it under a stream."""
-ENDED_KEYS: Final = ("layer", "name", "outcome", "ended_by", "fault", "origin", "outermost")
+ENDED_KEYS: Final = ("layer", "name", "framework", "outcome", "ended_by", "fault", "origin", "outermost")
 PER_LAYER: Final = {
     "model": "gen_ai.client.operation.duration",
     "tool": "gen_ai.execute_tool.duration",
@@ -119,7 +119,9 @@ def _attribution(seen: Seen, expected: int | None) -> Iterator[str]:
 def _labels(seen: Seen) -> Iterator[str]:
     """Each counter has the streams' own attributes, these and no others."""
     early = [s for s in seen.streams if s["early"] and s["origin"]]
-    yield from _differ("started", _have(seen, "started"), Counter(_key(s, ("layer", "name")) for s in seen.streams))
+    yield from _differ(
+        "started", _have(seen, "started"), Counter(_key(s, ("layer", "name", "framework")) for s in seen.streams)
+    )
     yield from _differ("ended", _have(seen, "ended"), Counter(_key(s, ENDED_KEYS) for s in seen.streams))
     yield from _differ("cut", _have(seen, "cut"), Counter(_key(s, CUT_KEYS) for s in early))
     read = [s for s in seen.streams if s["outcome"] != "never_started"]

@@ -8,6 +8,7 @@ from . import addresses, pages
 ORDER: Final = {
     "Use it": [
         "how-a-stream-is-judged",
+        "agent-framework",
         "servers",
         "chaos",
         "testing",

@@ -5,7 +5,7 @@ from typing import Final
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from ..common import board
-from ..variables import named, streamed, whose
+from ..variables import framework, named, streamed, whose
 from .causes import without_a_timer
 from .reasons import where, why
 from .still_open import hanging, until_then
@@ -31,6 +31,6 @@ def dashboard() -> Dashboard:
             "What hangs": hanging(),
             "How it went until then": until_then(),
         },
-        variables=[*whose(), named("agent"), named("model"), streamed()],
+        variables=[*whose(), framework(), named("agent"), named("model"), streamed()],
         datasources=("prometheus", "loki"),
     )

@@ -3,7 +3,7 @@
 from typing import Final
 
 from ..promql import exact, select
-from ..vocabulary import ENDED, L_FAULT, L_NAME, L_ORIGIN, L_OUTCOME
+from ..vocabulary import ENDED, L_FAULT, L_FRAMEWORK, L_NAME, L_ORIGIN, L_OUTCOME
 
 ORIGIN: Final = f'{L_ORIGIN}="true"'
 FAULT: Final = f'{L_FAULT}="true"'
@@ -17,4 +17,4 @@ STEP: Final = "$__interval"
 
 def endings(*matchers: str, window: str = RANGE) -> str:
     """Streams that ended, counted to the unit."""
-    return exact(select(ENDED, *matchers), window)
+    return exact(select(ENDED, *matchers, f'{L_FRAMEWORK}=~"$framework"'), window)

@@ -20,6 +20,13 @@ def going_on(state: StreamState | None) -> StreamState | None:
     return state
 
 
+def in_framework(info: StreamInfo, above: StreamState | None) -> StreamInfo:
+    """A stream's ``info``, with the framework of the stream around it where it is no framework's itself."""
+    if info.framework or above is None or not above.info.framework:
+        return info
+    return info._replace(framework=above.info.framework)
+
+
 def new_state(
     info: StreamInfo, above: StreamState | None, loop: int, *, start: float = 0.0, captures: bool = False
 ) -> StreamState:

@@ -91,6 +91,8 @@ OTHER: Final = "_OTHER"
 # Attributes of every stream span; metrics and events use the same keys.
 A_LAYER: Final = "streamtrace.layer"
 A_NAME: Final = "streamtrace.name"
+A_FRAMEWORK: Final = "streamtrace.framework"
+"""The framework whose agent, team, tool or client it is, or in whose turn it happens."""
 A_OUTCOME: Final = "streamtrace.outcome"
 A_ENDED_BY: Final = "streamtrace.ended_by"
 A_WAITING_ON_TYPE: Final = "streamtrace.waiting_on.type"

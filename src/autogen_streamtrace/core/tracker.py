@@ -18,7 +18,7 @@ from autogen_streamtrace.core.evidence import causes
 from autogen_streamtrace.core.evidence.body.finish_reasons import FinishReasons
 from autogen_streamtrace.core.judge import Judge, Telemetry
 from autogen_streamtrace.core.open_streams import OpenStream
-from autogen_streamtrace.core.opening import going_on, is_same, new_state, postponed
+from autogen_streamtrace.core.opening import going_on, in_framework, is_same, new_state, postponed
 from autogen_streamtrace.core.semconv import HTTP
 from autogen_streamtrace.core.stream import facts
 from autogen_streamtrace.core.stream.scope import current, enclosing, get
@@ -126,7 +126,7 @@ class StreamTracker:
             above = going_on(parent())
             if above is not None and is_same(above, info):
                 return None
-            carried = self._telemetry.carried(info, get())
+            carried = self._telemetry.carried(in_framework(info, above), get())
             state = new_state(carried, above, self.loops.running(), start=start, captures=self.captures)
             state.labels = self._telemetry.labels(carried)
             if state.layer != HTTP or not postponed(state):

@@ -4,6 +4,8 @@ from typing import Final
 
 from autogen_streamtrace.neighbours import Private
 
+FRAMEWORK: Final = "agent_framework"
+"""``streamtrace.framework``."""
 PACKAGE: Final = "agent-framework-core"
 FIRST: Final = "1.22"
 """The first version that was tested."""

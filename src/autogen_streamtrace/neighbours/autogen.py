@@ -4,6 +4,9 @@ from typing import Final
 
 from autogen_streamtrace.neighbours import Private
 
+FRAMEWORK: Final = "autogen"
+"""``streamtrace.framework``."""
+
 CREATE_ARGUMENTS: Final = Private(
     "autogen-ext",
     "BaseOpenAIChatCompletionClient",

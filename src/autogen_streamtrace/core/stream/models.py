@@ -15,6 +15,7 @@ def model_info(
     *,
     streamed: bool,
     operation: str = "chat",
+    framework: str = "",
     asked: Iterable[tuple[str, Any]] = (),
     subject: object = None,
     token: Callable[[], Any] | None = None,
@@ -27,6 +28,7 @@ def model_info(
         provider: ``gen_ai.provider.name``, where it is known.
         streamed: whether the reply is asked for as a stream.
         operation: ``gen_ai.operation.name``.
+        framework: the framework whose client it is.
         asked: further attributes, such as those of ``parameters``.
         subject: the client.
         token: the ``CancellationToken``, by a weak reference.
@@ -41,6 +43,7 @@ def model_info(
         span_name=span_name,
         attributes=(*attributes, *asked),
         streamed=streamed,
+        framework=framework,
         content=content,
     )
 

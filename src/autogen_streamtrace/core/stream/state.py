@@ -45,8 +45,18 @@ class StreamInfo(NamedTuple):
     """On ``model``: a ``create_stream``, not an unstreamed ``create``."""
     content: Content | None = None
     """The contents of its request, where contents are recorded."""
+    framework: str = ""
+    """The framework whose agent, team, tool or client it is, or in whose turn it happens."""
     key: str = ""
     """On ``team``: the key of its agents' ids in AutoGen's runtime."""
+
+    @property
+    def told(self) -> tuple[tuple[str, Any], ...]:
+        """The attributes that the span has from its start, with the framework's."""
+        return ((sc.A_FRAMEWORK, self.framework), *self.attributes) if self.framework else self.attributes
+
+
+_ONLY_STARTED: Final = (sc.GEN_AI_REQUEST_STREAM, sc.A_FRAMEWORK)
 
 
 class StreamLabels:
@@ -56,7 +66,7 @@ class StreamLabels:
 
     def __init__(self, started: dict[str, Any]) -> None:
         self.started = started
-        self.open = {key: value for key, value in started.items() if key != sc.GEN_AI_REQUEST_STREAM}
+        self.open = {key: value for key, value in started.items() if key not in _ONLY_STARTED}
         """The same without the attributes that ``open`` does not have."""
 
 

@@ -53,13 +53,15 @@ class Counters:
 
     def labels(self, info: StreamInfo) -> StreamLabels:
         """The labels of a stream that opens now."""
-        key = (info.layer, info.name, info.streamed, *self._baggage.labels(info).items())
+        key = (info.layer, info.name, info.streamed, info.framework, *self._baggage.labels(info).items())
         return self._series.get(key) or self._new_series(info, key)
 
     def _new_series(self, info: StreamInfo, key: Key) -> StreamLabels:
         with self._opening:
             name = self._name[info.layer](info.name)
             started: Attributes = {sc.A_LAYER: info.layer, sc.A_NAME: name, **self._baggage.labels(info)}
+            if info.framework:
+                started[sc.A_FRAMEWORK] = info.framework
             if info.layer == sc.MODEL:
                 started[sc.GEN_AI_REQUEST_STREAM] = info.streamed
             labels = StreamLabels(self.tables.series(started))

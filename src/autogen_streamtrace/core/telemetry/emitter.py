@@ -118,7 +118,7 @@ class Telemetry:
         self.counters.start(state.labels)
         if self._events == "all" or (self._events == "turns" and outermost):
             attributes = {sc.A_LAYER: state.layer, sc.A_NAME: state.name, sc.A_OUTERMOST: outermost}
-            attributes |= self._baggage.attributes(state.info)
+            attributes |= {**_framework(state.info), **self._baggage.attributes(state.info)}
             body = f"{state.layer} {state.name} started"
             self._emit(sc.E_START, SeverityNumber.INFO, body, attributes, self.span(state), state.start_ns)
 
@@ -136,6 +136,7 @@ class Telemetry:
             sc.A_OUTERMOST: node.outermost,
             sc.A_STALLS: node.stalls,
             sc.A_LOOP_BLOCKED: stall.loop_blocked,
+            **_framework(state.info),
         }
         if stall.waiting_on_name:
             told[sc.A_WAITING_ON_NAME] = stall.waiting_on_name
@@ -247,7 +248,8 @@ class Telemetry:
         severity = SeverityNumber.INFO
         if early:
             severity = SeverityNumber.ERROR if attributes[sc.A_FAULT] else SeverityNumber.WARN
-        told = {sc.A_LAYER: info.layer, sc.A_NAME: info.name, **attributes, **self._baggage.attributes(info)}
+        told = {sc.A_LAYER: info.layer, sc.A_NAME: info.name, **_framework(info), **attributes}
+        told |= self._baggage.attributes(info)
         self._emit(sc.E_END, severity, sentences.of_ending(info, attributes), told, span, time_ns)
 
     def _tell_contents(self, state: StreamState, attributes: Attributes, contents: Attributes, end_ns: int) -> None:
@@ -271,3 +273,7 @@ class Telemetry:
             context=set_span_in_context(span, Context()),
             timestamp=time_ns,
         )
+
+
+def _framework(info: StreamInfo) -> Attributes:
+    return {sc.A_FRAMEWORK: info.framework} if info.framework else {}

@@ -24,7 +24,7 @@ _NAMES: Final = frozenset(
 _CLOSED: Final = frozenset(
     {
         *(sc.A_LAYER, sc.A_OUTCOME, sc.A_ENDED_BY, sc.A_FAULT, sc.A_ORIGIN, sc.A_OUTERMOST, sc.A_WAITING_ON_TYPE),
-        *(sc.A_CANCELLED_BY, sc.GEN_AI_REQUEST_STREAM, sc.GEN_AI_OPERATION, sc.GEN_AI_TOKEN_TYPE),
+        *(sc.A_CANCELLED_BY, sc.A_FRAMEWORK, sc.GEN_AI_REQUEST_STREAM, sc.GEN_AI_OPERATION, sc.GEN_AI_TOKEN_TYPE),
     }
 )
 """Labels whose values are from a short closed list."""

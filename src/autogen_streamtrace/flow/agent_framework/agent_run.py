@@ -25,6 +25,7 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
             name,
             subject=id(agent),
             span_name=span_name,
+            framework=agent_framework.FRAMEWORK,
             attributes=attributes,
             streamed=bool(kwargs.get("stream")),
             content=contents.of_input(said) if tracker.captures else None,

@@ -1,6 +1,5 @@
 """Layer ``model``: a chat client's reply, streamed or not."""
 
-import functools
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, Final
@@ -9,6 +8,7 @@ from autogen_streamtrace import neighbours
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.evidence.exception_kinds import WRAPPERS
 from autogen_streamtrace.core.patcher import Patcher
+from autogen_streamtrace.core.stream.models import model_info, parameters
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState
 from autogen_streamtrace.core.tracker import StreamTracker
 from autogen_streamtrace.flow.agent_framework import contents
@@ -61,37 +61,14 @@ def _info(client: Any, kwargs: Mapping[str, Any]) -> StreamInfo:
     model = overrides.get("model") or options.get("model") or getattr(client, "model", None)
     name = model if isinstance(model, str) and model else type(client).__name__
     provider = getattr(client, "otel_provider_name", None) or getattr(client, "OTEL_PROVIDER_NAME", None)
-    streamed = bool(kwargs.get("stream"))
-    span_name, attributes = _said(name, provider if isinstance(provider, str) else _UNKNOWN, streamed)
-    return StreamInfo(
-        sc.MODEL,
+    return model_info(
         name,
-        subject=id(client),
-        span_name=span_name,
-        attributes=attributes + _parameters(options),
-        streamed=streamed,
+        provider if isinstance(provider, str) and provider != _UNKNOWN else None,
+        streamed=bool(kwargs.get("stream")),
+        asked=parameters(options),
+        subject=client,
+        framework=agent_framework.FRAMEWORK,
     )
-
-
-def _parameters(options: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
-    """The request's parameters that the conventions name."""
-    asked = [(name, options.get(key)) for key, name in sc.GEN_AI_REQUEST_PARAMETERS.items()]
-    return tuple(
-        (name, tuple(map(str, value)) if isinstance(value, list | tuple) else value)
-        for name, value in asked
-        if isinstance(value, int | float | str | list | tuple)
-    )
-
-
-@functools.lru_cache(maxsize=256)
-def _said(model: str, provider: str, streamed: bool) -> tuple[str, tuple[tuple[str, Any], ...]]:
-    """The span's name and attributes. They are the same objects for every reply of a model."""
-    attributes: tuple[tuple[str, Any], ...] = ((sc.GEN_AI_OPERATION, "chat"), (sc.GEN_AI_REQUEST_MODEL, model))
-    if provider != _UNKNOWN:
-        attributes += ((sc.GEN_AI_PROVIDER, provider),)
-    if streamed:
-        attributes += ((sc.GEN_AI_REQUEST_STREAM, True),)
-    return f"chat {model}", attributes
 
 
 def _note_update(state: StreamState, update: Any) -> None:

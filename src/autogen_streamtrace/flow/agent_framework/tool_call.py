@@ -84,4 +84,10 @@ def _info(name: str, call_id: str | None, description: str | None = None) -> Str
     for key, value in ((sc.GEN_AI_TOOL_DESCRIPTION, description), (sc.GEN_AI_TOOL_CALL_ID, call_id)):
         if value:
             attributes += ((key, value),)
-    return StreamInfo(sc.TOOL, name, span_name=f"execute_tool {name}", attributes=attributes)
+    return StreamInfo(
+        sc.TOOL,
+        name,
+        span_name=f"execute_tool {name}",
+        attributes=attributes,
+        framework=agent_framework.FRAMEWORK,
+    )

@@ -31,6 +31,7 @@ def _apply(workflow: type, patcher: Patcher, tracker: StreamTracker) -> None:
             name,
             subject=id(subject),
             span_name=f"invoke_workflow {name}",
+            framework=agent_framework.FRAMEWORK,
             attributes=((sc.GEN_AI_OPERATION, "invoke_workflow"), (sc.GEN_AI_WORKFLOW_NAME, name)),
             streamed=bool(kwargs.get("stream")),
             content=contents.of_input(said) if tracker.captures else None,

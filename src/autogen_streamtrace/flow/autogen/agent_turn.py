@@ -81,6 +81,7 @@ def _info(tracker: StreamTracker, agent: Any, args: tuple[Any, ...], kwargs: dic
         subject=id(agent),
         token=weakly(kwargs.get("cancellation_token", args[1] if len(args) > 1 else None)),
         span_name=span_name,
+        framework=autogen.FRAMEWORK,
         attributes=attributes,
         content=content.of_task(task) if tracker.captures else None,
     )

@@ -74,6 +74,7 @@ def _info(client: Any, kwargs: dict[str, Any], *, streamed: bool) -> StreamInfo:
         asked=_asked(client, kwargs),
         subject=client,
         token=weakly(kwargs.get("cancellation_token")),
+        framework=autogen.FRAMEWORK,
     )
 
 

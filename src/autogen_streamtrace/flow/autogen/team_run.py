@@ -66,6 +66,7 @@ def _info(tracker: StreamTracker, team: Any, kwargs: dict[str, Any]) -> StreamIn
         subject=id(team),
         token=weakly(kwargs.get("cancellation_token")),
         span_name=f"invoke_workflow {name}",
+        framework=autogen.FRAMEWORK,
         attributes=((sc.GEN_AI_OPERATION, "invoke_workflow"), (sc.GEN_AI_WORKFLOW_NAME, name)),
         content=content.of_task(kwargs.get("task")) if tracker.captures else None,
         key=autogen.TEAM_ID.of(team, ""),

@@ -233,4 +233,11 @@ def _info(name: str, call_id: str | None, token: Any = None, description: str | 
     for key, value in ((sc.GEN_AI_TOOL_DESCRIPTION, description), (sc.GEN_AI_TOOL_CALL_ID, call_id)):
         if value:
             attributes += ((key, value),)
-    return StreamInfo(sc.TOOL, name, token=weakly(token), span_name=f"execute_tool {name}", attributes=attributes)
+    return StreamInfo(
+        sc.TOOL,
+        name,
+        token=weakly(token),
+        span_name=f"execute_tool {name}",
+        attributes=attributes,
+        framework=autogen.FRAMEWORK,
+    )

@@ -76,7 +76,8 @@ def _read_birth(written: bytes, slot: int) -> tuple[int, int, Ids, StreamState]:
         sc.LAYERS[layer],
         name,
         span_name=span_name,
-        attributes=tuple((key, value) for key, value in attributes),
+        attributes=tuple((key, value) for key, value in attributes if key != sc.A_FRAMEWORK),
+        framework=dict(attributes).get(sc.A_FRAMEWORK, ""),
         streamed=bool(flags & row.STREAMED),
     )
     state = StreamState(info, None, 0)

@@ -48,7 +48,7 @@ def birth(state: StreamState, serial: int, parent: int, ids: Ids) -> bytes:
         ValueError: it does not fit.
     """
     info = state.info
-    text = info_text(info.name, info.span_name, info.attributes, state.labels)
+    text = info_text(info.name, info.span_name, info.told, state.labels)
     flags = (row.SAMPLED if ids.sampled else 0) | (row.STREAMED if info.streamed else 0)
     body = (
         row.BIRTH.pack(
