@@ -19,7 +19,7 @@ from autogen_streamtrace.flow.asgi import response, shutdown
 from autogen_streamtrace.flow.autogen import agent_turn, model_stream, team_run, tool_call
 from autogen_streamtrace.flow.http import exchange, official_headers
 from autogen_streamtrace.flow.python import deadline
-from autogen_streamtrace.flow.sdks import stainless
+from autogen_streamtrace.flow.sdks import genai, ollama, stainless
 from autogen_streamtrace.neighbours import Private, autogen, opentelemetry, python, sdks, servers
 from autogen_streamtrace.neighbours import agent_framework as af
 
@@ -57,6 +57,9 @@ TABLE: Final = (
     *(Patch(sdk, stainless.apply, sdks.asynchronous(sdk)) for sdk in _GENERATED_SDKS),
     *(Patch(sdk, stainless.apply_synchronous, sdks.synchronous(sdk)) for sdk in _GENERATED_SDKS),
     *(Patch(sdk, stainless.apply_parsed, sdks.parsed(sdk)) for sdk in _GENERATED_SDKS),
+    Patch("ollama", ollama.apply, sdks.OLLAMA_REQUEST),
+    Patch("google.genai.models", genai.apply, sdks.GENAI_STREAM),
+    Patch("google.genai.models", genai.apply_unstreamed, sdks.GENAI_REPLY),
     Patch("autogen_core.models", model_stream.apply),
     Patch("autogen_core.tools", tool_call.apply),
     Patch("autogen_core.tools", tool_call.overhear, autogen.STATIC_ERRORS),

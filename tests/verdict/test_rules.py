@@ -35,6 +35,7 @@ def server(how: Any = "returned", **more: Any) -> Evidence:
     return Evidence("server", how, **{"expects_terminator": True, **more})
 
 
+LEFT_OPEN: Final = ("abandoned", "caller", "innermost")
 EXAMPLES: Final[dict[str, tuple[Evidence, Says]]] = {
     "never read": (agent("unread"), ("never_started", "caller", "caller")),
     "HTTP error status": (http(status=429), ("rejected", "upstream", "self")),
@@ -48,7 +49,6 @@ EXAMPLES: Final[dict[str, tuple[Evidence, Says]]] = {
         Evidence("http", "closed", "closed", held=True, status=202),
         ("completed", "caller", "none"),
     ),
-    "left after its end": (model("closed", terminal=True), ("completed", "model", "none")),
     "thrown in by the reader": (agent("raised", kind="other", thrown_in=True), ("failed", "caller", "none")),
     "timer of the HTTP client": (http("raised", kind="timeout"), ("timeout", "http_client", "self")),
     "client closed in this process": (http("raised", kind="closed here"), ("failed", "caller", "self")),
@@ -57,6 +57,7 @@ EXAMPLES: Final[dict[str, tuple[Evidence, Says]]] = {
     "token limit": (model(finish="length"), ("length", "model", "none")),
     "provider's filter": (model(finish="filtered"), ("filtered", "model", "none")),
     "failed finish reason": (model(finish="failed"), ("rejected", "upstream", "none")),
+    "left after its end": (model("closed", terminal=True), ("completed", "model", "none")),
     "unparsable event": (model("raised", kind="malformed"), ("malformed", "upstream", "none")),
     "hung up when idle": (server("raised", kind="gone"), ("completed", "agent", "none")),
     "end user gone, inside": (agent("raised", kind="gone"), ("cancelled", "end_user", "none")),
@@ -114,6 +115,9 @@ ORDER: Final[list[tuple[str, str, Evidence]]] = [
     ("HTTP error status", "clean end, nothing finished", http(status=429)),
     ("left after its end", "reader left", agent("closed", kind="closed", held=True, terminal=True)),
     ("left after its end", "closed while it waited", http("closed", kind="closed", terminal=True)),
+    ("token limit", "left after its end", model("closed", kind="closed", terminal=True, finish="length")),
+    ("error event", "left after its end", model("closed", kind="closed", terminal=True, error=True)),
+    ("error event", "reader left", http("closed", kind="closed", held=True, error=True, alone=True)),
     ("thrown in by the reader", "connection lost", agent("raised", kind="lost", thrown_in=True)),
     ("thrown in by the reader", "own code", agent("raised", kind="other", thrown_in=True)),
     ("timer of the HTTP client", "own code", http("raised", kind="timeout")),
@@ -195,6 +199,8 @@ NEAREST: Final[list[tuple[str, Evidence, Says]]] = [
     ("a raise after the terminal item", agent("raised", kind="other", terminal=True), ("failed", "agent", "none")),
     ("no finish reason, no body to read it from", model(), ("completed", "model", "none")),
     ("a body that needs no terminator", http(expects_terminator=False), ("completed", "model", "none")),
+    ("a reply at its limit under no model", http(finish="length", alone=True), ("length", "model", "none")),
+    ("a limit told, and its end not reached", model("closed", kind="closed", finish="length"), LEFT_OPEN),
     ("a body that is not a model's", Evidence("http", "returned"), ("completed", "upstream", "none")),
     ("a response that was given to its end", server(terminal=True), ("completed", "agent", "none")),
     ("a response that broke off", server(), ("truncated", "agent", "none")),

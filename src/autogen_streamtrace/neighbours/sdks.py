@@ -33,3 +33,16 @@ ITERATOR: Final = Private(
     ("Stream",),
     "anthropic",
 )
+OLLAMA_REQUEST: Final = Private(
+    "ollama", "Client", "_request", "what it asks is watched as HTTP exchanges alone", ("AsyncClient",)
+)
+GENAI_REPLY: Final = Private(
+    "google-genai", "Models", "_generate_content", "its replies are watched as HTTP exchanges alone", ("AsyncModels",)
+)
+GENAI_STREAM: Final = Private(
+    "google-genai",
+    "Models",
+    "_generate_content_stream",
+    "its replies are watched as HTTP exchanges alone",
+    ("AsyncModels",),
+)

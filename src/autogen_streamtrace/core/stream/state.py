@@ -77,6 +77,7 @@ class StreamState:
     """A stream that has been read from. It has a fixed size, and its reader writes it."""
 
     __slots__ = (
+        "alone",
         "asked",
         "caller_time",
         "chunks",
@@ -173,6 +174,8 @@ class StreamState:
         """The HTTP client's timeouts for this request, in seconds."""
         self.error = False
         """On ``http``: the body says that the provider failed."""
+        self.alone = False
+        """On ``http``: the body is a model's reply, though no model's stream is above it."""
         self.document = False
         """On ``http``: the body of a model's reply is no event stream."""
         self.empty = False
@@ -211,8 +214,9 @@ class StreamState:
 
     @property
     def carries_reply(self) -> bool:
-        """An HTTP exchange whose body is no redirect's."""
-        return self.layer == sc.HTTP and not 300 <= (self.status or 0) < 400
+        """An HTTP exchange whose body is a model's reply, or a refusal."""
+        asked = self.alone or (self.parent is not None and self.parent.layer == sc.MODEL)
+        return asked and self.layer == sc.HTTP and not 300 <= (self.status or 0) < 400
 
     @property
     def readable(self) -> bool:
@@ -227,7 +231,10 @@ class StreamState:
         if self.exchange is not None and self.closed:
             self.exchange.read(self.status, self.tail)
         wire = self.tail.read()
+        below_model = self.parent is not None and self.parent.layer == sc.MODEL
         if wire is not None:
+            self.alone = wire.reply and not below_model
+        if wire is not None and (below_model or self.alone):
             self.finish, self.terminal = wire.finish, wire.terminator
             self.terminated = wire.terminator
             self.error, self.document = wire.error, wire.document

@@ -18,11 +18,11 @@ children. The reader runs in its own context. The tap switches between the two a
 """
 
 from autogen_streamtrace.core.tap.calls import Entered, call, no_span, opened
-from autogen_streamtrace.core.tap.generator import stream
+from autogen_streamtrace.core.tap.generator import stream, tapped
 from autogen_streamtrace.core.tap.in_place import Reading
 from autogen_streamtrace.core.tap.items import items
 from autogen_streamtrace.core.tap.notes import Note
-from autogen_streamtrace.core.tap.openings import Begun, Reader, Unopened
+from autogen_streamtrace.core.tap.openings import Begun, Reader, Unopened, note_whole
 from autogen_streamtrace.core.tap.shapes import overheard, watched
 from autogen_streamtrace.core.tap.synchronous import iterated
 
@@ -37,8 +37,10 @@ __all__ = [
     "items",
     "iterated",
     "no_span",
+    "note_whole",
     "opened",
     "overheard",
     "stream",
+    "tapped",
     "watched",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
-from autogen_streamtrace.core.errors import report
+from autogen_streamtrace.core.errors import contained, report
 from autogen_streamtrace.core.stream import scope
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState, clock
 from autogen_streamtrace.core.tracker import StreamTracker
@@ -58,12 +58,22 @@ class Reader(NamedTuple):
 
     text: Callable[[Any], str]
     """The piece of the reply's text in an item."""
-    ends: Callable[[Any], bool]
-    """Whether an item is the last one, or says why the reply ended."""
+    ends: Callable[[Any], str]
+    """Why the reply ended, as an item says; empty where it says nothing of that."""
     holds: Callable[[Any], bool]
     """Whether an item holds a piece of the reply, be it a text or not."""
     whole: Callable[[Any], str]
     """The text of an unstreamed reply."""
+
+
+def note_whole(state: StreamState, reply: Any, reader: Reader) -> None:
+    """Reads an unstreamed reply into its stream's state."""
+    state.terminal = True
+    with contained("reading a reply"):
+        text = reader.whole(reply)
+        state.size = len(text)
+        if state.content is not None:
+            state.content.add(text)
 
 
 class Collected:
@@ -77,7 +87,7 @@ class Collected:
         state.empty = True
 
     def add(self, item: Any) -> None:
-        """Counts the characters of an item, and looks whether it is the last."""
+        """Counts the characters of an item, and looks whether it says why the reply ended."""
         state = self._state
         try:
             text = self._text(item)
@@ -86,8 +96,9 @@ class Collected:
                 state.content.add(text)
             if state.empty and self._holds(item):
                 state.empty = False
-            if self._ends(item):
-                state.terminal = True
+            if why := self._ends(item):
+                state.terminal = state.terminated = True
+                state.finish = why
         except Exception as defect:  # an item may be of any class
             report("reading an item", defect)
 

@@ -35,7 +35,7 @@ def stays_open(kid: StreamNode, verdict: Verdict) -> bool:
 
 def _of_session(kid: StreamNode) -> bool:
     """An exchange whose response has begun, and which is no model's: nothing says how long it should be."""
-    of_model = kid.parent is not None and kid.parent.state.layer == sc.MODEL
+    of_model = kid.state.alone or (kid.parent is not None and kid.parent.state.layer == sc.MODEL)
     return kid.state.layer == sc.HTTP and kid.state.status is not None and not of_model
 
 

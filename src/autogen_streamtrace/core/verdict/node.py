@@ -108,7 +108,8 @@ class StreamNode:
     @property
     def meaning(self) -> Meaning | None:
         """What a model's finish reason means."""
-        return self.reasons.meaning(self.finish) if self.state.layer == sc.MODEL else None
+        speaks = self.state.layer == sc.MODEL or self.state.alone
+        return self.reasons.meaning(self.finish) if speaks else None
 
     @property
     def waiting(self) -> bool:
@@ -147,8 +148,8 @@ def evidence(node: StreamNode) -> Evidence:
     state, ending = node.state, node.ending
     cause = ending.cause if ending is not None else None
     parent, heard = node.parent, node.heard
-    of_model = parent is not None and parent.state.layer == sc.MODEL and state.carries_reply
-    streamed = of_model and parent is not None and parent.state.info.streamed
+    of_model = state.carries_reply
+    streamed = state.alone or (of_model and parent is not None and parent.state.info.streamed)
     stopped_by = ending is not None and (ending.deadline is not None or ending.by_token)
     return Evidence(
         layer=state.layer,
@@ -159,6 +160,7 @@ def evidence(node: StreamNode) -> Evidence:
         terminal=state.terminal,
         expects_terminator=(streamed and state.readable) or state.layer == sc.SERVER,
         of_model=of_model,
+        alone=state.alone,
         finish=node.meaning,
         error=state.error or (heard is not None and heard.error),
         document=heard is not None and heard.document and state.info.streamed,

@@ -30,7 +30,9 @@ class Evidence(NamedTuple):
     expects_terminator: bool = False
     """Its body says itself when it is complete: a model's streamed reply, a response to an end user."""
     of_model: bool = False
-    """An HTTP exchange under a model stream."""
+    """An HTTP exchange with a model's reply."""
+    alone: bool = False
+    """An HTTP exchange with a model's reply, and no model stream above."""
     finish: Meaning | None = None
     """What the finish reason means, where one came."""
     error: bool = False
@@ -51,6 +53,11 @@ class Evidence(NamedTuple):
     """The end user's connection was found gone."""
     shutdown: bool = False
     """The server that runs it was shutting down, and no token says otherwise."""
+
+    @property
+    def speaks(self) -> bool:
+        """What a model said of its reply is told here."""
+        return self.layer == sc.MODEL or self.alone
 
 
 FAILED_FINISH: Final = "failed finish reason"
@@ -95,7 +102,12 @@ def _finisher(e: Evidence) -> sc.EndedBy:
 
 def _model_said(meaning: Meaning) -> Callable[[Evidence], bool]:
     """The finish reason says so, also where the client could not use what it ended."""
-    return lambda e: e.layer == sc.MODEL and e.finish == meaning and (e.how == "returned" or e.kind in UNUSABLE)
+    return lambda e: e.speaks and e.finish == meaning and (_came(e) or e.kind in UNUSABLE)
+
+
+def _came(e: Evidence) -> bool:
+    """The end of the reply was delivered; its reader may have left after that."""
+    return e.how == "returned" or (e.how == "closed" and e.terminal)
 
 
 def _stumbled(e: Evidence) -> bool:
@@ -105,7 +117,8 @@ def _stumbled(e: Evidence) -> bool:
 
 def _provider_failed(e: Evidence) -> bool:
     """Its error was raised as one, or the client stumbled over it."""
-    return e.layer == sc.MODEL and (e.kind == "rejected" or (e.error and _stumbled(e)))
+    complained = _stumbled(e) or (e.how == "closed" and (e.terminal or e.layer == sc.HTTP))
+    return e.speaks and (e.kind == "rejected" or (e.error and complained))
 
 
 def _had_enough(e: Evidence) -> bool:
@@ -156,7 +169,6 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("end user gone, held up", lambda e: e.gone and e.held, sc.CANCELLED, _by(sc.END_USER), "caller"),
     Rule("end user gone", lambda e: e.gone, sc.CANCELLED, _by(sc.END_USER), "innermost"),
     Rule("reader had enough", _had_enough, sc.COMPLETED, _by("caller"), "none"),
-    Rule("left after its end", lambda e: e.how == "closed" and e.terminal, sc.COMPLETED, _finisher, "none"),
     Rule("thrown in by the reader", lambda e: e.thrown_in, sc.FAILED, _by("caller"), "none"),
     Rule("timer of the HTTP client", _timer_fired, sc.TIMEOUT, _by("http_client"), "self"),
     Rule(CLOSED_HERE, _closed_here, sc.FAILED, _by("caller"), "self"),
@@ -165,6 +177,7 @@ RULES: Final[tuple[Rule, ...]] = (
     Rule("token limit", _model_said("length"), sc.LENGTH, _by("model"), "none"),
     Rule("provider's filter", _model_said("filtered"), sc.FILTERED, _by("model"), "none"),
     Rule(FAILED_FINISH, _model_said("failed"), sc.REJECTED, _by("upstream"), "none"),
+    Rule("left after its end", lambda e: e.how == "closed" and e.terminal, sc.COMPLETED, _finisher, "none"),
     Rule(
         "unparsable event",
         lambda e: e.kind in UNUSABLE and e.layer in (sc.HTTP, sc.MODEL),
@@ -191,7 +204,7 @@ RULES: Final[tuple[Rule, ...]] = (
         "innermost",
     ),
     Rule("own code", lambda e: e.how == "raised", sc.FAILED, _own_code, "none"),
-    Rule(ERROR_IN_REPLY, lambda e: e.layer == sc.MODEL and e.error, sc.REJECTED, _by("upstream"), "none"),
+    Rule(ERROR_IN_REPLY, lambda e: e.speaks and e.error, sc.REJECTED, _by("upstream"), "none"),
     Rule(
         NO_STREAM,
         lambda e: e.layer == sc.MODEL and e.document and e.empty,

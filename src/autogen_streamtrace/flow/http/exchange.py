@@ -18,6 +18,8 @@ from autogen_streamtrace.core.stream.state import StreamInfo, StreamState, clock
 from autogen_streamtrace.core.tracker import StreamTracker
 from autogen_streamtrace.core.watching.loops import prime
 
+_STREAMS: Final = ("text/event-stream", "application/x-ndjson")
+"""Content types of which a model's reply may be, whoever asked for it."""
 _CONTENT_TYPE: Final = 128
 """Characters of a content type."""
 
@@ -106,8 +108,9 @@ def _watch_body(
     try:
         state.status = response.status_code
         state.exchange = _exchange(state, response)
-        if _is_reply(state) or state.status >= 400:
-            state.content_type = response.headers.get("content-type", "")[:_CONTENT_TYPE]
+        content_type = response.headers.get("content-type", "")
+        if state.carries_reply or state.status >= 400 or content_type.startswith(_STREAMS):
+            state.content_type = content_type[:_CONTENT_TYPE]
             state.tail = Tail(response.headers.get("content-encoding", ""), state.content_type)
         if response.is_stream_consumed:
             _read_before(tracker, state, response.content)
@@ -137,10 +140,6 @@ def _failed(tracker: StreamTracker, state: StreamState, error: BaseException) ->
         if isinstance(error, Exception):
             state.exchange.use = connections.after_failure(error, state.start)
     tracker.end(state, "raised", error)
-
-
-def _is_reply(state: StreamState) -> bool:
-    return state.parent is not None and state.parent.layer == sc.MODEL and state.carries_reply
 
 
 def _read_before(tracker: StreamTracker, state: StreamState, body: bytes) -> None:

@@ -23,9 +23,9 @@ def _chat_text(item: Any) -> str:
     return (choices[0].delta.content or "") if choices else ""
 
 
-def _chat_ends(item: Any) -> bool:
+def _chat_ends(item: Any) -> str:
     choices = item.choices
-    return choices[0].finish_reason is not None if choices else bool(item.usage)
+    return (choices[0].finish_reason or "") if choices else ""
 
 
 def _chat_holds(item: Any) -> bool:
@@ -44,22 +44,21 @@ def _legacy_text(item: Any) -> str:
 
 def _event_text(item: Any) -> str:
     """Of a response, an agent's run or a transcription: events that name themselves."""
-    kind = getattr(item, "type", "")
-    delta = getattr(item, "delta", "")
-    return delta if isinstance(delta, str) and kind in _TEXT_EVENTS else ""
+    return str(item.delta) if getattr(item, "type", "") in _TEXT_EVENTS else ""
 
 
-def _event_ends(item: Any) -> bool:
-    return str(getattr(item, "type", None) or getattr(item, "event", "")).endswith(_LAST_EVENTS)
+def _event_ends(item: Any) -> str:
+    """The last word of the last event, such as ``completed``; the body says more."""
+    kind = str(getattr(item, "type", None) or getattr(item, "event", ""))
+    return kind.rpartition(".")[2] if kind in _LAST_EVENTS else ""
 
 
 def _message_text(item: Any) -> str:
     return str(getattr(item.delta, "text", "") or "") if item.type == "content_block_delta" else ""
 
 
-def _message_ends(item: Any) -> bool:
-    kind = item.type
-    return kind == "message_stop" or (kind == "message_delta" and item.delta.stop_reason is not None)
+def _message_ends(item: Any) -> str:
+    return str(item.delta.stop_reason or "") if item.type == "message_delta" else ""
 
 
 def _message_holds(item: Any) -> bool:
@@ -78,11 +77,11 @@ def _no_text(reply: Any) -> str:
     return ""
 
 
-_TEXT_EVENTS: Final = ("response.output_text.delta", "response.refusal.delta", "transcript.text.delta")
-_LAST_EVENTS: Final = (
-    *("response.completed", "response.incomplete", "response.failed", "transcript.text.done"),
-    *("image_generation.completed", "image_edit.completed"),
-    *("thread.run.completed", "thread.run.incomplete", "thread.run.failed", "thread.run.requires_action"),
+_TEXT_EVENTS: Final = frozenset({"response.output_text.delta", "response.refusal.delta", "transcript.text.delta"})
+_LAST_EVENTS: Final = frozenset(
+    {"response.completed", "response.incomplete", "response.failed", "transcript.text.done"}
+    | {"image_generation.completed", "image_edit.completed"}
+    | {"thread.run.completed", "thread.run.incomplete", "thread.run.failed", "thread.run.requires_action"}
 )
 
 CHAT: Final = Reader(_chat_text, _chat_ends, _chat_holds, _chat_whole)
@@ -90,13 +89,13 @@ RESPONSE: Final = Reader(_event_text, _event_ends, _anything, lambda reply: str(
 MESSAGE: Final = Reader(_message_text, _message_ends, _message_holds, _message_whole)
 _LEGACY: Final = Reader(
     _legacy_text,
-    lambda item: bool(item.choices and item.choices[0].finish_reason is not None),
+    lambda item: (item.choices[0].finish_reason or "") if item.choices else "",
     lambda item: bool(_legacy_text(item)),
     _legacy_text,
 )
 _PROMPT: Final = Reader(
     lambda item: str(item.completion or ""),
-    lambda item: item.stop_reason is not None,
+    lambda item: str(item.stop_reason or ""),
     _anything,
     lambda reply: str(reply.completion),
 )

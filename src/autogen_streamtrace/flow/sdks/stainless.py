@@ -122,8 +122,7 @@ class _Call(tap.Entered):
         raw = getattr(result, "http_response", None)
         reader = self._endpoint.reader
         if raw is None and not state.info.streamed:
-            state.terminal = True
-            _note(state, result, reader)
+            tap.note_whole(state, result, reader)
             return False
         response = result.response if raw is None else raw
         if response.is_closed:
@@ -177,11 +176,3 @@ def _watch(stream: Any, tracker: StreamTracker, state: StreamState, reader: tap.
     iterator = sdks.ITERATOR.of(stream)
     if iterator is not None:
         sdks.ITERATOR.replace(stream, tap.items(tracker, iterator, tap.Begun(tracker, state, reader)))
-
-
-def _note(state: StreamState, reply: Any, reader: tap.Reader) -> None:
-    with contained("reading a reply"):
-        text = reader.whole(reply)
-        state.size = len(text)
-        if state.content is not None:
-            state.content.add(text)

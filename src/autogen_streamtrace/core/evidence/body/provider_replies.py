@@ -25,7 +25,24 @@ _COUNT: Final = 2**53
 _REASONS: Final = ("stop_reason", "finish_reason", "finishReason", "stopReason", "completionReason")
 _NO_REASON: Final = frozenset({"null", "none", "FINISH_REASON_UNSPECIFIED"})
 """Words that some servers send with every piece of the text."""
-_TERMINATORS: Final = frozenset({"message_stop", "message-end", "response.completed", "response.incomplete"})
+_TERMINATORS: Final = frozenset(
+    {"message_stop", "message-end", "response.completed", "response.incomplete", "transcript.text.done"}
+    | {"image_generation.completed", "image_edit.completed"}
+)
+_PIECES: Final = frozenset(
+    {
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+    }
+)
+"""The types of Anthropic's events."""
+
+_OVER: Final = ("completed", "cancelled")
+"""States of a response of OpenAI's that has no other reason to be over."""
 
 _INPUT: Final = (
     ("prompt_tokens",),
@@ -66,6 +83,8 @@ class Wire(NamedTuple):
     """Tokens of the reply so far."""
     document: bool = False
     """The body is no stream: JSON, HTML or another text."""
+    reply: bool = False
+    """It looks like a model's reply, whoever asked for it."""
 
 
 def then(before: Wire, after: Wire) -> Wire:
@@ -81,6 +100,7 @@ def then(before: Wire, after: Wire) -> Wire:
         before.input_tokens if after.input_tokens is None else after.input_tokens,
         before.output_tokens if after.output_tokens is None else after.output_tokens,
         before.document or after.document,
+        before.reply or after.reply,
     )
 
 
@@ -102,7 +122,17 @@ def of(said: Said) -> Wire:
         response_model=_word(reply.get("model")),
         input_tokens=_tokens(usage, _INPUT),
         output_tokens=None if start else _tokens(usage, _OUTPUT),  # the number at the start is no count yet
+        reply=_is_reply(said),
     )
+
+
+def _is_reply(said: Said) -> bool:
+    """Whether an object is a piece of a model's reply: OpenAI's two formats, Anthropic's or Gemini's."""
+    kind = said.get("type")
+    if isinstance(kind, str):
+        return kind in _PIECES or (kind.startswith("response.") and bool({"response", "sequence_number"} & said.keys()))
+    named = isinstance(said.get("object"), str) or isinstance(said.get("model"), str)
+    return (named and isinstance(said.get("choices"), list)) or isinstance(said.get("candidates"), list)
 
 
 def fails(said: Said) -> bool:
@@ -152,6 +182,8 @@ def _reasons(said: Said, reply: Said, *, done: bool) -> Iterator[object]:
     yield from _named(_dict(said.get("delta")))
     yield from _named(_dict(said.get("details")))
     yield _dict(reply.get("incomplete_details")).get("reason")
+    if reply.get("object") == "response" and reply.get("status") in _OVER:
+        yield reply.get("status")
 
 
 def _named(holder: Said) -> Iterator[object]:

@@ -1,10 +1,12 @@
 """Reads what a model's reply shows of itself, from the beginning and the end of its body as it came over HTTP.
 
-Four formats, the first three as a stream or whole in one JSON text:
+Five formats, the first four as a stream or whole in one JSON text:
 
 - OpenAI: server-sent events, ``[DONE]`` the last (https://platform.openai.com/docs/api-reference/chat-streaming);
 - Anthropic: server-sent events, ``message_stop`` the last (https://platform.claude.com/docs/en/build-with-claude/streaming);
 - Ollama: JSON lines, ``"done":true`` in the last (https://docs.ollama.com/api/chat);
+- OpenAI's responses: server-sent events, the last one ``response.completed``, ``.incomplete`` or ``.failed``
+  (https://platform.openai.com/docs/api-reference/responses-streaming);
 - Bedrock: the frames of ``aws_frames``, each with an event of Anthropic's or of Converse in it.
 
 The middle of a long body is dropped, except the line in which the stored end begins: its long strings are shortened.
@@ -40,6 +42,8 @@ _WORDS: Final = (
         b'"message_stop"',
         b'"message-end"',
         b'"response.',
+        b'"transcript.',
+        b'.completed"',
         b'"inputTokens"',
         b'"status',
         b'"detail"',
