@@ -78,16 +78,21 @@ def _totals(seen: Seen) -> Iterator[str]:
     origins = sum(p.value for p in early if p.attributes[PREFIX + "origin"])
     if origins != seen.total("cut"):
         yield f"cut is {seen.total('cut')}, origins of early endings are {origins}"
-    unread = seen.total("ended", outcome="never_started")
+    unread = sum(map(_never_open, seen.streams))
     if seen.total("duration") != ended - unread:
         yield f"{seen.total('duration')} durations for {ended} streams, {unread} of them unread"
     if seen.total("silence") != sum(p.value for p in early) - unread:
         yield f"{seen.total('silence')} silences"
     for layer, metric in PER_LAYER.items():
         count = sum(p.value for p in seen.metrics[1].get(metric, ()))
-        streams = seen.total("ended", layer=layer) - seen.total("ended", layer=layer, outcome="never_started")
+        streams = seen.total("ended", layer=layer) - sum(map(_never_open, seen.of(layer)))
         if count != streams:
             yield f"{metric} counts {count}, streams are {streams}"
+
+
+def _never_open(stream: Stream) -> bool:
+    """It was never read, nor had the call that began it sent anything."""
+    return stream["outcome"] == "never_started" and stream["silence"] is None
 
 
 def _spans(seen: Seen) -> Iterator[str]:
@@ -124,7 +129,7 @@ def _labels(seen: Seen) -> Iterator[str]:
     )
     yield from _differ("ended", _have(seen, "ended"), Counter(_key(s, ENDED_KEYS) for s in seen.streams))
     yield from _differ("cut", _have(seen, "cut"), Counter(_key(s, CUT_KEYS) for s in early))
-    read = [s for s in seen.streams if s["outcome"] != "never_started"]
+    read = [s for s in seen.streams if not _never_open(s)]
     yield from _differ("duration", _have(seen, "duration"), Counter(_key(s, ("layer", "outcome")) for s in read))
     lost = [s for s in read if s["early"]]
     outcome = ("layer", "outcome")
@@ -166,7 +171,7 @@ def _events(seen: Seen, mode: str) -> Iterator[str]:
     begun = [s for s in seen.streams if mode == "all" or (mode == "turns" and s["outermost"])]
     if Counter(e.span_id for e in seen.events if e.name == PREFIX + "end") != Counter(s.id for s in told):
         yield f"end events are {[e.body for e in ends.values()]}, expected those of {told}"
-    if starts != Counter(s.id for s in begun if s["outcome"] != "never_started"):
+    if starts != Counter(s.id for s in begun if not _never_open(s)):
         yield f"{starts.total()} start events, expected those of {begun}"
     for stream in told:
         if stream.id in ends:
@@ -207,7 +212,7 @@ def _severity(stream: Stream, caller_endings: str) -> Iterator[str]:
 
 
 def _numbers(stream: Stream) -> Iterator[str]:
-    if stream["outcome"] == "never_started":
+    if _never_open(stream):
         return
     longest = stream.seconds + 0.001
     keys = ("silence", "longest_gap", "caller_time", *(("longest_send",) if stream.layer == "server" else ()))

@@ -2,7 +2,7 @@
 
 from autogen_streamtrace.core.evidence import causes, deadlines
 from autogen_streamtrace.core.semconv import SERVER
-from autogen_streamtrace.core.stream.state import Ending, How, StreamState
+from autogen_streamtrace.core.stream.state import Ending, How, StreamState, clock
 from autogen_streamtrace.core.watching.loops import Loops
 from autogen_streamtrace.neighbours import autogen
 
@@ -72,6 +72,8 @@ def follow(model: StreamState, exchange: StreamState, how: How) -> How | None:
         model.asked, model.last, model.first = exchange.asked, exchange.last, exchange.first
         model.chunks, model.longest_gap = exchange.chunks, exchange.longest_gap
         model.caller_time = exchange.caller_time
+    else:
+        model.caller_time += clock() - model.last
     return "unread" if how == "closed" and not exchange.asked else how
 
 

@@ -135,7 +135,8 @@ async def _read(
                 try:
                     sent = yield item
                 except GeneratorExit as leaving:
-                    state.caller_time = held + clock() - now
+                    if not state.closed:
+                        state.caller_time = held + clock() - now
                     if alive.generator() is None:
                         tracker.end(state, "closed")
                         raise

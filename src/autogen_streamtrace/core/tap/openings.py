@@ -79,16 +79,21 @@ def note_whole(state: StreamState, reply: Any, reader: Reader) -> None:
 class Collected:
     """Reads each item of a stream into its state."""
 
-    __slots__ = ("_ends", "_holds", "_state", "_text")
+    __slots__ = ("_ends", "_holds", "_last", "_state", "_text")
 
     def __init__(self, state: StreamState, reader: Reader) -> None:
         self._state = state
         self._text, self._ends, self._holds = reader.text, reader.ends, reader.holds
+        self._last = 0.0
+        """When the last item arrived, in seconds on ``clock``."""
         state.empty = True
 
     def add(self, item: Any) -> None:
         """Counts the characters of an item, and looks whether it says why the reply ended."""
         state = self._state
+        if self._last:
+            state.caller_time += state.asked - self._last
+        self._last = state.last
         try:
             text = self._text(item)
             state.size += len(text)

@@ -63,7 +63,8 @@ def _read(tracker: StreamTracker, source: Any, opening: Opening) -> Generator[An
             sent = yield item
             step = source.__next__ if sent is None else partial(source.send, sent)
         except GeneratorExit:
-            state.caller_time += clock() - state.last
+            if not state.closed:
+                state.caller_time += clock() - state.last
             tracker.end(state, "closed")
             if hasattr(source, "close"):
                 source.close()

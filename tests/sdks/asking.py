@@ -1,0 +1,200 @@
+"""The ways in which a program asks a model through an SDK, without a framework."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import anthropic
+import ollama
+import openai
+from harness import API_KEY, MODEL_NAME, NEVER, Program
+from harness.program import TLS
+
+MESSAGES: Final[Any] = [{"role": "user", "content": "Where is my claim?"}]
+
+
+def openai_client(program: Program, fault: str, timeout: float = NEVER) -> openai.AsyncOpenAI:
+    client = openai.AsyncOpenAI(
+        base_url=_root(program, fault) + "/v1",
+        api_key=API_KEY,
+        max_retries=0,
+        timeout=timeout,
+        http_client=openai.DefaultAsyncHttpxClient(verify=TLS),
+    )
+    program.closing(client.close)
+    return client
+
+
+def sync_openai_client(program: Program, fault: str, timeout: float = NEVER) -> openai.OpenAI:
+    client = openai.OpenAI(
+        base_url=_root(program, fault) + "/v1",
+        api_key=API_KEY,
+        max_retries=0,
+        timeout=timeout,
+        http_client=openai.DefaultHttpxClient(verify=TLS),
+    )
+    program.closing(lambda: asyncio.to_thread(client.close))
+    return client
+
+
+def anthropic_client(program: Program, fault: str, timeout: float = NEVER) -> anthropic.AsyncAnthropic:
+    client = anthropic.AsyncAnthropic(
+        base_url=_root(program, fault),
+        api_key=API_KEY,
+        max_retries=0,
+        timeout=timeout,
+        http_client=anthropic.DefaultAsyncHttpxClient(verify=TLS),
+    )
+    program.closing(client.close)
+    return client
+
+
+def sync_anthropic_client(program: Program, fault: str, timeout: float = NEVER) -> anthropic.Anthropic:
+    client = anthropic.Anthropic(
+        base_url=_root(program, fault),
+        api_key=API_KEY,
+        max_retries=0,
+        timeout=timeout,
+        http_client=anthropic.DefaultHttpxClient(verify=TLS),
+    )
+    program.closing(lambda: asyncio.to_thread(client.close))
+    return client
+
+
+def _root(program: Program, fault: str) -> str:
+    name, *arguments = fault.split("/")
+    return program.server.root(name, *arguments)
+
+
+Ask = Callable[[Program, str, float], Awaitable[Any]]
+"""Of a program, a fault and a read timeout in seconds: asks, and reads the reply to its end."""
+
+
+async def chat(program: Program, fault: str, timeout: float = NEVER) -> Any:
+    """A stream of chat completions."""
+    client = openai_client(program, fault, timeout)
+    return await client.chat.completions.create(model=MODEL_NAME, messages=MESSAGES, stream=True)
+
+
+async def responses(program: Program, fault: str, timeout: float = NEVER) -> Any:
+    """A stream of the Responses API."""
+    client = openai_client(program, fault, timeout)
+    return await client.responses.create(model=MODEL_NAME, input="Where is my claim?", stream=True)
+
+
+async def messages(program: Program, fault: str, timeout: float = NEVER) -> Any:
+    """A stream of Anthropic's."""
+    client = anthropic_client(program, fault, timeout)
+    return await client.messages.create(model=MODEL_NAME, max_tokens=99, messages=MESSAGES, stream=True)
+
+
+def sync_chat(program: Program, fault: str, timeout: float = NEVER) -> Any:
+    client = sync_openai_client(program, fault, timeout)
+    return client.chat.completions.create(model=MODEL_NAME, messages=MESSAGES, stream=True)
+
+
+def sync_responses(program: Program, fault: str, timeout: float = NEVER) -> Any:
+    client = sync_openai_client(program, fault, timeout)
+    return client.responses.create(model=MODEL_NAME, input="Where is my claim?", stream=True)
+
+
+def sync_messages(program: Program, fault: str, timeout: float = NEVER) -> Any:
+    client = sync_anthropic_client(program, fault, timeout)
+    return client.messages.create(model=MODEL_NAME, max_tokens=99, messages=MESSAGES, stream=True)
+
+
+def sync_ollama(program: Program, fault: str, timeout: float = NEVER) -> Any:
+    client = ollama.Client(_root(program, fault), timeout=timeout)
+    program.closing(lambda: asyncio.to_thread(client.close))
+    return client.chat(MODEL_NAME, MESSAGES, stream=True)
+
+
+async def async_ollama(program: Program, fault: str, timeout: float = NEVER) -> Any:
+    client = ollama.AsyncClient(_root(program, fault), timeout=timeout)
+    program.closing(client.close)
+    return await client.chat(MODEL_NAME, MESSAGES, stream=True)
+
+
+def _read(begin: Callable[..., Awaitable[Any]]) -> Ask:
+    async def ask(program: Program, fault: str, timeout: float) -> list[Any]:
+        return [item async for item in await begin(program, fault, timeout)]
+
+    return ask
+
+
+def _read_in_thread(begin: Callable[..., Any]) -> Ask:
+    async def ask(program: Program, fault: str, timeout: float) -> list[Any]:
+        return await asyncio.to_thread(lambda: list(begin(program, fault, timeout)))
+
+    return ask
+
+
+async def _chat_helper(program: Program, fault: str, timeout: float) -> None:
+    client = openai_client(program, fault, timeout)
+    async with client.chat.completions.stream(model=MODEL_NAME, messages=MESSAGES) as stream:
+        async for _ in stream:
+            pass
+
+
+async def _responses_helper(program: Program, fault: str, timeout: float) -> None:
+    client = openai_client(program, fault, timeout)
+    async with client.responses.stream(model=MODEL_NAME, input="Where is my claim?") as stream:
+        async for _ in stream:
+            pass
+
+
+async def _messages_helper(program: Program, fault: str, timeout: float) -> None:
+    client = anthropic_client(program, fault, timeout)
+    async with client.messages.stream(model=MODEL_NAME, max_tokens=99, messages=MESSAGES) as stream:
+        await stream.get_final_message()
+
+
+async def _raw(program: Program, fault: str, timeout: float) -> None:
+    completions = openai_client(program, fault, timeout).chat.completions
+    raw = await completions.with_raw_response.create(model=MODEL_NAME, messages=MESSAGES, stream=True)
+    async for _ in cast(Any, raw.parse()):
+        pass
+
+
+async def _streaming(program: Program, fault: str, timeout: float) -> None:
+    completions = openai_client(program, fault, timeout).chat.completions.with_streaming_response
+    async with completions.create(model=MODEL_NAME, messages=MESSAGES, stream=True) as raw:
+        async for _ in await raw.parse():
+            pass
+
+
+async def _messages_raw(program: Program, fault: str, timeout: float) -> None:
+    client = anthropic_client(program, fault, timeout).messages
+    raw = await client.with_raw_response.create(model=MODEL_NAME, max_tokens=99, messages=MESSAGES, stream=True)
+    async for _ in cast(Any, raw.parse()):
+        pass
+
+
+@dataclass(frozen=True)
+class Way:
+    """One of them."""
+
+    ask: Ask
+    provider: str
+    """``gen_ai.provider.name``."""
+    stop: str = "stop"
+    """Its word for a reply that is whole."""
+
+
+WAYS: Final = {
+    "chat": Way(_read(chat), "openai"),
+    "responses": Way(_read(responses), "openai", "completed"),
+    "messages": Way(_read(messages), "anthropic", "end_turn"),
+    "ollama": Way(_read(async_ollama), "ollama"),
+    "chat in a thread": Way(_read_in_thread(sync_chat), "openai"),
+    "responses in a thread": Way(_read_in_thread(sync_responses), "openai", "completed"),
+    "messages in a thread": Way(_read_in_thread(sync_messages), "anthropic", "end_turn"),
+    "ollama in a thread": Way(_read_in_thread(sync_ollama), "ollama"),
+    "chat.completions.stream()": Way(_chat_helper, "openai"),
+    "responses.stream()": Way(_responses_helper, "openai", "completed"),
+    "messages.stream()": Way(_messages_helper, "anthropic", "end_turn"),
+    "chat, raw": Way(_raw, "openai"),
+    "chat, raw and streamed": Way(_streaming, "openai"),
+    "messages, raw": Way(_messages_raw, "anthropic", "end_turn"),
+}

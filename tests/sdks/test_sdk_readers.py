@@ -1,0 +1,249 @@
+"""How a reader leaves a stream of an SDK's own, and what is told of it. The stream stays the SDK's object."""
+
+import asyncio
+import gc
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+import openai
+import pytest
+from harness import MODEL_NAME, Program, Seen, cancelled, done, left, origin, struck, watch
+from sdks.asking import MESSAGES, chat, messages, openai_client, responses, sync_chat, sync_messages, sync_responses
+
+import autogen_streamtrace
+
+pytestmark = pytest.mark.once
+
+Begin = Callable[[Program, str], Awaitable[Any]]
+ASYNC: Final = pytest.mark.parametrize("begin", [chat, responses, messages])
+SYNC: Final = pytest.mark.parametrize("begin", [sync_chat, sync_responses, sync_messages])
+LEFT: Final = left("model")
+SLOW: Final = "slow"
+"""Its reply goes on for longer than a test reads."""
+
+
+def told(body: Callable[[Program], Awaitable[Any]]) -> Seen:
+    """After the program's end, with whatever it dropped collected."""
+
+    async def collected(program: Program) -> None:
+        await body(program)
+        gc.collect()
+
+    return watch(collected)
+
+
+@ASYNC
+def test_who_closes_a_stream_leaves_it(begin: Begin) -> None:
+    async def body(program: Program) -> None:
+        stream = await begin(program, SLOW)
+        async for _ in stream:
+            await stream.close()
+            break
+        program.kept.append(stream)
+
+    seen = watch(body)
+    assert seen.told("model", "http") == [origin(LEFT), LEFT]
+
+
+@ASYNC
+def test_who_leaves_a_block_leaves_the_stream(begin: Begin) -> None:
+    async def body(program: Program) -> None:
+        async with await begin(program, SLOW) as stream:
+            program.kept.append(stream)
+            async for _ in stream:
+                break
+
+    assert told(body).told("model", "http") == [origin(LEFT), LEFT]
+
+
+@ASYNC
+def test_who_closes_the_response_leaves_the_stream(begin: Begin) -> None:
+    async def body(program: Program) -> None:
+        stream = await begin(program, SLOW)
+        program.kept.append(stream)
+        await anext(stream)
+        await stream.response.aclose()
+
+    assert watch(body).one("model").told == origin(LEFT)
+
+
+@ASYNC
+def test_who_drops_a_stream_leaves_it(begin: Begin) -> None:
+    async def body(program: Program) -> None:
+        stream = await begin(program, SLOW)
+        await anext(stream)
+
+    assert told(body).one("model").told == origin(LEFT)
+
+
+@ASYNC
+def test_who_leaves_the_loop_and_does_not_come_back_leaves_the_stream(begin: Begin) -> None:
+    async def body(program: Program) -> None:
+        stream = await begin(program, SLOW)
+        program.kept.append(stream)
+        async for _ in stream:
+            break
+        while any(each.layer == "model" for each in autogen_streamtrace.open_streams()):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+
+    assert watch(body).one("model").told == origin(LEFT)
+
+
+@ASYNC
+def test_who_leaves_the_loop_may_come_back(begin: Begin) -> None:
+    async def body(program: Program) -> None:
+        stream = await begin(program, "ok")
+        async for _ in stream:
+            break
+        async for _ in stream:
+            pass
+
+    assert watch(body).told("model", "http") == [done(), done()]
+
+
+@ASYNC
+def test_a_stream_that_is_not_read(begin: Begin) -> None:
+    async def body(program: Program) -> None:
+        stream = await begin(program, SLOW)
+        await stream.close()
+
+    model = watch(body).one("model").told
+    assert (model.outcome, model.ended_by, model.waiting_on, model.fault) == (
+        "never_started",
+        "caller",
+        "caller",
+        False,
+    )
+
+
+@ASYNC
+def test_a_reader_that_is_cancelled(begin: Begin) -> None:
+    async def body(program: Program) -> None:
+        stream = await begin(program, "stall")
+        reading = asyncio.Event()
+
+        async def read() -> None:
+            async for _ in stream:
+                reading.set()
+
+        task = asyncio.ensure_future(read())
+        await reading.wait()
+        await asyncio.sleep(0.1)
+        task.cancel()
+        await asyncio.wait([task])
+
+    seen = watch(body)
+    assert seen.told("model", "http") == [origin(cancelled(layer="model")), cancelled(layer="model")]
+
+
+@ASYNC
+def test_a_reader_whose_time_is_up(begin: Begin) -> None:
+    async def body(program: Program) -> None:
+        async def read() -> None:
+            async for _ in await begin(program, "stall"):
+                pass
+
+        await asyncio.wait_for(read(), 0.5)
+
+    assert watch(body).one("model").told == origin(struck(0.5, layer="model"))
+
+
+@SYNC
+def test_who_closes_a_synchronous_stream_leaves_it(begin: Callable[[Program, str], Any]) -> None:
+    async def body(program: Program) -> None:
+        def read() -> None:
+            stream = begin(program, SLOW)
+            program.kept.append(stream)
+            for _ in stream:
+                stream.close()
+                break
+
+        await asyncio.to_thread(read)
+
+    assert watch(body).told("model", "http") == [origin(LEFT), LEFT]
+
+
+@SYNC
+def test_who_leaves_a_synchronous_loop_may_come_back(begin: Callable[[Program, str], Any]) -> None:
+    async def body(program: Program) -> None:
+        def read() -> None:
+            stream = begin(program, "ok")
+            for _ in stream:
+                break
+            assert list(stream)
+
+        await asyncio.to_thread(read)
+
+    assert watch(body).told("model", "http") == [done(), done()]
+
+
+def test_who_stops_at_the_finish_reason_has_the_whole_reply() -> None:
+    async def body(program: Program) -> None:
+        stream = await chat(program, "usage_last")
+        async for chunk in stream:
+            if chunk.choices and chunk.choices[0].finish_reason:
+                await stream.close()
+                break
+
+    assert watch(body).told("model", "http") == [done(), done()]
+
+
+def test_who_stops_at_a_finish_reason_that_means_the_limit_is_told_of_it() -> None:
+    async def body(program: Program) -> None:
+        stream = await chat(program, "length")
+        async for chunk in stream:
+            if chunk.choices and chunk.choices[0].finish_reason:
+                await stream.close()
+                break
+
+    assert watch(body).one("model")["outcome"] == "length"
+
+
+@pytest.mark.parametrize(("fault", "outcome"), [("ok", "completed"), ("silent", "truncated"), ("fin", "disconnected")])
+def test_a_program_that_reads_the_lines_itself(fault: str, outcome: str) -> None:
+    async def body(program: Program) -> None:
+        completions = openai_client(program, fault).chat.completions.with_streaming_response
+        async with completions.create(model=MODEL_NAME, messages=MESSAGES, stream=True) as raw:
+            async for _ in raw.iter_lines():
+                pass
+
+    seen = watch(body)
+    assert (seen.one("model")["outcome"], seen.one("http")["outcome"]) == (outcome, outcome)
+    assert seen.one("model")["chunks"] > 0
+
+
+def test_a_stream_stays_what_it_is() -> None:
+    async def body(program: Program) -> None:
+        stream = await chat(program, "ok")
+        assert type(stream) is openai.AsyncStream
+        assert stream.response.status_code == 200
+        async for _ in stream:
+            pass
+
+    assert watch(body).one("model").told == done()
+
+
+@pytest.mark.parametrize(("fault", "outcome"), [("ok", "completed"), ("length", "length"), ("http_500", "rejected")])
+def test_an_unstreamed_reply(fault: str, outcome: str) -> None:
+    async def body(program: Program) -> None:
+        await openai_client(program, fault).chat.completions.create(model=MODEL_NAME, messages=MESSAGES)
+
+    model = watch(body).one("model")
+    assert (model["outcome"], model["gen_ai.request.stream"]) == (outcome, None)
+
+
+def test_an_attempt_that_a_retry_healed() -> None:
+    async def body(program: Program) -> None:
+        client = openai_client(program, "retry/1").with_options(max_retries=2)
+        async for _ in await client.chat.completions.create(model=MODEL_NAME, messages=MESSAGES, stream=True):
+            pass
+
+    seen = watch(body)
+    assert (seen.one("model").told, seen.one("model")["attempts"]) == (done(), 2)
+
+
+def test_a_request_that_asks_no_model_is_an_exchange_alone() -> None:
+    async def body(program: Program) -> None:
+        await openai_client(program, "http_404").models.list()
+
+    assert watch(body).layers == ["http"]
