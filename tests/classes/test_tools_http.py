@@ -113,7 +113,7 @@ def test_a_lost_connection_is_the_tools(reads: Reads) -> None:
 @pytest.mark.parametrize("reads", [*INSIDE, *OUTSIDE])
 def test_a_body_that_is_whole(reads: Reads) -> None:
     seen = reading(reads, "ok")
-    assert seen.told("tool", "http") == [done("tool"), done("upstream")]
+    assert seen.told("tool", "http") == [done("tool"), done()]
 
 
 @pytest.mark.parametrize("reads", INSIDE)

@@ -78,14 +78,14 @@ def _totals(seen: Seen) -> Iterator[str]:
     origins = sum(p.value for p in early if p.attributes[PREFIX + "origin"])
     if origins != seen.total("cut"):
         yield f"cut is {seen.total('cut')}, origins of early endings are {origins}"
-    unread = sum(map(_never_open, seen.streams))
+    unread = _unread(seen)
     if seen.total("duration") != ended - unread:
         yield f"{seen.total('duration')} durations for {ended} streams, {unread} of them unread"
     if seen.total("silence") != sum(p.value for p in early) - unread:
         yield f"{seen.total('silence')} silences"
     for layer, metric in PER_LAYER.items():
         count = sum(p.value for p in seen.metrics[1].get(metric, ()))
-        streams = seen.total("ended", layer=layer) - sum(map(_never_open, seen.of(layer)))
+        streams = seen.total("ended", layer=layer) - _unread(seen, layer=layer)
         if count != streams:
             yield f"{metric} counts {count}, streams are {streams}"
 
@@ -93,6 +93,14 @@ def _totals(seen: Seen) -> Iterator[str]:
 def _never_open(stream: Stream) -> bool:
     """It was never read, nor had the call that began it sent anything."""
     return stream["outcome"] == "never_started" and stream["silence"] is None
+
+
+def _unread(seen: Seen, **labels: str) -> float:
+    """How many streams never opened. Those whose call was made were open, though nobody read them."""
+    spans = [s for s in seen.streams if s.layer == labels.get("layer", s.layer)]
+    opened = sum(s["outcome"] == "never_started" and not _never_open(s) for s in spans)
+    total: float = seen.total("ended", outcome="never_started", **labels)
+    return total - opened
 
 
 def _spans(seen: Seen) -> Iterator[str]:

@@ -12,6 +12,7 @@ from harness import (
     HOST,
     HTTPX,
     READ_TIMEOUT,
+    TRUNCATED,
     Program,
     Seen,
     Stream,
@@ -19,12 +20,14 @@ from harness import (
     asked,
     disconnected,
     done,
+    left,
     origin,
     struck,
     timed_out,
     watch,
 )
 from harness.checks import SECRETS
+from harness.raw_server import raw_server
 
 CLIENT: Final[Any] = import_module(HTTPX)
 ASK: Final = {"stream": True}
@@ -98,7 +101,7 @@ def only(seen: Seen) -> Stream:
 @pytest.mark.parametrize("fault", ["ok", "gzip"])
 def test_a_body_that_is_read_to_its_end(fault: str, read: Callable[[Any], Awaitable[object]]) -> None:
     http = only(fetched(fault, read))
-    assert http.told == done("upstream")
+    assert http.told == done()
     assert http["bytes"] > 100
     assert http["chunks"] > 5
 
@@ -114,7 +117,7 @@ def test_a_body_that_is_read_to_its_end(fault: str, read: Callable[[Any], Awaita
 )
 def test_a_body_that_is_read_synchronously(fault: str, read: Callable[[Any], object]) -> None:
     http = only(fetched_sync(fault, read))
-    assert http.told == done("upstream")
+    assert http.told == done()
     assert http["bytes"] > 100
     assert http["chunks"] > 5
 
@@ -124,7 +127,7 @@ def test_a_body_that_the_client_itself_reads() -> None:
         async with CLIENT.AsyncClient(verify=False) as client:
             await client.post(path(program, "ok"), json=ASK)
 
-    assert only(watch(body)).told == done("upstream")
+    assert only(watch(body)).told == done()
 
 
 def test_a_raw_body_that_is_read_twice_raises_as_it_does_without_us_and_counts_once() -> None:
@@ -134,7 +137,7 @@ def test_a_raw_body_that_is_read_twice_raises_as_it_does_without_us_and_counts_o
 
     seen = fetched("ok", again)
     assert seen.raised.endswith(".StreamConsumed")
-    assert only(seen).told == done("upstream")
+    assert only(seen).told == done()
 
 
 async def nothing(response: Any) -> None:
@@ -155,21 +158,21 @@ async def drops(response: Any) -> None:
 
 @pytest.mark.parametrize("read", [nothing, first, drops])
 def test_a_body_that_is_left(read: Callable[[Any], Awaitable[object]]) -> None:
-    """Nothing says how long what is no model's reply should be: its reader has had enough."""
+    """What shows nothing of a model's reply may be left by its reader, who has had enough."""
     http = only(fetched("slow/4", read))
-    assert http.told == done("caller")
+    assert http.told == (done("caller") if read is nothing else origin(left("http")))
     assert http["chunks"] == (0 if read is nothing else 1)
 
 
 @pytest.mark.parametrize(
     "read",
     [
-        pytest.param(lambda response: None, id="unread"),
-        pytest.param(lambda response: next(response.iter_bytes()), id="one chunk"),
+        pytest.param((lambda response: None, done("caller")), id="unread"),
+        pytest.param((lambda response: next(response.iter_bytes()), origin(left("http"))), id="one chunk"),
     ],
 )
-def test_a_body_that_is_left_synchronously(read: Callable[[Any], object]) -> None:
-    assert only(fetched_sync("slow/4", read)).told == done("caller")
+def test_a_body_that_is_left_synchronously(read: tuple[Callable[[Any], object], Told]) -> None:
+    assert only(fetched_sync("slow/4", read[0])).told == read[1]
 
 
 @pytest.mark.parametrize("synchronous", [False, True])
@@ -206,7 +209,7 @@ def test_a_response_that_is_dropped_unclosed() -> None:
             await asked()
 
     told = only(watch(body)).told
-    assert (told.outcome, told.ended_by, told.early) == ("completed", "caller", False)
+    assert (told.outcome, told.ended_by, told.fault) == ("abandoned", "caller", False)
 
 
 @pytest.mark.parametrize("synchronous", [False, True])
@@ -235,8 +238,28 @@ def test_an_error_status(synchronous: bool) -> None:
     assert only(seen).told == Told("rejected", "upstream", "http", HOST, error_type="503", origin=True)
 
 
-def test_a_body_that_says_nothing_of_its_end_is_no_models_and_completes() -> None:
-    assert only(fetched("silent", whole)).told == done("upstream")
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        ("silent", origin(TRUNCATED)),
+        ("length", Told("length", "model", fault=False, status="UNSET", origin=True)),
+        ("error_event", Told("rejected", "upstream", error_type="rejected", origin=True)),
+    ],
+)
+def test_a_models_reply_says_how_it_ended_though_nobody_knows_its_client(fault: str, told: Told) -> None:
+    assert only(fetched(fault, whole)).told == told
+
+
+def test_events_that_are_no_models_reply_may_end_as_they_like() -> None:
+    event = b'data: {"jsonrpc": "2.0", "result": {"model": "x"}}\n\n'
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ncontent-length: %d\r\n\r\n" % len(event)
+
+    async def body(program: Program) -> None:
+        with raw_server((head + event, "keep")) as url:
+            async with CLIENT.AsyncClient() as client:
+                await client.get(url)
+
+    assert only(watch(body)).told == done("upstream")
 
 
 def test_a_reader_that_is_cancelled() -> None:

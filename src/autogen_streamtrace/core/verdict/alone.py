@@ -10,7 +10,7 @@ from autogen_streamtrace.core.stream.state import Ending, StreamState
 from autogen_streamtrace.core.verdict import limits
 from autogen_streamtrace.core.verdict.limits import Limit
 from autogen_streamtrace.core.verdict.node import StreamNode, by_token, evidence, innermost, itself
-from autogen_streamtrace.core.verdict.rules import CANCELLED_INSIDE, Evidence, Rule, Verdict, judge
+from autogen_streamtrace.core.verdict.rules import CANCELLED_INSIDE, REFUSED, Evidence, Rule, Verdict, judge
 
 _STOPPED_BY: Final[dict[Kind, tuple[sc.Outcome, ...]]] = {
     "closed": (sc.ABANDONED,),
@@ -56,7 +56,7 @@ def ended_alone(
         cause_type=cause.root if cause is not None else "",
         cause_chain=cause.types if cause is not None else (),
         cause_layer=state.layer if cause is not None and cause.types else None,
-        status=state.status if state.layer == sc.HTTP and rule.outcome == sc.REJECTED else None,
+        status=state.status if rule.name == REFUSED else None,
         cancelled_by=cancelled_by,
         limit=limit,
         intermediary=state.intermediary,

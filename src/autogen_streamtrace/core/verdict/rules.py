@@ -60,6 +60,7 @@ class Evidence(NamedTuple):
         return self.layer == sc.MODEL or self.alone
 
 
+REFUSED: Final = "HTTP error status"
 FAILED_FINISH: Final = "failed finish reason"
 ERROR_IN_REPLY: Final = "error in the reply"
 NO_STREAM: Final = "no event stream"
@@ -159,7 +160,7 @@ def _ended_silently(e: Evidence) -> bool:
 RULES: Final[tuple[Rule, ...]] = (
     Rule("never read", lambda e: e.how == "unread", sc.NEVER_STARTED, _by("caller"), "caller"),
     Rule(
-        "HTTP error status",
+        REFUSED,
         lambda e: e.layer == sc.HTTP and e.status is not None and e.status >= 400,
         sc.REJECTED,
         _by("upstream"),
