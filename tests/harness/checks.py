@@ -98,7 +98,7 @@ def _never_open(stream: Stream) -> bool:
 def _unread(seen: Seen, **labels: str) -> float:
     """How many streams never opened. Those whose call was made were open, though nobody read them."""
     spans = [s for s in seen.streams if s.layer == labels.get("layer", s.layer)]
-    opened = sum(s["outcome"] == "never_started" and not _never_open(s) for s in spans)
+    opened: int = sum(s["outcome"] == "never_started" and not _never_open(s) for s in spans)
     total: float = seen.total("ended", outcome="never_started", **labels)
     return total - opened
 
