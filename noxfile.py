@@ -271,6 +271,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def pictures(session: nox.Session) -> None:
-    """Makes the README's picture anew, from what the demo prints."""
-    session.install("--editable", ".[demo]")
+    """Makes the pictures of README and docs anew: what the demo prints, the page of `ui`, `top`, a diagnosis."""
+    session.install("--editable", ".", "--group", "test", OPENAI_3)
     session.run("python", "docs/pictures.py")
+    session.run("python", "docs/live_pictures.py")

@@ -85,7 +85,7 @@ class PageServer:
         """The document as soon as it is as it is to be."""
         give_up = time.monotonic() + _PATIENCE
         while not until(found := self.ask(path)):
-            assert time.monotonic() < give_up, found
+            assert time.monotonic() < give_up, repr(found)[:500]
             time.sleep(0.1)
         return found
 

@@ -122,21 +122,22 @@ def _value(value: Any) -> dict[str, Any]:
     return {"stringValue": str(value)}
 
 
-def lines(turns: Iterable[Turn], service: str = "desk") -> Iterator[str]:
-    """One export request of some spans a line."""
+def lines(turns: Iterable[Turn], service: str = "desk", version: str = "", first: int = 0) -> Iterator[str]:
+    """One export request of some spans a line. ``first`` keeps the trace ids of several calls apart."""
     batch: list[dict[str, Any]] = []
-    for number, turn in enumerate(turns):
+    for number, turn in enumerate(turns, first):
         batch += spans(turn, number)
         if len(batch) >= BATCH:
-            yield request(batch, service)
+            yield request(batch, service, version)
             batch = []
     if batch:
-        yield request(batch, service)
+        yield request(batch, service, version)
 
 
-def request(batch: list[dict[str, Any]], service: str = "desk") -> str:
+def request(batch: list[dict[str, Any]], service: str = "desk", version: str = "") -> str:
     """An export request."""
-    resource = {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]}
+    named = {"service.name": service, **({"service.version": version} if version else {})}
+    resource = {"attributes": [{"key": key, "value": {"stringValue": value}} for key, value in named.items()]}
     scope = {"scope": {"name": sc.SCOPE, "version": "0.1.0"}, "spans": batch}
     return json.dumps({"resourceSpans": [{"resource": resource, "scopeSpans": [scope]}]}, separators=(",", ":"))
 

@@ -34,8 +34,10 @@ def write_sources(source: Path) -> None:
         _write(source / page, addresses.moved(text, page))
     _write(source / "llms.txt", pages.llms(written))
     _write(source / "llms-full.txt", pages.llms_full(written))
-    for picture in addresses.DOCS.rglob("*.svg"):
-        shutil.copy(picture, source / picture.relative_to(addresses.DOCS))
+    for picture in (*addresses.DOCS.rglob("*.svg"), *addresses.DOCS.rglob("*.png")):
+        copy = source / picture.relative_to(addresses.DOCS)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(picture, copy)
     for name in ("conf.py", "site.css", "logo.svg"):
         shutil.copy(HERE / name, source / name)
 

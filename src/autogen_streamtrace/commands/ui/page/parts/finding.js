@@ -18,6 +18,7 @@ export function sureness(sure) {
 /** The lines to change: code before its note, or a sentence. */
 export function fix(text) {
   const at = text.indexOf('  # ')
+  if (at < 0 && /^[\w.]+[(=]/.test(text)) return el('div', { class: 'fix' }, line(text))
   if (at < 0) return el('div', { class: 'fix' }, el('p', {}, prose(text)), copier(text, 'what to change'))
   return el('div', { class: 'fix' }, line(text.slice(0, at)), el('p', { class: 'faint' }, prose(text.slice(at + 4))))
 }

@@ -13,6 +13,7 @@ export function turnRow(turn) {
   const wrong = turn.outcome !== 'completed'
   const why = wrong && [
     turn.waiting_on && turn.waiting_on !== 'none' && el('span', {}, 'waited for ', el('b', { title: turn.waiting_on }, short(turn.waiting_on))),
+    turn.status >= 400 && el('span', {}, `HTTP ${turn.status}`),
     turn.silence >= 1 && el('span', {}, `silent ${lasting(turn.silence)}`),
     turn.limit && el('span', {}, 'limit ', el('code', {}, turn.limit)),
     turn.ended_by && el('span', {}, `ended by ${plain(turn.ended_by)}`),
