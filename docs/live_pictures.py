@@ -103,7 +103,7 @@ def running(server: PageServer, service: str, *command: str) -> Iterator[None]:
         "OTEL_RESOURCE_ATTRIBUTES": "service.version=1.2",
         "AUTOGEN_STREAMTRACE_STALL_AFTER": "4",
     }
-    process = subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         assert process.stdout is not None and process.stdout.readline()
         yield

@@ -5,7 +5,7 @@ import { ask } from '../base/api.js'
 import { changed, DEFAULT_SINCE, go, here, toggled } from '../base/route.js'
 import { plain } from '../base/words.js'
 
-const NAMES = ['service', 'version', 'environment', 'framework', 'agent', 'model', 'tool', 'host', 'outcome', 'ended_by', 'layer', 'cause']
+const NAMES = ['service', 'version', 'environment', 'framework', 'agent', 'team', 'model', 'tool', 'host', 'outcome', 'ended_by', 'layer', 'cause']
 const TIMES = [['15m', '15 min'], ['1h', '1 hour'], ['6h', '6 hours'], ['24h', '24 hours'], ['7d', '7 days'], ['all', 'all']]
 const MOST = 60
 
