@@ -70,7 +70,7 @@ class Rule:
             dose = Dose(
                 Place.of(said["after"]) if "after" in said else fault.place,
                 seconds(said["seconds"]) if "seconds" in said else None,
-                {key: said[key] for key in fault.takes if key in said},
+                _own_options(fault, said),
             )
             if dose.seconds is None and needs_seconds(fault):
                 raise ValueError(f"it has no default; write {name}=60s")
@@ -127,6 +127,16 @@ def named(name: str) -> Fault:
         except ValueError as error:
             raise RuleError(str(error)) from None
     raise RuleError(f"unknown fault {name!r}; known are {', '.join(FAULTS)}, and the limits of the catalogue")
+
+
+def _own_options(fault: Fault, said: Mapping[str, str]) -> dict[str, str]:
+    """The options that only some faults take."""
+    own = {key: said[key] for key in fault.takes if key in said}
+    if "size" in own and not (own["size"].isdecimal() and int(own["size"])):
+        raise ValueError(f"size={own['size']} is not allowed; allowed: a whole number from 1")
+    if "pause" in own:
+        seconds(own["pause"])
+    return own
 
 
 def _share(said: Mapping[str, str]) -> float:

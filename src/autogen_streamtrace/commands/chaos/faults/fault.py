@@ -69,7 +69,7 @@ class Fault:
         if self.compress:
             passage.compress()
         passage.begin()
-        if not await reach(passage, dose.place):
+        if dose.place.kind == "never" or not await reach(passage, dose.place):
             await passage.rest()
             return False
         await self.strike(passage, dose)
