@@ -14,6 +14,7 @@ import httpx
 from autogen_streamtrace.commands.chaos.rules import Rule, Rules
 from autogen_streamtrace.commands.chaos.server import listen
 from autogen_streamtrace.commands.chaos.service import Service
+from autogen_streamtrace.commands.chaos.tally import Done
 from autogen_streamtrace.commands.chaos.wire.upstream import Upstream
 
 CHAT: Final = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
@@ -26,6 +27,15 @@ class Proxy:
 
     url: str
     service: Service
+    loop: asyncio.AbstractEventLoop
+
+    def last(self) -> Done:
+        """Its last exchange, once the loop has finished with what it does now."""
+
+        async def found() -> Done:
+            return self.service.tally.done[-1]
+
+        return asyncio.run_coroutine_threadsafe(found(), self.loop).result(WAIT)
 
 
 @contextmanager
@@ -45,7 +55,7 @@ def proxy(*rules: str, upstream: str = "", tls: ssl.SSLContext | None = None, ca
     thread.start()
     port, loop, stop = started.result(WAIT)
     try:
-        yield Proxy(f"{'https' if tls else 'http'}://127.0.0.1:{port}", service)
+        yield Proxy(f"{'https' if tls else 'http'}://127.0.0.1:{port}", service, loop)
     finally:
         loop.call_soon_threadsafe(stop.set)
         thread.join(WAIT)

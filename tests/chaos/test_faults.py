@@ -92,7 +92,7 @@ def test_the_place_is_counted_in_what_the_reply_says(own: Proxy, after: str, tex
 
 def test_a_reply_that_is_over_before_the_place_is_told_so(own: Proxy) -> None:
     see(own.url + PATH, **{"x-streamtrace-fault": "fin after=99"})
-    assert own.service.tally.done[-1].end == "not reached"
+    assert own.last().end == "not reached"
 
 
 def test_a_silence_of_some_seconds_ends_and_the_reply_goes_on(own: Proxy) -> None:

@@ -62,7 +62,7 @@ def by_ollama(url: str, **options: Any) -> str:
 def test_a_real_client_gets_the_reply(ask: Callable[..., str], new: bool) -> None:
     with ModelServer() as model, proxy(upstream=model.root()) as through:
         assert ask(through.url, http1=not new, http2=new) == WORDS
-        assert through.service.tally.done[-1].end == "passed"
+        assert through.last().end == "passed"
 
 
 def test_tls_on_both_sides(tmp_path: Any) -> None:
@@ -160,4 +160,5 @@ def test_a_compressed_body_passes_as_it_is() -> None:
 def test_a_cut_of_the_upstream_is_passed_on() -> None:
     with ModelServer() as model, proxy(upstream=model.root("fin")) as through:
         seen = see(f"{through.url}/v1/chat/completions")
-    assert (seen.error, through.service.tally.done[-1].end) == ("RemoteProtocolError", "upstream broke")
+        end = through.last().end
+    assert (seen.error, end) == ("RemoteProtocolError", "upstream broke")

@@ -153,6 +153,7 @@ def test_every_limit_that_can_be_played_strikes_and_leaves_its_vendors_traces() 
 
     with proxy() as through:
         seen = dict(asyncio.run(all_at_once(through.url + PATH)))
+        through.last()
         ends = {done.fault: done.end for done in through.service.tally.done}
     assert set(ends.values()) == {"struck"}, ends
     for limit in struck:
