@@ -156,7 +156,17 @@ def _event(live: Any) -> Any:
     raise AssertionError("the connection has ended")
 
 
-def test_it_ends_in_order_and_leaves_no_process(tmp_path: Path) -> None:
+def test_it_ends_in_order_with_a_page_open(tmp_path: Path) -> None:
+    with running(tmp_path) as ui:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"{ui.page}api/now/events", timeout=30) as live:
+            _event(live)
+            ui.end()
+        assert ui.process.stderr is not None and ui.process.stderr.read() == ""
+        assert [each.name for each in ui.folder.glob("streams*")] == ["streams.sqlite3"]
+
+
+def test_nothing_is_left_of_it_when_it_is_killed(tmp_path: Path) -> None:
     with running(tmp_path) as ui:
         ui.until("api/causes", lambda found: found["as_of"])
         children = Path(f"/proc/{ui.process.pid}/task/{ui.process.pid}/children").read_text(encoding="utf-8").split()

@@ -14,6 +14,8 @@ from autogen_streamtrace.recorder.file import lock, release
 
 FILE: Final = "streams.sqlite3"
 LOCK: Final = "writer.lock"
+OLDEST: Final = (3, 35)
+"""The SQLite that is needed."""
 BESIDE: Final = ("", "-wal", "-shm")
 """Ends of the names of SQLite's files."""
 
@@ -58,6 +60,9 @@ def held(folder: Path) -> Iterator[Path]:
     Raises:
         StoreError: another process writes it, or it cannot be made.
     """
+    if sqlite3.sqlite_version_info < OLDEST:
+        needed, there = ".".join(map(str, OLDEST)), sqlite3.sqlite_version
+        raise StoreError(f"the store needs SQLite {needed}, and this Python has {there}; use a newer Python")
     try:
         directory.made(folder)
         descriptor = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

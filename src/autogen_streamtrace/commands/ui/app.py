@@ -160,7 +160,7 @@ class Views:
     async def _events(self, chosen: Filters) -> AsyncIterator[bytes]:
         last = b""
         with self._live.watched() as changes:
-            while True:
+            while not self._live.ended:
                 self._causes.refresh(chosen)
                 found = await run_in_threadpool(self._live.now, chosen)
                 at = found.pop("at")

@@ -75,6 +75,8 @@ class Live:
         self._lock = threading.Lock()
         self._programs: list[Program] = []
         self._looked = 0.0
+        self.ended = False
+        """The live connections are to end."""
         self._known: OrderedDict[str, tuple[float, Document]] = OrderedDict()
 
     def programs(self) -> list[Program]:
@@ -99,6 +101,12 @@ class Live:
                     self._known.popitem(last=False)
         trouble = self._trouble()
         return {**known[1], "worst": self._worst(filters), "trouble": [trouble] if trouble else []}
+
+    def close(self) -> None:
+        """Ends the live connections."""
+        self.ended = True
+        for each in self._watchers:
+            each.tell()
 
     @property
     def full(self) -> bool:

@@ -107,7 +107,7 @@ async def serve(file: Path, options: Options, ready: Ready) -> None:
         stack.callback(readers.close)
         app = stack.enter_context(_app(file, options, inlet, readers, addresses, token, receiver))
         server = _Server(_config(app.asgi))
-        server.end_by_signals()
+        server.end_by_signals(app.live.close)
         await rpc.start()
         try:
             async with _beside(app.live.run(), _bury(inlet, options)):
@@ -176,11 +176,16 @@ class _Server(uvicorn.Server):
         """Leaves the signals alone."""
         yield
 
-    def end_by_signals(self) -> None:
-        """SIGINT and SIGTERM end it; a second one at once."""
+    def end_by_signals(self, first: Callable[[], None]) -> None:
+        """SIGINT and SIGTERM call ``first`` and end it; a second SIGINT at once."""
+
+        def end(number: int) -> None:
+            first()
+            self.handle_exit(number, None)
+
         loop = asyncio.get_running_loop()
         for each in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(each, self.handle_exit, each, None)
+            loop.add_signal_handler(each, end, each)
 
 
 def _config(app: ASGIApp) -> uvicorn.Config:
