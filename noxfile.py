@@ -141,6 +141,23 @@ def autogen(session: nox.Session, openai: str) -> None:
 
 
 @nox.session
+def agent_framework(session: nox.Session) -> None:
+    """The tests of Agent Framework beside more of its packages, and `mcp` 2, which AutoGen's extras forbid."""
+    session.install("--editable", ".", "--group", "agent-framework", "--prerelease=allow", OPENAI_3)
+    pytest(session, "tests/agent_framework")
+
+
+@nox.session
+def agent_framework_own(session: nox.Session) -> None:
+    """Agent Framework's own tests, bare and watched: nox -s agent_framework_own -- PATH, of a copy of its repository.
+
+    The newest copy that is public may be older than the newest package: then its versions are installed here.
+    """
+    session.install("--editable", ".", "--group", "agent-framework-own")
+    session.run("python", "tools/autogen_tests.py", *session.posargs)
+
+
+@nox.session
 def explore(session: nox.Session) -> None:
     """Property tests with examples that no run had before; the others choose the same ones each time."""
     session.install("--editable", ".", "--group", "test", OPENAI_3)
