@@ -234,6 +234,14 @@ def test_a_stream_whose_span_was_not_sampled_is_known_by_its_events(store: Store
     assert (turn["outcome"], turn["duration"], turn["trace"]) == ("timeout", 9.0, ids[0])
 
 
+def test_an_end_that_is_told_again_later_is_one_event(store: Store) -> None:
+    ids = ("ab" * 16, "cd" * 8)
+    end: dict[str, Any] = {"layer": "agent", "name": "helper", "outcome": "killed", "ended_by": "process"}
+    for again in range(3):
+        store.add(event(sc.E_END, *ids, BEGINNING + again, **end, early=True, outermost=True))
+    assert store.reader.rows("SELECT count(*) FROM events") == [(1,)]
+
+
 def test_an_open_stream_goes_when_its_span_comes(store: Store) -> None:
     *_, span = spans(Turn(), 5)
     at = time.time_ns()

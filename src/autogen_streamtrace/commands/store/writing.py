@@ -52,6 +52,11 @@ _PLACE: Final = (
 _EVENT: Final = (
     "INSERT OR IGNORE INTO events (trace, span, source, at, received, name, body) VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
+_END: Final = (
+    "INSERT INTO events (trace, span, source, at, received, name, body) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7"
+    " WHERE ?1 IS NULL OR NOT EXISTS (SELECT 1 FROM events WHERE trace = ?1 AND span = ?2 AND name = ?6)"
+)
+"""A stream has one end: a dead process's is told anew with the time of each look at its recorder."""
 _OPENED: Final = (
     "INSERT OR IGNORE INTO opened (trace, span, source, start, layer, name, last) SELECT ?, ?, ?, ?, ?, ?, ?"
     " WHERE NOT EXISTS (SELECT 1 FROM spans WHERE trace = ? AND span = ?)"
@@ -161,7 +166,8 @@ class _Writing:
             at = nanoseconds(item.get("timeUnixNano")) or self._received
             name = text(item.get("eventName"))
             label = self._numbers.text(name)
-            self._execute(_EVENT, (trace, span, source, at, self._received, label, self._pack(item)))
+            statement = _END if name == sc.E_END else _EVENT
+            self._execute(statement, (trace, span, source, at, self._received, label, self._pack(item)))
             if row is not None:
                 self._told(name, trace, span, source, at, row)
 
@@ -197,7 +203,7 @@ class _Writing:
         cells = [_CLEAN[column.kind](cell) for column, cell in zip(COLUMNS, row[_BESIDE:], strict=True)]
         labels = [number_of(cell) if at in _LABELS else cell for at, cell in enumerate(cells)]
         parent = _hexadecimal(row[_PARENT], 8)
-        self._execute(_STREAM, (key, parent, source, nanoseconds(row[_START]), nanoseconds(row[_END]), *labels))
+        self._execute(_STREAM, (key, parent, source, nanoseconds(row[_START]), nanoseconds(row[_FINISH]), *labels))
 
     def turns(self) -> None:
         """Makes the turns of all traces that were written to."""
@@ -216,7 +222,7 @@ class _Writing:
 _CLEAN: Final[dict[Kind, Any]] = {"label": text, "labels": joined, "number": number, "truth": truth}
 _LABELS: Final = {at for at, column in enumerate(COLUMNS) if column.kind in ("label", "labels")}
 _BESIDE: Final = 6
-_PARENT, _START, _END = 3, 4, 5
+_PARENT, _START, _FINISH = 3, 4, 5
 _AT: Final = {column.name: _BESIDE + at for at, column in enumerate(COLUMNS)}
 _LAYER, _NAME, _OUTCOME, _SILENCE = (_AT[name] for name in ("layer", "name", "outcome", "silence"))
 _WAITING, _WAITING_NAME = _AT["waiting_on"], _AT["waiting_on_name"]

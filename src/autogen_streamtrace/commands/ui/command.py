@@ -66,7 +66,8 @@ def ui(
     """Show on a page what is open now, what cuts the streams, and what to change.
 
     It receives OTLP where programs send it by default, so programs that are started on this machine appear in it. It
-    also reads their flight recorders. A FILE holds OTLP JSON lines, plain or gzip; with files it shows these alone.
+    also reads their flight recorders. A FILE holds OTLP JSON lines, plain or gzip; with files the store is one of its
+    own, which goes at the end.
     """
     require(*NEEDED, *(("autogen_agentchat", "autogen_ext", "openai") if demo else ()), what="ui", extra="ui")
     from autogen_streamtrace.commands.reading.pieces import InputError
