@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from dashboards.grammar import NEEDS_NODE, misspelt
 
 from autogen_streamtrace.cli import app
+from autogen_streamtrace.commands.reading import loki as loki_reading
 from autogen_streamtrace.commands.reading import remote
 from autogen_streamtrace.core import semconv as sc
 
@@ -99,7 +100,7 @@ def ended(number: int, silence: float) -> dict[str, Any]:
 
 
 def test_lokis_events_are_read_page_by_page(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "PAGE", 10)
+    monkeypatch.setattr(loki_reading, "PAGE", 10)
     monkeypatch.setattr("time.time_ns", lambda: 1_790_000_000_000_001_000)
     random_ = random.Random(7)
     asked: list[dict[str, str]] = []

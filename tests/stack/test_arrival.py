@@ -6,12 +6,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import httpx
+import polars as pl
 import pytest
 import trustme
 
 from autogen_streamtrace.commands.demo.run import SERVICE
+from autogen_streamtrace.commands.reading import remote
+from autogen_streamtrace.core import semconv
 
-from .collector import CONFIG, FILES, SECURE, STORED, Collector
+from .collector import CONFIG, FILES, ROOT, SECURE, STORED, Collector
 from .jaeger import Jaeger
 from .prometheus import Prometheus
 from .runs import Given, demo
@@ -20,6 +23,7 @@ from .victorialogs import Line, VictoriaLogs
 
 pytestmark = pytest.mark.timeout(240)
 
+VICTORIA = ROOT / "backends" / "jaeger-victorialogs.yaml"
 KEEP_ALL = {"SAMPLING_EARLY_PERCENT": "100", "SAMPLING_REST_PERCENT": "100"}
 TOKEN = "a-token-of-the-tests"
 VERSION = "4.7.11"
@@ -58,7 +62,8 @@ def collector(
     stores = {"PROMETHEUS": prometheus.otlp, "LOKI": victorialogs.otlp, "TEMPO": jaeger.otlp}
     to = {**{f"{store}_OTLP_ENDPOINT": address for store, address in stores.items()}, **KEEP_ALL}
     if request.param == "plain":
-        with Collector(folder, CONFIG, FILES, STORED, **to) as running:
+        to |= {"JAEGER_OTLP_ENDPOINT": jaeger.otlp, "VICTORIALOGS_OTLP_ENDPOINT": victorialogs.otlp}
+        with Collector(folder, CONFIG, VICTORIA, FILES, STORED, **to) as running:
             yield running, {}
         return
     authority = trustme.CA()
@@ -143,6 +148,18 @@ def test_every_event_arrives_under_its_name_and_trace(arrived: Arrived) -> None:
 
     eventually(lambda: events().total() >= arrived.given.events.total(), what="the events")
     assert events() == arrived.given.events
+
+
+def test_diagnose_reads_every_ending_from_victorialogs(arrived: Arrived) -> None:
+    ended = sum(count for (_, name), count in arrived.given.events.items() if name == semconv.E_END)
+    selector = f'deployment.environment.name:="{arrived.environment}"'
+
+    def read() -> pl.DataFrame:
+        return remote.read(arrived.victorialogs.url, 3600.0, selector).table
+
+    eventually(lambda: read().height >= ended, what="the endings")
+    assert (read().height, read()["outcome"].null_count()) == (ended, 0)
+    assert read()["start"].null_count() < ended
 
 
 def test_every_metric_that_was_exported_has_its_last_value_in_prometheus(arrived: Arrived) -> None:

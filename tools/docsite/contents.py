@@ -20,7 +20,7 @@ ORDER: Final = {
         "stability",
     ],
     "On call": ["ui", "diagnose", "limits", "dashboards", "runbooks/README"],
-    "Run it": ["recorder", "scaling", "kubernetes", "security"],
+    "Run it": ["recorder", "backends/README", "scaling", "kubernetes", "security"],
     "The project": ["contributing", "upstream", "changelog"],
 }
 """The navigation: captions, and the pages below each."""
@@ -49,13 +49,15 @@ def complete(written: dict[str, str]) -> dict[str, str]:
     files = {target for page in pages_of_docs() for target in addresses.linked(addresses.home(page)) if _shown(target)}
     shown = {addresses.on_site(file): pages.shown(file) for file in files}
     navigation = "".join(_toctree(caption, below) for caption, below in ORDER.items())
-    runbooks = _toctree("", sorted(page.stem for page in (addresses.DOCS / "runbooks").glob("[!R]*.md")))
-    return {
-        **written,
-        **shown,
-        "index.md": written["index.md"] + navigation,
-        "runbooks/README.md": written["runbooks/README.md"] + runbooks,
+    folders = {
+        page: written[page] + _toctree("", _beside(page)) for page in ("runbooks/README.md", "backends/README.md")
     }
+    return {**written, **shown, **folders, "index.md": written["index.md"] + navigation}
+
+
+def _beside(page: str) -> list[str]:
+    """The other pages in the folder of a page."""
+    return sorted(other.stem for other in (addresses.DOCS / page).parent.glob("*.md") if other.name != "README.md")
 
 
 def _shown(target: Path) -> bool:

@@ -1,0 +1,195 @@
+"""Each configuration in backends/ starts in the real Collector, and what leaves is what its vendor asks for.
+
+The vendors cannot be had here, so a receiver of ours takes what leaves; each page in docs/backends/ says so.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+from dashboards.board import ROOT
+from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_CUMULATIVE, AGGREGATION_TEMPORALITY_DELTA
+
+from autogen_streamtrace.core import semconv
+
+from .collector import CONFIG, Collector
+from .intake import Intake, intake
+from .runs import holding, recover
+from .sending import COMPLETED, TIMED_OUT, Ids, Sender, event, span
+from .server import eventually
+
+pytestmark = pytest.mark.timeout(120)
+
+BACKENDS: Final = ROOT / "backends"
+SAMPLED: Final = {"SAMPLING_EARLY_PERCENT": "100", "SAMPLING_REST_PERCENT": "100", "SAMPLING_ROOT_WAIT": "1s"}
+NAME, LABELS = "streamtrace.ended", {semconv.A_LAYER: semconv.HTTP}
+KEY: Final = "a-key-of-the-tests"
+
+
+@pytest.fixture
+def received() -> Iterator[Intake]:
+    with intake() as found:
+        yield found
+
+
+@contextlib.contextmanager
+def sending(folder: Path, backend: str, **env: str) -> Iterator[Sender]:
+    """A program, before a Collector with one backend's configuration."""
+    with (
+        Collector(folder, CONFIG, BACKENDS / f"{backend}.yaml", **SAMPLED, **env) as collector,
+        contextlib.closing(Sender(collector.http_port, service_instance_id="worker-1")) as sender,
+    ):
+        yield sender
+
+
+def send_all(sender: Sender) -> None:
+    """A turn of which a layer failed, an event, and a counter with its first 0."""
+    ids = Ids("backend")
+    trace, agent = ids.trace(), ids.span()
+    layers = {semconv.AGENT: agent, semconv.MODEL: ids.span(), semconv.HTTP: ids.span()}
+    spans = [span(ids, trace, {**TIMED_OUT, semconv.A_LAYER: layer}, name=layer) for layer in layers]
+    assert sender.spans(*spans)
+    assert sender.events(event(semconv.E_END, "told", COMPLETED, trace=trace))
+    assert sender.count(NAME, 0, LABELS) and sender.count(NAME, 7, LABELS) and sender.count(NAME, 9, LABELS)
+
+
+def counted(received: Intake) -> list[int]:
+    """The values of the counter, in the order in which they came."""
+    metrics = [metric for metric in received.metrics() if metric.name == NAME]
+    return [point.as_int for metric in metrics for point in metric.sum.data_points]
+
+
+def temporality(received: Intake) -> set[int]:
+    return {metric.sum.aggregation_temporality for metric in received.metrics() if metric.name == NAME}
+
+
+def whole(received: Intake) -> bool:
+    return len(received.spans()) == 3 and bool(received.events()) and bool(received.metrics())
+
+
+def test_datadog_gets_deltas_with_its_headers(tmp_path: Path, received: Intake) -> None:
+    env = {"DD_API_KEY": KEY, "DD_OTLP_ENDPOINT": received.url, "DD_OTLP_SOURCE": "desk"}
+    with sending(tmp_path, "datadog", **env) as sender:
+        send_all(sender)
+        eventually(lambda: whole(received) and sum(counted(received)) >= 9, what="everything")
+    assert temporality(received) == {AGGREGATION_TEMPORALITY_DELTA}
+    assert sum(counted(received)) == 9
+    assert {request.headers["dd-api-key"] for request in received.requests} == {KEY}
+    assert {request.headers["dd-otlp-source"] for request in received.to("/v1/traces")} == {"desk"}
+    assert {request.headers["content-type"] for request in received.requests} == {"application/x-protobuf"}
+
+
+def test_a_killed_process_is_counted_once_where_sums_become_deltas(tmp_path: Path, received: Intake) -> None:
+    """Its series come again from the process that recovers it, with what was killed added."""
+    open_streams = 12
+    folder = tmp_path / "collector"
+    env = {"DD_API_KEY": KEY, "DD_OTLP_ENDPOINT": received.url}
+
+    def total(name: str, **labels: str) -> int:
+        return sum(
+            point.as_int
+            for metric in received.metrics()
+            if metric.name == name
+            for point in metric.sum.data_points
+            if labels.items() <= {pair.key: pair.value.string_value for pair in point.attributes}.items()
+        )
+
+    with Collector(folder, CONFIG, BACKENDS / "datadog.yaml", **SAMPLED, **env) as collector:
+        program = {**collector.sdk("http/protobuf"), "OTEL_SERVICE_NAME": "killed"}
+        with holding(open_streams, {**program, "OTEL_METRIC_EXPORT_INTERVAL": "500"}) as process:
+            eventually(lambda: total(semconv.M_STARTED) >= open_streams, what="the starts")
+            process.kill()
+            process.wait()
+        recover(program)
+        killed = {semconv.A_OUTCOME: semconv.KILLED}
+        eventually(lambda: total(semconv.M_ENDED) >= total(semconv.M_STARTED) > 0, what="the ends")
+    assert total(semconv.M_ENDED, **killed) == open_streams
+    assert total(semconv.M_ENDED) == total(semconv.M_STARTED)
+
+
+@pytest.mark.parametrize(
+    ("backend", "env", "headers"),
+    [
+        ("honeycomb", {"HONEYCOMB_API_KEY": KEY}, {"x-honeycomb-team": KEY}),
+        ("signoz", {"SIGNOZ_KEY": KEY}, {"signoz-ingestion-key": KEY}),
+    ],
+)
+def test_everything_goes_over_otlp_with_the_vendors_key(
+    tmp_path: Path, received: Intake, backend: str, env: dict[str, str], headers: dict[str, str]
+) -> None:
+    with sending(tmp_path, backend, **env, **{f"{backend.upper()}_ENDPOINT": received.url}) as sender:
+        send_all(sender)
+        eventually(lambda: whole(received) and max(counted(received), default=0) == 9, what="everything")
+    assert temporality(received) == {AGGREGATION_TEMPORALITY_CUMULATIVE}
+    assert all(headers.items() <= request.headers.items() for request in received.requests)
+
+
+def test_honeycombs_metrics_have_a_dataset_of_their_own(tmp_path: Path, received: Intake) -> None:
+    with sending(tmp_path, "honeycomb", HONEYCOMB_API_KEY=KEY, HONEYCOMB_ENDPOINT=received.url) as sender:
+        send_all(sender)
+        eventually(lambda: received.metrics(), what="metrics")
+    datasets = {request.path: request.headers.get("x-honeycomb-dataset") for request in received.requests}
+    assert datasets["/v1/metrics"] == "streamtrace-metrics"
+    assert datasets.get("/v1/traces") is None
+
+
+@pytest.mark.parametrize(
+    ("backend", "variable", "path", "secret", "header"),
+    [
+        ("langfuse", "LANGFUSE_OTLP_ENDPOINT", "/api/public/otel", {"LANGFUSE_AUTH": KEY}, f"Basic {KEY}"),
+        ("phoenix", "PHOENIX_OTLP_ENDPOINT", "", {"PHOENIX_API_KEY": KEY}, f"Bearer {KEY}"),
+    ],
+)
+def test_a_store_of_traces_gets_agents_models_and_tools_alone(
+    tmp_path: Path, received: Intake, backend: str, variable: str, path: str, secret: dict[str, str], header: str
+) -> None:
+    with sending(tmp_path, backend, **secret, **{variable: received.url + path}) as sender:
+        send_all(sender)
+        eventually(lambda: received.spans(f"{path}/v1/traces"), what="spans")
+    assert {each.name for each in received.spans(f"{path}/v1/traces")} == {semconv.AGENT, semconv.MODEL}
+    assert {request.headers["authorization"] for request in received.requests} == {header}
+    assert {request.path for request in received.requests} == {f"{path}/v1/traces"}
+
+
+def values(received: Intake) -> list[int]:
+    """What Azure got of the counter."""
+    metrics = [
+        each["data"]["baseData"] for each in received.lines("/v2.1/track") if each["data"]["baseType"] == "MetricData"
+    ]
+    return [metric["value"] for data in metrics for metric in data["metrics"] if metric["name"] == NAME]
+
+
+def test_azure_gets_spans_events_and_deltas_in_its_own_form(tmp_path: Path, received: Intake) -> None:
+    key = "00000000-0000-0000-0000-000000000001"
+    told = f"InstrumentationKey={key};IngestionEndpoint={received.url}/"
+    with sending(tmp_path, "azure-monitor", APPLICATIONINSIGHTS_CONNECTION_STRING=told) as sender:
+        send_all(sender)
+        kinds = {"RemoteDependencyData", "MessageData", "MetricData"}
+        eventually(lambda: kinds <= {each["data"]["baseType"] for each in received.lines("/v2.1/track")}, what="all")
+        eventually(lambda: sum(values(received)) == 9, what="the counter")
+    assert {each["iKey"] for each in received.lines("/v2.1/track")} == {key}
+
+
+def test_clickhouse_is_greeted_over_its_protocol(tmp_path: Path, received: Intake) -> None:
+    """The exporter asks who answers before it makes its tables; only a real ClickHouse could."""
+    collector = Collector(tmp_path, CONFIG, BACKENDS / "clickhouse.yaml", CLICKHOUSE_ENDPOINT=received.url)
+    with pytest.raises(RuntimeError, match="failed to query server hello"), collector:
+        pass
+    assert received.requests[0].body.startswith(b"SELECT displayName(), version()")
+
+
+def test_every_configuration_has_its_test_and_its_page() -> None:
+    tested = {
+        "datadog",
+        "honeycomb",
+        "signoz",
+        "langfuse",
+        "phoenix",
+        "azure-monitor",
+        "clickhouse",
+        "jaeger-victorialogs",
+    }
+    assert {file.stem for file in BACKENDS.glob("*.yaml")} == tested
+    assert {file.stem for file in (ROOT / "docs" / "backends").glob("[!R]*.md")} >= tested
