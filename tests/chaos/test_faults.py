@@ -95,6 +95,15 @@ def test_a_reply_that_is_over_before_the_place_is_told_so(own: Proxy) -> None:
     assert own.last().end == "not reached"
 
 
+def test_a_client_that_leaves_before_the_place_is_told_so(own: Proxy) -> None:
+    asked = {"x-streamtrace-fault": "fin after=11"}
+    with client() as http, http.stream("POST", own.url + PATH, json=CHAT, headers=asked) as response:
+        next(response.iter_raw())
+    while own.last().end == "open":
+        pass
+    assert own.last().end == "client left"
+
+
 def test_a_silence_of_some_seconds_ends_and_the_reply_goes_on(own: Proxy) -> None:
     began = time.monotonic()
     seen = see(own.url + PATH, **{"x-streamtrace-fault": "stall seconds=0.4 after=1"})

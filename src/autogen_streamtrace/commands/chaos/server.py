@@ -1,11 +1,14 @@
 """Listens for HTTP/1 and HTTP/2, with TLS or without."""
 
 import asyncio
+import logging
 import ssl
 from typing import Final, cast
 
 from autogen_streamtrace.commands.chaos.wire.http1 import HTTP2_PREFACE, Http1
 from autogen_streamtrace.commands.chaos.wire.sink import Answer
+
+logger = logging.getLogger(__name__)
 
 MAX_CONNECTIONS: Final = 5000
 
@@ -57,9 +60,14 @@ class _Connection(asyncio.Protocol):
             self._protocol.resume_writing()
 
     def _become_http2(self) -> None:
-        from autogen_streamtrace.commands.chaos.wire.http2 import Http2  # h2 is needed for nothing else
-
-        self._become(Http2(self._answer))
+        """h2 is needed for nothing else. Without it the connection is closed, as by a server without HTTP/2."""
+        try:
+            from autogen_streamtrace.commands.chaos.wire.http2 import Http2
+        except ModuleNotFoundError:
+            logger.error("a client speaks HTTP/2, for which h2 is missing: pip install 'autogen-streamtrace[chaos]'")
+            self._become(Http1(self._answer))
+        else:
+            self._become(Http2(self._answer))
 
     def _become(self, protocol: asyncio.Protocol) -> None:
         self._protocol = protocol

@@ -83,7 +83,7 @@ class Service:
                 done.end = "error"
                 _answer(sink, 502, str(error))
             except asyncio.CancelledError:
-                done.end = "client left" if passes else "struck"
+                done.end = "struck" if passage.at_place and not passes else "client left"
                 raise
             finally:
                 _note(done, passage)

@@ -63,6 +63,7 @@ class Fault:
     async def play(self, passage: Passage, dose: Dose) -> bool:
         """Plays it on a reply; False where the reply was over before the place."""
         if dose.place.kind == "request":
+            passage.at_place = True
             await self.strike(passage, dose)
             return True
         await passage.opened()
@@ -72,5 +73,6 @@ class Fault:
         if dose.place.kind == "never" or not await reach(passage, dose.place):
             await passage.rest()
             return False
+        passage.at_place = True
         await self.strike(passage, dose)
         return True

@@ -49,6 +49,7 @@ class LimitFault(Fault):
 
     def refuse(self, passage: Passage) -> bool:
         """Its own answer in place of a reply; a connection that closes where it has none."""
+        passage.at_place = True
         if self.limit.status:
             self.vendor.refuse(passage, self.limit.status[0])
         else:
@@ -57,6 +58,7 @@ class LimitFault(Fault):
 
     async def strike_late(self, passage: Passage) -> bool:
         """Its cut in mid-reply."""
+        passage.at_place = True
         if passage.request.version != "2":
             await asyncio.sleep(self.limit.closes_late)
         self.vendor.strike(passage)

@@ -40,6 +40,8 @@ class Passage:
         """Set by the source: it is called with False when the source should pause."""
         self.answer: Head | None = None
         """The head, once it is there."""
+        self.at_place = False
+        """The fault has begun to strike."""
         self.sent: Head | None = None
         """The head that went out."""
         self.added: Lines = []
