@@ -14,16 +14,16 @@ from starlette.routing import Route
 
 from autogen_streamtrace.commands.store.reading import Reader, Readers
 from autogen_streamtrace.commands.ui import assets
+from autogen_streamtrace.commands.ui.causes.kept import Causes
+from autogen_streamtrace.commands.ui.causes.marks import marks
+from autogen_streamtrace.commands.ui.causes.runbooks import runbook
 from autogen_streamtrace.commands.ui.live import Live
 from autogen_streamtrace.commands.ui.views import filters as filtering
-from autogen_streamtrace.commands.ui.views.causes import Causes
 from autogen_streamtrace.commands.ui.views.compare import compare
 from autogen_streamtrace.commands.ui.views.cuts import cuts
 from autogen_streamtrace.commands.ui.views.facets import facets
 from autogen_streamtrace.commands.ui.views.filters import Filters, ParameterError
-from autogen_streamtrace.commands.ui.views.marks import marks
 from autogen_streamtrace.commands.ui.views.one_turn import one_turn
-from autogen_streamtrace.commands.ui.views.runbooks import runbook
 from autogen_streamtrace.commands.ui.views.turn_list import turn_list
 from autogen_streamtrace.limits.catalogue import KnownLimit
 

@@ -22,13 +22,13 @@ from autogen_streamtrace.commands.store.reading import Readers
 from autogen_streamtrace.commands.store.writing import Batch
 from autogen_streamtrace.commands.ui import machine
 from autogen_streamtrace.commands.ui.app import Views
+from autogen_streamtrace.commands.ui.causes.kept import Causes
 from autogen_streamtrace.commands.ui.guard import LOOPBACK, Guard
 from autogen_streamtrace.commands.ui.live import Live
 from autogen_streamtrace.commands.ui.receiving import grpc, http
 from autogen_streamtrace.commands.ui.receiving.inlet import BusyError, Inlet
 from autogen_streamtrace.commands.ui.status import store_status
-from autogen_streamtrace.commands.ui.views.causes import Causes
-from autogen_streamtrace.commands.ui.views.words import vocabulary
+from autogen_streamtrace.commands.ui.words.vocabulary import vocabulary
 from autogen_streamtrace.limits import load
 
 PAGE_PORT: Final = 4319

@@ -7,9 +7,9 @@ from typing import Any, Final
 import polars as pl
 
 from autogen_streamtrace.commands.diagnose.findings import Diagnosis
-from autogen_streamtrace.commands.ui.views.finding import as_document
-from autogen_streamtrace.commands.ui.views.marks import marks
-from autogen_streamtrace.commands.ui.views.runbooks import runbook
+from autogen_streamtrace.commands.ui.causes.finding import as_document
+from autogen_streamtrace.commands.ui.causes.marks import marks
+from autogen_streamtrace.commands.ui.causes.runbooks import runbook
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.limits.catalogue import KnownLimit
 

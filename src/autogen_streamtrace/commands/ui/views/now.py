@@ -8,9 +8,9 @@ from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID
 from autogen_streamtrace.commands.store.reading import Reader
 from autogen_streamtrace.commands.top.streams import Open
 from autogen_streamtrace.commands.ui.machine import Program, is_outermost
-from autogen_streamtrace.commands.ui.views import sentences
 from autogen_streamtrace.commands.ui.views.filters import OF_CAST, OF_SOURCE, Filters, where
 from autogen_streamtrace.commands.ui.views.turn_list import turn_list
+from autogen_streamtrace.commands.ui.words import sentences
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.recorder.layout import Row
 

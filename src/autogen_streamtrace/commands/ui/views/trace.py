@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from autogen_streamtrace.commands.store.numbers import plain, value
-from autogen_streamtrace.commands.ui.views import sentences
-from autogen_streamtrace.commands.ui.views.words import CONTENTS, meaning
+from autogen_streamtrace.commands.ui.words import sentences
+from autogen_streamtrace.commands.ui.words.vocabulary import CONTENTS, meaning
 from autogen_streamtrace.core import semconv as sc
 
 Document = dict[str, Any]

@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from autogen_streamtrace.commands.store.reading import Reader
 from autogen_streamtrace.commands.store.schema import TURN_LABELS, TURN_NUMBERS
-from autogen_streamtrace.commands.ui.views import sentences
 from autogen_streamtrace.commands.ui.views.filters import OF_CAST, Filters, ParameterError, where
+from autogen_streamtrace.commands.ui.words import sentences
 from autogen_streamtrace.core import semconv as sc
 
 Document = dict[str, Any]

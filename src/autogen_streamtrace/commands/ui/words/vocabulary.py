@@ -6,9 +6,9 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
-from autogen_streamtrace.commands.ui.views import sentences
-from autogen_streamtrace.commands.ui.views.colours import COLOURS
 from autogen_streamtrace.commands.ui.views.filters import NAMES
+from autogen_streamtrace.commands.ui.words import sentences
+from autogen_streamtrace.commands.ui.words.colours import COLOURS
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.limits.catalogue import KnownLimit
 
@@ -57,7 +57,7 @@ _UNITS: Final = {**dict.fromkeys(_SECONDS, "s"), sc.A_BYTES: "B"}
 @cache
 def words() -> dict[str, dict[str, str]]:
     """What each word means, by its sort."""
-    file = resources.files("autogen_streamtrace.commands.ui.views") / "words.toml"
+    file = resources.files("autogen_streamtrace.commands.ui.words") / "words.toml"
     return tomllib.loads(file.read_text(encoding="utf-8"))
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from autogen_streamtrace.commands.ui.views import finding
+from autogen_streamtrace.commands.ui.causes import finding
 from autogen_streamtrace.commands.ui.views.filters import Filters
 
 Document = dict[str, Any]

@@ -65,7 +65,7 @@ def find(file: Path, limits: tuple[Path, ...], filters: Filters) -> Document:
 
 def as_document(each: "Finding") -> Document:
     """A finding as the page reads it, with its runbook."""
-    from autogen_streamtrace.commands.ui.views.runbooks import of_finding
+    from autogen_streamtrace.commands.ui.causes.runbooks import of_finding
 
     key = hashlib.sha256(f"{each.title}|{each.fix}".encode()).hexdigest()[:12]
     return {"id": key, **dataclasses.asdict(each), "runbook": of_finding(each.kind, each.outcome)}
