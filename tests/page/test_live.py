@@ -124,5 +124,6 @@ def test_a_name_from_the_wire_is_text_in_every_view(tmp_path: Path, windows: Win
             assert page.evaluate(FITS), view
         page.keyboard.press("/")
         expect(page.locator(".choices")).to_contain_text("<script>window.evil")
+        assert page.evaluate(FITS)
         assert page.evaluate("window.evil") is None
     assert [each for each in windows.wrong if "ERR_CONNECTION" not in each] == []

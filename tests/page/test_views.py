@@ -140,11 +140,12 @@ def test_two_services_stand_side_by_side(server: PageServer, windows: Windows) -
 
 
 def test_a_filter_is_found_by_typing_and_stands_in_the_address(server: PageServer, windows: Windows) -> None:
-    page = windows.open(f"{server.address}#/turns")
+    page = windows.open(f"{server.address}#/turns", "phone")
     whole(page, "turns")
     page.keyboard.press("/")
     page.keyboard.type("outcome len")
     page.locator(".choices .active", has_text="length").wait_for()
+    assert page.evaluate(FITS)
     page.keyboard.press("Enter")
     expect(page.locator(".turn.row")).to_have_count(1)
     assert "outcome=length" in page.url

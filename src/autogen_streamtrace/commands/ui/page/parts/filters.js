@@ -56,6 +56,7 @@ function suggest(field, list) {
   const open = on => {
     list.hidden = !on
     field.setAttribute('aria-expanded', String(on))
+    if (on) inside(list)
   }
   const take = each => {
     field.value = ''
@@ -79,6 +80,13 @@ function suggest(field, list) {
       event.preventDefault()
     } else if (event.key === 'Enter') shown[at]?.click()
   })
+}
+
+/** Shifts the list to the left where it would leave the window. */
+function inside(list) {
+  list.style.left = '0px'
+  const over = list.getBoundingClientRect().right - (document.documentElement.clientWidth - 8)
+  if (over > 0) list.style.left = `${-over}px`
 }
 
 function flat(facets) {

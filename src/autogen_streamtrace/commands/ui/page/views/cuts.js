@@ -101,7 +101,7 @@ function fillBy(element, name, title, answer) {
 }
 
 function showCauses(parts, answer) {
-  const part = answer.looked_at && !answer.looked_at.all ? `in the latest ${counted(answer.looked_at.streams, 'stream')}` : ''
+  const part = answer.looked_at?.all === false ? `in the latest ${counted(answer.looked_at.streams, 'stream')}` : ''
   say(parts.state, answer.fresh ? part : answer.as_of ? 'looking again…' : 'looking for causes…')
   const whole = answer.findings.reduce((sum, each) => sum + each.lost, 0)
   const ranked = answer.findings.map((found, n) => ({ found, n: n + 1 }))
