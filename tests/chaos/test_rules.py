@@ -1,7 +1,9 @@
 """Whom a fault strikes, and what is said of a rule that cannot be used."""
 
+import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,10 +13,12 @@ from typing import Any
 import httpx
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from autogen_streamtrace.cli import app
 from autogen_streamtrace.commands.chaos import report
 from autogen_streamtrace.commands.chaos.rules import Rule, RuleError, Rules
+from autogen_streamtrace.commands.chaos.table import table
 from autogen_streamtrace.commands.chaos.tally import Tally
 from autogen_streamtrace.commands.chaos.verdicts import Verdicts
 from autogen_streamtrace.commands.chaos.wire.message import Request
@@ -133,6 +137,15 @@ def test_a_run_of_a_scenario_ends_with_its_report(tmp_path: Path) -> None:
         told, _ = process.communicate(timeout=40)
     assert (answer.status_code, answer.headers["retry-after"], process.returncode) == (429, "2", 0)
     assert json.loads(told)["faults"] == [{"fault": "http_429", "requests": 1, "ends": {"struck": 1}, "missed": 0}]
+
+
+def test_a_narrow_terminal_shows_how_each_ended() -> None:
+    tally = Tally()
+    fault = "nginx.proxy_read_timeout"
+    tally.begin("gpt-4o-2024-08-06", "/v1/chat/completions", fault, "after 6 events", "").end = "struck"
+    shown = io.StringIO()
+    Console(file=shown, width=80).print(table(list(tally.done), 1))
+    assert re.search(r"\d\d:\d\d:\d\d .* after 6 events +struck +0", shown.getvalue())
 
 
 TRACE, SPAN = "a" * 32, "b" * 16

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 ROWS: Final = 15
 EVERY: Final = 0.25
 """Seconds between two pictures."""
+_COLUMNS: Final = {"at": 8, "model": 0, "path": 0, "fault": 0, "place": 14, "end": 11, "status": 6, "events": 6}
+"""Each column and its width; 0 is a share of the rest."""
 _STYLES: Final = {"struck": "red", "passed": "green", "open": "cyan"}
 
 
@@ -47,9 +49,11 @@ async def watch(service: "Service", *, quiet: bool) -> None:
 
 def table(done: list[Done], count: int) -> Table:
     """The table of these exchanges."""
-    picture = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, caption=f"{count} requests", caption_justify="left")
-    for column in ("at", "model", "path", "fault", "place", "end", "status", "events"):
-        picture.add_column(column, no_wrap=True)
+    picture = Table(
+        box=None, expand=True, padding=(0, 1, 0, 0), pad_edge=False, caption=f"{count} requests", caption_justify="left"
+    )
+    for column, width in _COLUMNS.items():
+        picture.add_column(column, no_wrap=True, width=width or None, ratio=None if width else 1)
     for each in done:
         at = time.strftime("%H:%M:%S", time.localtime(each.started))
         end = Text(each.end, _STYLES.get(each.end, "yellow"))
