@@ -46,15 +46,19 @@ class Store:
         self._held = held(folder / "store")
         self.file = self._held.__enter__()
         self.writer = Writer(self.file)
+        self._readers: list[Reader] = []
 
     def add(self, *documents: str) -> int:
         return self.writer.write([Batch.of(json.loads(each)) for each in documents])
 
     @property
     def reader(self) -> Reader:
-        return Reader(self.file)
+        self._readers.append(Reader(self.file))
+        return self._readers[-1]
 
     def close(self) -> None:
+        for each in self._readers:
+            each.close()
         self.writer.close()
         self._held.__exit__(None, None, None)
 
@@ -151,12 +155,13 @@ def test_diagnose_reads_from_the_store_what_it_reads_from_the_file(store: Store,
         (("host=models.example",), 2),
         (("host=other.example", "ended_by=upstream"), 1),
         (("tool=none",), 0),
+        (("framework=autogen",), 1),
         (("model=gpt-4o", "service=desk", "outcome=disconnected"), 1),
         ((f"service={HOSTILE}",), 0),
     ],
 )
 def test_a_filter_chooses_turns_by_what_took_part(store: Store, pairs: tuple[str, ...], turns: int) -> None:
-    store.add(*lines([Turn(), cut(3.0)]))
+    store.add(*lines([Turn(more={sc.A_FRAMEWORK: "autogen"}), cut(3.0)]))
     store.add(request(list(spans(cut(9.0, host="other.example"), 77)), service="other"))
     found = cuts(store.reader, query(*pairs))["turns"]
     assert found == turns == len(turn_list(store.reader, query(*pairs))["turns"])
@@ -306,7 +311,9 @@ def test_a_damaged_store_is_set_aside_and_a_new_one_begins(tmp_path: Path, caplo
         writer = Writer(file)
         writer.write([Batch.of(json.loads(each)) for each in lines([Turn()])])
         writer.close()
-        assert cuts(Reader(file), ALL)["turns"] == 1
+        reader = Reader(file)
+        assert cuts(reader, ALL)["turns"] == 1
+        reader.close()
     [aside] = folder.glob(f"{FILE}.*.aside")
     assert aside.read_bytes().startswith(b"no database") and "cannot be read" in caplog.text
 

@@ -55,6 +55,7 @@ COLUMNS: Final = (
     Column("survived", sc.A_SURVIVED_SILENCE, "number"),
     Column("expected_timeout", sc.A_EXPECTED_TIMEOUT, "number"),
     Column("grace", sc.A_DISCONNECT_GRACE, "number"),
+    Column("framework", sc.A_FRAMEWORK, "label"),
 )
 
 IDS: Final = ("trace_high", "trace_low", "span", "parent")

@@ -31,8 +31,9 @@ TURN_LABELS: Final = (
     "limit",
     "origin_layer",
     "host",
+    "framework",
 )
-"""Columns of a turn that are numbers of texts. From ``waiting_on`` on they are the origin's."""
+"""Columns of a turn that are numbers of texts. From ``waiting_on`` to ``host`` they are the origin's."""
 TURN_NUMBERS: Final = ("status", "silence", "first", "longest_gap", "origin_duration", "limit_value")
 TURN_TRUTHS: Final = ("early", "fault", "healed")
 TURN_COLUMNS: Final = (

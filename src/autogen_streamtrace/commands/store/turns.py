@@ -24,6 +24,7 @@ MEMBER_COLUMNS: Final = (
     "cancelled_by",
     "limit",
     "host",
+    "framework",
     "status",
     "silence",
     "first",
@@ -54,6 +55,7 @@ class Member(NamedTuple):
     cancelled_by: int | None
     limit: int | None
     host: int | None
+    framework: int | None
     status: float | None
     silence: float | None
     first: float | None
@@ -123,6 +125,7 @@ def _turn(trace: bytes | None, head: Member, members: Sequence[Member], layers: 
         told.limit,
         told.layer,
         (http.host or http.name) if http is not None else told.host,
+        next((each.framework for each in (head, *members) if each.framework is not None), None),
         told.status,
         told.silence,
         head.first,

@@ -11,7 +11,7 @@ from autogen_streamtrace.core import semconv as sc
 
 OF_SOURCE: Final = ("service", "version", "environment")
 OF_CAST: Final = {"agent": sc.AGENT, "model": sc.MODEL, "tool": sc.TOOL, "host": sc.HTTP, "team": sc.TEAM}
-OF_TURN: Final = ("outcome", "ended_by", "layer")
+OF_TURN: Final = ("outcome", "ended_by", "layer", "framework")
 NAMES: Final = (*OF_SOURCE, *OF_CAST, *OF_TURN)
 SINCE: Final = "24h"
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
