@@ -199,7 +199,7 @@ def test_nothing_of_the_demo_is_left_to_the_sdk() -> None:
     finally:
         autogen_streamtrace.uninstrument()
     spans, records = some.get_finished_spans(), others.get_finished_logs()
-    assert len(spans) > 3 * len(SCENARIOS) and len(records) > 3 * len(SCENARIOS)
+    assert min(len(spans), len(records)) > len(SCENARIOS)
     assert written(batches._spans, spans) == written(encode_spans, spans)
     assert written(batches._log_records, records) == written(encode_logs, records)
 
