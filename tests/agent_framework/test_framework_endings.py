@@ -28,7 +28,7 @@ from harness import (
     watch,
 )
 from harness.program import STALLED
-from programs.framework import WAYS, agent, final, read_some, streamed, telemetry, turn
+from programs.framework import DEADLINE, WAYS, agent, begun, final, read_some, streamed, struck_later, telemetry, turn
 
 WRAPPED: Final = "agent_framework.exceptions.ChatClientException"
 REJECTED: Final = Told("rejected", "upstream", error_type="rejected")
@@ -128,30 +128,30 @@ async def cancels(program: Program) -> None:
 
 async def awaits_and_cancels(program: Program) -> None:
     task = asyncio.ensure_future(agent(program, "stall").run(TASK))
-    await asyncio.sleep(0.2)
+    await begun("http")
     await asked()
     task.cancel()
     await task
 
 
 async def deadline(program: Program) -> None:
-    await asyncio.wait_for(streamed(agent(program, "stall")), 0.3)
+    await struck_later(streamed(agent(program, "stall")), "http")
 
 
 async def awaited_deadline(program: Program) -> None:
-    await asyncio.wait_for(agent(program, "stall").run(TASK), 0.3)
+    await struck_later(agent(program, "stall").run(TASK), "http")
 
 
 async def final_deadline(program: Program) -> None:
-    await asyncio.wait_for(final(agent(program, "stall")), 0.3)
+    await struck_later(final(agent(program, "stall")), "http")
 
 
 STOPS: Final[dict[Callable[[Program], Awaitable[None]], Told]] = {
     cancels: cancelled(),
     awaits_and_cancels: cancelled(),
-    deadline: struck(0.3),
-    awaited_deadline: struck(0.3),
-    final_deadline: struck(0.3),
+    deadline: struck(DEADLINE),
+    awaited_deadline: struck(DEADLINE),
+    final_deadline: struck(DEADLINE),
 }
 
 

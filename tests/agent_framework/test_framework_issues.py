@@ -9,7 +9,7 @@ import pytest
 from agent_framework_openai import OpenAIChatClient
 from harness import MODEL_NAME, TASK, Program, Told, cancelled, origin, watch
 from harness.raw_server import raw_server
-from programs.framework import agent, sdk, streamed
+from programs.framework import agent, begun, sdk, streamed
 
 pytestmark = pytest.mark.once
 
@@ -81,7 +81,7 @@ def test_a_workflow_that_is_cancelled_in_its_second_step_stops_there() -> None:
         workflow = agent_framework.WorkflowBuilder(start_executor=first).add_edge(first, last).build()
         task = asyncio.ensure_future(workflow.run(TASK))
         await second.wait()
-        await asyncio.sleep(0.2)
+        await begun("http")
         task.cancel()
         await task
 

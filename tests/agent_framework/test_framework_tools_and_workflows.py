@@ -25,7 +25,7 @@ from harness import (
     struck,
     watch,
 )
-from programs.framework import WAYS, agent, never, streamed, tool, turn
+from programs.framework import DEADLINE, WAYS, agent, begun, never, streamed, struck_later, tool, turn
 
 BOTH: Final = ["streamed", "awaited"]
 
@@ -93,7 +93,7 @@ def test_a_tool_ends(body: Callable[[], Awaitable[str]], way: str) -> None:
 
 
 def hang(claim_id: str) -> str:
-    time.sleep(0.6)
+    time.sleep(0.9)
     return ""
 
 
@@ -101,12 +101,12 @@ def hang(claim_id: str) -> str:
 @pytest.mark.parametrize("made", [tool(never), agent_framework.tool(hang, name=TOOL_NAME)], ids=["async", "thread"])
 def test_a_deadline_names_the_tool_that_hangs(made: Any, way: str) -> None:
     async def body(program: Program) -> None:
-        await asyncio.wait_for(WAYS[way](agent(program, "tool_call", tools=[made])), 0.4)
+        await struck_later(WAYS[way](agent(program, "tool_call", tools=[made])), "tool")
 
     seen = watch(body)
     assert seen.told("agent", "tool") == [
-        origin(struck(0.4, "tool", TOOL_NAME)),
-        struck(0.4, "tool", TOOL_NAME),
+        origin(struck(DEADLINE, "tool", TOOL_NAME)),
+        struck(DEADLINE, "tool", TOOL_NAME),
     ]
 
 
@@ -215,6 +215,33 @@ def test_a_middleware_that_ends_the_run_completes_it(middleware: Any, layers: li
     assert seen.one("agent")["outcome"] == "completed"
 
 
+@agent_framework.chat_middleware
+async def swallows(context: Any, call_next: Any) -> None:
+    try:
+        await call_next()
+    except asyncio.CancelledError:
+        reply = agent_framework.Message(role="assistant", contents=["enough"])
+        context.result = agent_framework.ChatResponse(messages=[reply])
+
+
+def test_a_middleware_that_swallows_a_cancellation_is_not_contradicted() -> None:
+    said: list[str] = []
+
+    async def body(program: Program) -> None:
+        task = asyncio.ensure_future(agent(program, "stall", middleware=[swallows]).run(TASK))
+        await begun("http")
+        task.cancel()
+        said.append((await task).text)
+
+    seen = watch(body)
+    assert (seen.raised, said) == ("", ["enough"])
+    assert [seen.one(layer)["outcome"] for layer in ("agent", "model", "http")] == [
+        "completed",
+        "cancelled",
+        "cancelled",
+    ]
+
+
 @pytest.mark.parametrize("way", BOTH)
 def test_a_middleware_fails(way: str) -> None:
     seen = watch(turn("ok", way, middleware=[fails]))
@@ -259,9 +286,9 @@ def test_a_workflow_runs(fault: str, way: str) -> None:
 
 @pytest.mark.parametrize("way", BOTH)
 def test_a_deadline_of_a_workflow_names_what_its_member_waits_for(way: str) -> None:
-    seen = watch(lambda program: asyncio.wait_for(run(office(program, "stall"), way), 0.5))
-    assert seen.told("team") == [origin(struck(0.5, layer="team"))]
-    assert seen.one("agent", "checker").told == struck(0.5, layer="team")
+    seen = watch(lambda program: struck_later(run(office(program, "stall"), way), "http", name="checker"))
+    assert seen.told("team") == [origin(struck(DEADLINE, layer="team"))]
+    assert seen.one("agent", "checker").told == struck(DEADLINE, layer="team")
     assert_office(seen)
 
 

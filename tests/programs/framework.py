@@ -12,6 +12,8 @@ from harness import AGENT_NAME, API_KEY, MODEL_NAME, NEVER, TASK, TOOL_NAME, Pro
 from harness.program import TLS
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
+from autogen_streamtrace import open_streams
+
 Body = Callable[[Program], Awaitable[object]]
 Way = Callable[[Any], Awaitable[object]]
 """How the turn of an agent is asked for and read."""
@@ -84,6 +86,33 @@ async def read_some(stream: Any, count: int = 3) -> None:
 def turn(fault: str, way: str = "streamed", **options: Any) -> Body:
     """A program of one turn."""
     return lambda program: WAYS[way](agent(program, fault, **options))
+
+
+DEADLINE: Final = 0.2
+"""Seconds, once what it is about has begun."""
+
+
+async def begun(*layers: str, name: str = "") -> None:
+    """Waits until a stream of each of these layers is open and has an item, a tool call none, and one of this name."""
+    while True:
+        there = {each.layer for each in open_streams() if each.chunks or each.layer == "tool"}
+        if there >= set(layers) and name in ("", *(each.name for each in open_streams())):
+            return
+        await asyncio.sleep(0.01)
+
+
+async def struck_later(call: Awaitable[object], *layers: str, name: str = "") -> None:
+    """Awaits ``call`` under a deadline that is set once this has begun."""
+    scope: Any
+    async with asyncio.timeout(None) as scope:  # type: ignore[attr-defined]
+
+        async def strike() -> None:
+            await begun(*layers, name=name)
+            scope.reschedule(asyncio.get_running_loop().time() + DEADLINE)
+
+        striking = asyncio.ensure_future(strike())
+        await call
+    await striking
 
 
 async def never() -> str:
