@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import openai
 import pytest
+from autogen_core.models import UserMessage
 from harness import MODEL_NAME, Program, Seen, cancelled, done, left, origin, struck, watch
 from sdks.asking import MESSAGES, chat, messages, openai_client, responses, sync_chat, sync_messages, sync_responses
 
@@ -247,3 +248,24 @@ def test_a_request_that_asks_no_model_is_an_exchange_alone() -> None:
         await openai_client(program, "http_404").models.list()
 
     assert watch(body).layers == ["http"]
+
+
+@pytest.mark.parametrize("fault", ["error_event", "abort"])
+def test_who_leaves_a_response_over_its_error_is_told_of_the_error(fault: str) -> None:
+    async def body(program: Program) -> None:
+        stream = await responses(program, fault)
+        async for event in stream:
+            if event.type in ("error", "response.failed"):
+                await stream.close()
+                break
+
+    model = watch(body).one("model")
+    assert (model["outcome"], model["ended_by"]) == ("rejected", "upstream")
+
+
+def test_under_a_framework_its_model_is_the_only_one() -> None:
+    async def body(program: Program) -> None:
+        async for _ in program.client("ok").create_stream([UserMessage(content="?", source="user")]):
+            pass
+
+    assert watch(body).layers == ["http", "model"]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from . import framework
+from . import framework, sdks
 from .classes import Kind, found
 from .table import PATCHES, TABLE, Run
 
@@ -35,7 +35,7 @@ start; one without an outcome completes.
 
 def text() -> str:
     """The whole document."""
-    return "\n".join([HEAD, *(line for kind in TABLE for line in _section(kind)), *framework.lines()])
+    return "\n".join([HEAD, *(line for kind in TABLE for line in _section(kind)), *framework.lines(), *sdks.lines()])
 
 
 def _section(kind: Kind) -> Iterator[str]:

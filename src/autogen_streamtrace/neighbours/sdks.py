@@ -4,6 +4,15 @@ from typing import Final
 
 from autogen_streamtrace.neighbours import Private
 
+TESTED: Final = {
+    "openai": ("1.93", "4"),
+    "anthropic": ("0.60", "3"),
+    "groq": ("0.9", "2"),
+    "ollama": ("0.4", "1"),
+    "google-genai": ("1", "4"),
+}
+"""By distribution: the first version that was tested, and the first one after those."""
+
 REQUEST: Final = "request"
 """The method of a generated SDK's client through which each request goes."""
 

@@ -79,7 +79,7 @@ def _no_text(reply: Any) -> str:
 
 _TEXT_EVENTS: Final = frozenset({"response.output_text.delta", "response.refusal.delta", "transcript.text.delta"})
 _LAST_EVENTS: Final = frozenset(
-    {"response.completed", "response.incomplete", "response.failed", "transcript.text.done"}
+    {"response.completed", "response.incomplete", "response.failed", "error", "transcript.text.done"}
     | {"image_generation.completed", "image_edit.completed"}
     | {"thread.run.completed", "thread.run.incomplete", "thread.run.failed", "thread.run.requires_action"}
 )

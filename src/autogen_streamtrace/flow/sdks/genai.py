@@ -9,11 +9,12 @@ from autogen_streamtrace.core.stream.state import StreamInfo
 from autogen_streamtrace.core.tap import Reader
 from autogen_streamtrace.core.tracker import StreamTracker
 from autogen_streamtrace.flow.sdks import calls
-from autogen_streamtrace.neighbours import Private, sdks
+from autogen_streamtrace.neighbours import Private, check_version, sdks
 
 
 def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Watches what ``google.genai.models`` asks as a stream; an automatic function call asks several times."""
+    check_version("google-genai", *sdks.TESTED["google-genai"])
     _patch(module, patcher, tracker, sdks.GENAI_STREAM, streamed=True)
 
 

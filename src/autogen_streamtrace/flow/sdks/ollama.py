@@ -11,7 +11,7 @@ from autogen_streamtrace.core.stream.state import StreamInfo
 from autogen_streamtrace.core.tap import Reader
 from autogen_streamtrace.core.tracker import StreamTracker
 from autogen_streamtrace.flow.sdks import calls
-from autogen_streamtrace.neighbours import sdks
+from autogen_streamtrace.neighbours import check_version, sdks
 
 _OPERATIONS: Final = {"/api/chat": "chat", "/api/generate": "text_completion"}
 """``gen_ai.operation.name`` by endpoint. The other ones that stream report progress, such as that of a download."""
@@ -19,6 +19,7 @@ _OPERATIONS: Final = {"/api/chat": "chat", "/api/generate": "text_completion"}
 
 def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Watches both clients of ``ollama``."""
+    check_version("ollama", *sdks.TESTED["ollama"])
 
     def describe(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> StreamInfo | None:
         operation = _OPERATIONS.get(next((a for a in args if isinstance(a, str) and a.startswith("/")), ""))

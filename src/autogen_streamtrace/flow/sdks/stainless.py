@@ -23,7 +23,7 @@ from autogen_streamtrace.core.stream.scope import outer_model
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState
 from autogen_streamtrace.core.tracker import StreamTracker
 from autogen_streamtrace.flow.sdks.endpoints import Endpoint, endpoint
-from autogen_streamtrace.neighbours import sdks
+from autogen_streamtrace.neighbours import check_version, sdks
 
 _PROVIDERS: Final = {
     "AzureOpenAI": "azure.ai.openai",
@@ -38,6 +38,7 @@ _PROVIDERS: Final = {
 
 def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Watches what the asynchronous clients of an SDK ask."""
+    check_version(module.__name__, *sdks.TESTED[module.__name__])
 
     def asynchronous(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)

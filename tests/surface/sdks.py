@@ -1,0 +1,96 @@
+"""The SDKs' surface: each endpoint at which an installed SDK streams, as its source tells, and what is known of it."""
+
+import ast
+import importlib.util
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+GENERATED: Final = ("openai", "anthropic", "groq")
+"""Those that Stainless generates. They stream where a call has a ``stream_cls``."""
+
+MODEL: Final = "a `model` layer"
+SESSION: Final = "not a model's reply: an agent's session, which has no end of its own; its HTTP exchange is watched"
+
+TABLE: Final[dict[str, dict[str, str]]] = {
+    "openai": {
+        "/agents/sessions": SESSION,
+        "/agents/sessions/{session_id}/events": SESSION,
+        "/audio/transcriptions": MODEL,
+        "/chat/completions": MODEL,
+        "/completions": MODEL,
+        "/images/edits": MODEL,
+        "/images/generations": MODEL,
+        "/responses": MODEL,
+        "/responses/{response_id}": MODEL,
+        "/threads/runs": MODEL,
+        "/threads/{thread_id}/runs": MODEL,
+        "/threads/{thread_id}/runs/{run_id}/submit_tool_outputs": MODEL,
+    },
+    "anthropic": {
+        "/v1/complete": MODEL,
+        "/v1/messages": MODEL,
+        "/v1/sessions/{session_id}/events/stream": SESSION,
+        "/v1/sessions/{session_id}/threads/{thread_id}/stream": SESSION,
+    },
+    "groq": {"/openai/v1/chat/completions": MODEL},
+    "ollama": {
+        "/api/chat": MODEL,
+        "/api/generate": MODEL,
+        "/api/create": "not a model's reply: progress",
+        "/api/pull": "not a model's reply: progress",
+        "/api/push": "not a model's reply: progress",
+    },
+    "google-genai": {"generate_content_stream": MODEL},
+}
+"""By SDK and endpoint. What an installed SDK does not have is of another version of it."""
+
+
+def streamed(package: str) -> set[str]:
+    """The endpoints at which an installed SDK streams."""
+    return {path for tree in _trees(package) for path in _paths(tree)}
+
+
+def _trees(package: str) -> Iterator[ast.AST]:
+    spec = importlib.util.find_spec(package)
+    if spec is not None and spec.origin is not None:
+        for file in sorted(Path(spec.origin).parent.rglob("*.py")):
+            text = file.read_text(encoding="utf-8")
+            if "stream_cls=" in text or "stream=stream" in text:
+                yield ast.parse(text)
+
+
+def _paths(tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and any(key.arg in ("stream_cls", "stream") for key in node.keywords):
+            yield from (path for path in map(_path, node.args) if path)
+
+
+def _path(argument: ast.expr) -> str:
+    """An argument that is a path: a text, a template, or a text with names in it."""
+    if isinstance(argument, ast.Call) and argument.args:
+        return _path(argument.args[0])
+    if isinstance(argument, ast.JoinedStr):
+        return _plain("".join(map(_piece, argument.values)))
+    found = argument.value if isinstance(argument, ast.Constant) else ""
+    return _plain(found) if isinstance(found, str) and found.startswith("/") else ""
+
+
+def _piece(part: ast.expr) -> str:
+    return str(part.value) if isinstance(part, ast.Constant) else f"{{{ast.unparse(part)}}}"
+
+
+def _plain(path: str) -> str:
+    return path.partition("?")[0]
+
+
+def lines() -> Iterator[str]:
+    """The section on the SDKs."""
+    yield "## The SDKs\n"
+    yield "Without a framework around it, what an SDK streams is a `model` layer. Under AutoGen or Agent Framework,"
+    yield "theirs is the only one. `tests/sdks/test_sdk_coverage.py` finds every endpoint at which an installed SDK"
+    yield "streams, and fails where one is missing here.\n"
+    yield "| SDK | endpoint | |\n|---|---|---|"
+    for package, rows in TABLE.items():
+        yield from (f"| `{package}` | `{path}` | {what} |" for path, what in rows.items())
+    yield ""
