@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from opentelemetry.context import Context
+
 from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.core.stream import scope
 from autogen_streamtrace.core.stream.scope import get, switch
@@ -26,7 +28,18 @@ class Reading:
         begun: called with the state when the stream opens.
     """
 
-    __slots__ = ("_begun", "_context", "_finishing", "_info", "_inside", "_note", "_state", "_tracker")
+    __slots__ = (
+        "_base",
+        "_begun",
+        "_context",
+        "_derived",
+        "_finishing",
+        "_info",
+        "_inside",
+        "_note",
+        "_state",
+        "_tracker",
+    )
 
     def __init__(
         self,
@@ -44,7 +57,9 @@ class Reading:
         """A method that reads runs now."""
         self._finishing = False
         """A method that reads to the end runs now. The items that it reads count."""
-        self._context = scope.here()
+        self._context = self._derived = scope.here()
+        self._base: Context | None = None
+        """Where it was made; the reader's context at its last call, and what was made of that for the source."""
 
     async def item(self, advance: Advance) -> Any:
         """Reads the next item."""
@@ -106,7 +121,9 @@ class Reading:
 
     async def _within(self, state: StreamState, call: Advance) -> Any:
         base = get()
-        inside = scope.of(state, base)
+        if base is not self._base:
+            self._base, self._derived = base, scope.of(state, base)
+        inside = self._derived
         switch(inside)
         self._inside = True
         try:
