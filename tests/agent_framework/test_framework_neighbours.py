@@ -178,7 +178,8 @@ def test_a_version_that_was_not_tested_is_told_once_and_watched(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    monkeypatch.setattr(neighbours, "version", lambda package: installed)
+    real = neighbours.version
+    monkeypatch.setattr(neighbours, "version", lambda name: installed if name == names.PACKAGE else real(name))
     monkeypatch.setattr(names.TOOL_SPAN, "attribute", "get_function_span_of_yore")
     monkeypatch.setattr(names.ERROR, "attribute", "_capture_operation_error_of_yore")
     assert Told(module_model).streams == whole.streams
