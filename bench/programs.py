@@ -100,7 +100,7 @@ async def short_turns(port: int, flush: Flush, gauge: Gauge) -> Costs:
 
 async def long_turns(port: int, flush: Flush, gauge: Gauge) -> Costs:
     """Turns of two hundred chunks."""
-    return await _turns(port, flush, gauge, chunks=200, warm_up=2, turns=10, batches=2)
+    return await _turns(port, flush, gauge, chunks=200, warm_up=20, turns=10, batches=2)
 
 
 async def _turns(

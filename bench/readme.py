@@ -6,6 +6,7 @@
 """
 
 import argparse
+import os
 import re
 from importlib.metadata import version
 from pathlib import Path
@@ -45,7 +46,7 @@ def table(costs: list[Cost], peers: list[str]) -> str:
     return "\n".join(lines)
 
 
-def sentences(costs: list[Cost], layer: float, processes: int) -> str:
+def sentences(costs: list[Cost], layer: float, processes: int, load: float) -> str:
     export = find(costs, "turn", "turn", f"{OURS}, its export")
     loop = find(costs, "turn", "turn loop", f"{OURS} without HTTP")
     http = find(costs, "turn", "turn", OFFICIAL)
@@ -57,8 +58,16 @@ def sentences(costs: list[Cost], layer: float, processes: int) -> str:
         f"An open layer takes {layer / 1000:.1f} KB.\n\n"
         f"Medians of {processes} processes, and the least and greatest of them. Python {python_version()}, "
         + ", ".join(f"{name} {version(name)}" for name in names)
-        + ", OTLP over gRPC to a receiver in another process, recorder on."
+        + ", OTLP over gRPC to a receiver in another process, recorder on, "
+        + f"{os.cpu_count()} cores with a load average of {load:.0f}."
     )
+
+
+def write(costs: list[Cost], peers: list[str], layer: float, processes: int, load: float) -> None:
+    """Writes the block in README."""
+    text = f"{sentences(costs, layer, processes, load)}\n\n{table(costs, peers)}\n"
+    README.write_text(BLOCK.sub(lambda found: found[1] + text + found[2], README.read_text()))
+    print(text)
 
 
 def main() -> None:
@@ -68,9 +77,8 @@ def main() -> None:
     chosen = parser.parse_args()
     peers = [name for name, peer in PEERS.items() if peer.installed]
     costs = measured(list(CASES), peers, chosen.processes, chosen.rounds, "grpc")
-    text = f"{sentences(costs, of_a_layer(in_use(200)), chosen.processes)}\n\n{table(costs, peers)}\n"
-    README.write_text(BLOCK.sub(lambda found: found[1] + text + found[2], README.read_text()))
-    print(text)
+    load = os.getloadavg()[2]
+    write(costs, peers, of_a_layer(in_use(200)), chosen.processes, load)
 
 
 if __name__ == "__main__":
