@@ -96,10 +96,12 @@ def _note_contents(state: StreamState, pieces: Any) -> None:
             state.size += len(piece.text)
 
 
-def _note_usage(state: StreamState, usage: Mapping[str, Any] | None) -> None:
-    if usage:
-        state.input_tokens = usage.get("input_token_count") or state.input_tokens
-        state.output_tokens = usage.get("output_token_count") or state.output_tokens
+def _note_usage(state: StreamState, usage: Any) -> None:
+    """Numbers alone: a client of the program's own may say anything."""
+    if isinstance(usage, Mapping):
+        asked, answered = usage.get("input_token_count"), usage.get("output_token_count")
+        state.input_tokens = asked if isinstance(asked, int) and asked else state.input_tokens
+        state.output_tokens = answered if isinstance(answered, int) and answered else state.output_tokens
 
 
 def _note_finish(state: StreamState, reason: Any) -> None:
