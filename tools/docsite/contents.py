@@ -11,6 +11,7 @@ ORDER: Final = {
         "agent-framework",
         "servers",
         "chaos",
+        "game-day",
         "testing",
         "examples",
         "coverage",

@@ -2,7 +2,8 @@
 
 import asyncio
 import ssl
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from autogen_streamtrace.commands.extras import require
 from autogen_streamtrace.commands.statuses import command, end, wrong
 
 if TYPE_CHECKING:
+    from autogen_streamtrace.commands.chaos.rehearsal.course import Course
     from autogen_streamtrace.commands.chaos.rules import Rule
     from autogen_streamtrace.commands.chaos.scenario import Scenario
     from autogen_streamtrace.commands.chaos.service import Service
@@ -35,6 +37,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--fault", multiple=True, metavar="FAULT", help="NAME, and key=value: see --list; repeatable.")
 @click.option("--like", multiple=True, metavar="LIMIT=TIME", help="Play a limit of the catalogue; repeatable.")
 @click.option("--scenario", type=_FILE, metavar="FILE", help="Faults, seed and upstream in TOML.")
+@click.option("--plan", type=_FILE, metavar="FILE", help="A game day: steps in TOML, one after the other.")
 @click.option("--seed", type=int, default=None, metavar="NUMBER", help="Makes the dice repeatable: 0 by default.")
 @click.option("--ca", type=_FILE, metavar="FILE", help="Certificates of the upstream's authority, in PEM.")
 @click.option("--cert", type=_FILE, metavar="FILE", help="Serve TLS, HTTP/2 on offer, with this certificate in PEM.")
@@ -49,6 +52,7 @@ def chaos(
     fault: tuple[str, ...],
     like: tuple[str, ...],
     scenario: Path | None,
+    plan: Path | None,
     seed: int | None,
     ca: Path | None,
     cert: Path | None,
@@ -63,27 +67,39 @@ def chaos(
     """
     require("httptools", what="chaos", extra="chaos")
     from autogen_streamtrace.commands.chaos import report
+    from autogen_streamtrace.commands.chaos.rehearsal import seen
     from autogen_streamtrace.commands.chaos.rules import Rules
     from autogen_streamtrace.commands.chaos.service import Service
+    from autogen_streamtrace.commands.chaos.table import watch
     from autogen_streamtrace.commands.chaos.verdicts import Verdicts
 
     if list_only:
         report.show_faults()
         return
-    told = _scenario(scenario)
+    if plan is not None and (fault or like or scenario):
+        raise click.UsageError("--plan says which faults there are; leave out --fault, --like and --scenario")
+    told, course = _scenario(scenario), _course(plan, upstream, seed)
     rules = Rules(
         [*_rules(fault, "--fault"), *_rules(like, "--like"), *told.rules], told.seed if seed is None else seed
     )
     service = Service(rules, _upstream(upstream or told.upstream, ca))
     read = Verdicts(verdicts) if verdicts else None
-    asyncio.run(_run(service, host, port, _tls(cert, key), as_json=as_json))
-    found = report.show(service.tally, read, as_json=as_json)
-    end(found=found)
+    attend = course.play if course is not None else partial(watch, quiet=as_json)
+    asyncio.run(_run(service, host, port, _tls(cert, key), attend))
+    if course is not None:
+        end(found=seen.show(course, read, as_json=as_json))
+    end(found=report.show(service.tally, read, as_json=as_json))
 
 
-async def _run(service: "Service", host: str, port: int, tls: ssl.SSLContext | None, *, as_json: bool) -> None:
+async def _run(
+    service: "Service",
+    host: str,
+    port: int,
+    tls: ssl.SSLContext | None,
+    attend: "Callable[[Service], Awaitable[None]]",
+) -> None:
+    """Serves until ``attend`` returns."""
     from autogen_streamtrace.commands.chaos.server import listen
-    from autogen_streamtrace.commands.chaos.table import watch
     from autogen_streamtrace.commands.chaos.wire.upstream import UpstreamError
 
     if service.upstream is not None:
@@ -98,7 +114,7 @@ async def _run(service: "Service", host: str, port: int, tls: ssl.SSLContext | N
     url = f"{'https' if tls else 'http'}://{host}:{listener.port}"
     source = service.upstream.url if service.upstream is not None else "a model of our own"
     click.echo(f"{url} answers with {source}. Ctrl-C ends it.", err=True)
-    await watch(service, quiet=as_json)
+    await attend(service)
     await listener.close()
 
 
@@ -119,6 +135,24 @@ def _scenario(path: Path | None) -> "Scenario":
         return Scenario() if path is None else read(path)
     except RuleError as error:
         raise wrong("--scenario", error) from None
+
+
+def _course(path: Path | None, upstream: str, seed: int | None) -> "Course | None":
+    from autogen_streamtrace.commands.chaos.rehearsal.course import Course
+    from autogen_streamtrace.commands.chaos.rehearsal.plan import read
+    from autogen_streamtrace.commands.chaos.rules import RuleError
+
+    if path is None:
+        return None
+    try:
+        plan = read(path)
+    except RuleError as error:
+        raise wrong("--plan", error) from None
+    model = next((step for step in plan.steps if step.model != "ok"), None)
+    if upstream and model is not None:
+        problem = f"{model.name!r} needs a model that replies as {model.model!r}, which that of `chaos` does"
+        raise wrong("--upstream", f"{problem}; leave --upstream out")
+    return Course(plan, plan.seed if seed is None else seed)
 
 
 def _upstream(url: str, authorities: Path | None) -> "Upstream | None":

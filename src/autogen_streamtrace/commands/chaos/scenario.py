@@ -15,7 +15,7 @@ probability = 0.2
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -45,15 +45,7 @@ def read(path: Path) -> Scenario:
     Raises:
         RuleError: it cannot be used; the message names the file, the table and what is allowed.
     """
-    try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RuleError(f"{path}: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise RuleError(f"{path}: {error}") from None
-    unknown = [key for key in told if key not in _KEYS]
-    if unknown:
-        raise RuleError(f"{path}: unknown key {unknown[0]!r}; allowed: {', '.join(_KEYS)}")
+    told = document(path, _KEYS)
     seed, tables = told.get("seed", 0), told.get("fault", [])
     if not isinstance(seed, int):
         raise RuleError(f"{path}: seed = {seed!r} is not allowed; allowed: a whole number")
@@ -61,6 +53,24 @@ def read(path: Path) -> Scenario:
         raise RuleError(f"{path}: it has no [[fault]] table; each fault is one")
     rules = tuple(_rule(f"{path}, fault {at}", table) for at, table in enumerate(tables, 1))
     return Scenario(rules, seed, str(told.get("upstream", "")))
+
+
+def document(path: Path, allowed: Sequence[str]) -> dict[str, Any]:
+    """A file of TOML with no other keys than these.
+
+    Raises:
+        RuleError: it cannot be read, or has another key.
+    """
+    try:
+        told = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RuleError(f"{path}: {error.strerror}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise RuleError(f"{path}: {error}") from None
+    unknown = [key for key in told if key not in allowed]
+    if unknown:
+        raise RuleError(f"{path}: unknown key {unknown[0]!r}; allowed: {', '.join(allowed)}")
+    return told
 
 
 def _rule(where: str, table: Mapping[str, Any]) -> Rule:

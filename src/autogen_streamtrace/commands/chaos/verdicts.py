@@ -9,6 +9,8 @@ from autogen_streamtrace.commands.extras import require
 from autogen_streamtrace.commands.statuses import wrong
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from autogen_streamtrace.commands.reading.files import Streams
 
 BACK: Final = 86_400.0
@@ -49,14 +51,22 @@ class Verdicts:
         Raises:
             click.BadParameter: the source cannot be read.
         """
+        table = self.table()
+        rows = table.filter(table["layer"].cast(str) == "http").select(_COLUMNS).iter_rows(named=True)
+        return {_ids(row): _verdict(row) for row in rows}
+
+    def table(self) -> "pl.DataFrame":
+        """A row per stream that ended, as `diagnose` reads it.
+
+        Raises:
+            click.BadParameter: the source cannot be read.
+        """
         from autogen_streamtrace.commands.reading.pieces import InputError
 
         try:
-            table = self._streams().table
+            return self._streams().table
         except InputError as error:
             raise wrong("--verdicts", error) from None
-        rows = table.filter(table["layer"].cast(str) == "http").select(_COLUMNS).iter_rows(named=True)
-        return {_ids(row): _verdict(row) for row in rows}
 
     def _streams(self) -> "Streams":
         from autogen_streamtrace.commands.reading import files, remote

@@ -1,0 +1,1 @@
+"""A game day: a plan of steps, how they are played, and what was seen of each."""

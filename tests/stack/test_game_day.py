@@ -1,0 +1,204 @@
+"""A game day on the real stack: each step is counted under its labels, its alert fires, and the report has seen it."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from autogen_streamtrace.commands.chaos.rehearsal.plan import Step, read
+from autogen_streamtrace.core import semconv as sc
+
+from .collector import CONFIG, FILES, Collector
+from .prometheus import Prometheus
+from .rules_now import sped_up
+from .runs import PROGRAMS
+from .server import eventually
+
+pytestmark = pytest.mark.timeout(200)
+
+PLAN: Final = PROGRAMS.parents[1] / "examples" / "game-day.toml"
+STEPS: Final = read(PLAN).steps
+OF_LOKI: Final = {"EventLoopBlocked", "EventLoopLate"}
+EVERY_TRACE: Final = {f"SAMPLING_{share}_PERCENT": "100" for share in ("EARLY", "SLOW", "REST")}
+
+
+def service(step: Step) -> str:
+    """The service that is to show what this step does."""
+    found = re.search(r"OTEL_SERVICE_NAME=(\S+)", step.run[0])
+    assert found
+    return found[1]
+
+
+def turns(step: Step) -> int:
+    """How many the program makes at once."""
+    found = re.search(r"--turns (\d+)", step.run[0])
+    return int(found[1]) if found else 12
+
+
+class Day:
+    """`chaos --plan` in a process of its own, with a terminal on which a test presses Enter."""
+
+    def __init__(self, verdicts: Path) -> None:
+        self._keys, terminal = pty.openpty()
+        command = [sys.executable, "-m", "autogen_streamtrace.cli", "chaos", "--plan", str(PLAN), "--port", "0"]
+        self.process = subprocess.Popen(
+            [*command, "--verdicts", str(verdicts), "--json"],
+            stdin=terminal,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        os.close(terminal)
+        self.url = self.said("answers with").split()[0]
+
+    def said(self, words: str) -> str:
+        """The next line with these words."""
+        assert self.process.stderr is not None
+        line = next((each for each in self.process.stderr if words in each), None)
+        assert line is not None, f"it ended, and never said {words!r}"
+        return line
+
+    def enter(self) -> None:
+        os.write(self._keys, b"\n")
+
+    def report(self) -> tuple[int, Any]:
+        """Its exit status, and what it printed."""
+        printed, _ = self.process.communicate(timeout=60)
+        os.close(self._keys)
+        return self.process.returncode, json.loads(printed)
+
+
+@contextmanager
+def day(verdicts: Path) -> Iterator[Day]:
+    running = Day(verdicts)
+    try:
+        yield running
+    finally:
+        running.process.kill()
+        running.process.wait()
+
+
+class People:
+    """Who does what the plan says, with each minute of patience a second."""
+
+    def __init__(self, env: Mapping[str, str]) -> None:
+        self._env = {**os.environ, **env}
+        self._program = subprocess.Popen(
+            [sys.executable, str(PROGRAMS / "rehearsed.py")],
+            env=self._env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def do(self, command: str) -> None:
+        """Starts a program, and awaits its end, unless it is one of great patience."""
+        if "python" not in command.split():
+            subprocess.run([sys.executable, "-m", *_module(command)], env=self._env, check=True, timeout=60)
+            return
+        quick = re.sub(r"--timeout (\d+)", lambda found: f"--timeout {int(found[1]) / 60:g} &", command)
+        assert self._program.stdin is not None and self._program.stdout is not None
+        print(quick, file=self._program.stdin, flush=True)
+        while self._program.stdout.readline() != "done\n":
+            assert self._program.poll() is None
+
+    def stop(self) -> None:
+        self._program.kill()
+        self._program.communicate()
+
+
+@contextmanager
+def people(env: Mapping[str, str]) -> Iterator[People]:
+    doing = People(env)
+    try:
+        yield doing
+    finally:
+        doing.stop()
+
+
+def test_each_step_of_the_game_day_is_counted_and_seen_and_its_alert_fires(tmp_path: Path) -> None:
+    with (
+        Prometheus(tmp_path / "prometheus", *sped_up(tmp_path)) as prometheus,
+        Collector(
+            tmp_path / "collector", CONFIG, FILES, PROMETHEUS_OTLP_ENDPOINT=prometheus.otlp, **EVERY_TRACE
+        ) as collector,
+        day(collector.folder / "traces.jsonl") as playing,
+    ):
+        settings = {
+            "OPENAI_BASE_URL": f"{playing.url}/v1",
+            "OPENAI_API_KEY": "none",
+            "OTEL_METRIC_EXPORT_INTERVAL": "1000",
+            "AUTOGEN_STREAMTRACE_STALL_AFTER": "0.5",
+            "AUTOGEN_STREAMTRACE_RECORDER_DIR": str(tmp_path / "recorders"),
+        }
+        with people({**collector.sdk("http/protobuf"), **settings}) as doing:
+            for number, step in enumerate(STEPS, 1):
+                playing.said(f"Step {number} of {len(STEPS)}")
+                for command in step.run:
+                    doing.do(command)
+                if "--timeout" in step.run[0]:
+                    counted(prometheus, open_now(step), turns(step))
+                if number < len(STEPS):
+                    playing.enter()
+            check(prometheus, collector)
+            playing.enter()
+            status, report = playing.report()
+    assert [each["step"] for each in report["steps"] if not each["seen"]] == [] and status == 0
+
+
+def check(prometheus: Prometheus, collector: Collector) -> None:
+    """Every step is counted, its alerts fire, and where there is to be none, none does; each trace is in the file."""
+    for step in STEPS:
+        counted(prometheus, ended(step), turns(step))
+    expected = {(service(step), alert) for step in STEPS for alert in step.alerts if alert not in OF_LOKI}
+
+    def missing() -> set[tuple[str, str]]:
+        return expected - firing(prometheus)
+
+    eventually(lambda: not missing(), limit=60, what=f"{expected} to fire")
+    quiet = {service(step) for step in STEPS if not step.alerts}
+    assert {each for each in firing(prometheus) if each[0] in quiet} == set()
+    blocked = {service(step) for step in STEPS if "EventLoopBlocked" in step.alerts}
+    eventually(lambda: blocked <= told_of_a_blocked_loop(collector), what="the event of a blocked loop")
+    eventually(lambda: {service(step) for step in STEPS} <= sampled(collector), what="a span of each step")
+
+
+def counted(prometheus: Prometheus, expression: str, count: int) -> None:
+    """Waits until Prometheus has counted so many."""
+    eventually(lambda: prometheus.total(expression) == count, what=f"{expression} to be {count}")
+
+
+def ended(step: Step) -> str:
+    labels = {"job": service(step), "layer": step.layer, "outcome": step.outcome, "ended_by": step.ended_by}
+    told = ",".join(f'{key if key == "job" else f"streamtrace_{key}"}="{value}"' for key, value in labels.items())
+    return f"sum(streamtrace_ended_total{{{told}}})"
+
+
+def open_now(step: Step) -> str:
+    return f'sum(streamtrace_open{{job="{service(step)}",streamtrace_layer="http"}})'
+
+
+def firing(prometheus: Prometheus) -> set[tuple[str, str]]:
+    alerts = [each for each in prometheus.api("alerts")["alerts"] if each["state"] == "firing"]
+    return {(each["labels"]["job"], each["labels"]["alertname"]) for each in alerts}
+
+
+def told_of_a_blocked_loop(collector: Collector) -> set[str]:
+    return {each.resource["service.name"] for each in collector.logs() if each.attributes.get(sc.A_LOOP_BLOCKED)}
+
+
+def sampled(collector: Collector) -> set[str]:
+    return {each.resource["service.name"] for each in collector.spans() if sc.A_OUTCOME in each.attributes}
+
+
+def _module(command: str) -> list[str]:
+    """A command of ours as a module, so that it needs no PATH."""
+    return ["autogen_streamtrace.cli", *command.split()[1:]]
