@@ -45,6 +45,7 @@ CROSS_SECTION = [
     *(f"tests/streams/test_{name}.py" for name in ("misbehaviour", "streams_cuts", "streams_http", "taps")),
 ]
 """Where such differences showed: how streams, deadlines, processes and HTTP bodies end, and what is patched."""
+OF_FRAMEWORKS = ["tests/agent_framework", "tests/classes", "tests/sdks"]
 OF_VERSIONS = ["tests/guest/test_neighbours.py", "tests/otlp", "tests/recorder/test_recovery.py"]
 """Beside what may differ: what depends on the version of OpenTelemetry."""
 
@@ -111,11 +112,11 @@ def lowest(session: nox.Session) -> None:
 
 @nox.session(python=OTHER_PYTHONS)
 def pythons(session: nox.Session) -> None:
-    """On each other Python that is installed: what may differ on the newest two, a cross-section on the rest.
+    """On each other Python that is installed: a cross-section, and on the newest two every framework, SDK and class.
 
     The oldest runs all that may differ in `lowest`.
     """
-    run_pytest(session, OPENAI_3, *NOT_ONCE, *([] if session.python in NEWEST else CROSS_SECTION))
+    run_pytest(session, OPENAI_3, *NOT_ONCE, *CROSS_SECTION, *(OF_FRAMEWORKS if session.python in NEWEST else ()))
 
 
 @nox.session

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from http.client import HTTPConnection, HTTPResponse, IncompleteRead
+from importlib.util import find_spec
 
 import pytest
 from click.testing import CliRunner
@@ -22,6 +23,8 @@ from autogen_streamtrace.commands import extras
 from autogen_streamtrace.commands.chaos.model_server import HOST, ModelServer
 from autogen_streamtrace.commands.demo.run import SERVICE, Demo
 from autogen_streamtrace.commands.demo.scenarios import SCENARIOS
+from autogen_streamtrace.commands.demo.scenarios.frameworks import FRAMEWORKS
+from autogen_streamtrace.commands.demo.scenarios.frameworks import scenarios as of_framework
 from autogen_streamtrace.commands.demo.view import View
 from autogen_streamtrace.core import semconv
 
@@ -51,6 +54,25 @@ def demo(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[st
 def test_each_ending_is_told_right(stage: Demo, name: str) -> None:
     row = asyncio.run(stage.play(SCENARIOS[name]))
     assert row.wrong == ()
+
+
+@pytest.mark.once
+@pytest.mark.parametrize(
+    ("framework", "name"),
+    [(framework, name) for framework, each in FRAMEWORKS.items() for name in of_framework(each)],
+)
+def test_each_ending_of_another_framework_is_told_right(stage: Demo, framework: str, name: str) -> None:
+    if not all(map(find_spec, FRAMEWORKS[framework].modules)):
+        pytest.skip(f"not installed: {' or '.join(FRAMEWORKS[framework].modules)}")
+    row = asyncio.run(stage.play(of_framework(FRAMEWORKS[framework])[name]))
+    assert row.wrong == ()
+
+
+def test_a_framework_that_is_missing_is_named_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extras, "find_spec", lambda name: None if name.startswith("agent_framework") else name)
+    done = CliRunner().invoke(app, ["demo", "--framework", "agent-framework", "--list"])
+    assert done.exit_code == 2
+    assert "pip install 'autogen-streamtrace[frameworks]'" in done.stderr
 
 
 def test_a_wrong_verdict_is_seen(stage: Demo) -> None:

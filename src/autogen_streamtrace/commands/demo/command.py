@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,11 +19,18 @@ if TYPE_CHECKING:
 @click.option("--only", multiple=True, metavar="NAME", help="Play this scenario only; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--otlp", "send", is_flag=True, help="Send spans, metrics and logs to the configured OTLP endpoint too.")
+@click.option(
+    "--framework",
+    type=click.Choice(["autogen", "agent-framework", "openai", "anthropic"]),
+    default="autogen",
+    show_default=True,
+    help="Whose streams are cut: a framework's, or those of an SDK without one.",
+)
 @click.option("--list", "list_only", is_flag=True, help="List the scenarios, and play none.")
-def demo(only: tuple[str, ...], as_json: bool, send: bool, list_only: bool) -> None:
-    """Cut real AutoGen streams in every way, and check each verdict."""
+def demo(only: tuple[str, ...], as_json: bool, send: bool, framework: str, list_only: bool) -> None:
+    """Cut real streams in every way, and check each verdict."""
     require("autogen_agentchat", "autogen_ext", "openai", what="demo", extra="demo")
-    chosen = choose(only)
+    chosen = choose(only, framework)
     if list_only:
         show_list(chosen, as_json=as_json)
         return
@@ -38,14 +45,24 @@ def demo(only: tuple[str, ...], as_json: bool, send: bool, list_only: bool) -> N
     end(found=not all(row.right for row in rows))
 
 
-def choose(only: Sequence[str]) -> "list[Scenario]":
-    """The scenarios of these names, in the table's order; all where none is named."""
-    from autogen_streamtrace.commands.demo.scenarios import SCENARIOS
-
-    unknown = [name for name in only if name not in SCENARIOS]
+def choose(only: Sequence[str], framework: str = "autogen") -> "list[Scenario]":
+    """The framework's scenarios of these names, in the table's order; all where none is named."""
+    known = of_framework(framework)
+    unknown = [name for name in only if name not in known]
     if unknown:
-        raise wrong("--only", f"unknown scenario {', '.join(map(repr, unknown))}; known are {', '.join(SCENARIOS)}")
-    return [scenario for name, scenario in SCENARIOS.items() if not only or name in only]
+        raise wrong("--only", f"unknown scenario {', '.join(map(repr, unknown))}; known are {', '.join(known)}")
+    return [scenario for name, scenario in known.items() if not only or name in only]
+
+
+def of_framework(framework: str) -> "Mapping[str, Scenario]":
+    """The scenarios of a framework, by name."""
+    from autogen_streamtrace.commands.demo.scenarios import SCENARIOS, frameworks
+
+    if framework == "autogen":
+        return SCENARIOS
+    chosen = frameworks.FRAMEWORKS[framework]
+    require(*chosen.modules, what=f"demo --framework {framework}", extra="frameworks")
+    return frameworks.scenarios(chosen)
 
 
 def show_list(scenarios: "Sequence[Scenario]", *, as_json: bool) -> None:

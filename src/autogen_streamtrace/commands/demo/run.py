@@ -36,7 +36,7 @@ SETTLE_LIMIT: Final = 15.0
 """Seconds to wait for spans after their scenario has ended."""
 COLLECT_EVERY: Final = 0.05
 FLUSH_LIMIT: Final = 5.0
-NOISY: Final = ("autogen_core", "autogen_agentchat", "asyncio", unknown_reasons.__name__)
+NOISY: Final = ("autogen_core", "autogen_agentchat", "agent_framework", "asyncio", unknown_reasons.__name__)
 """Loggers that report the scenarios' own faults: each exception, and an unknown finish reason."""
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.base import ChatAgent
@@ -29,12 +29,18 @@ MODEL_INFO: Final = ModelInfo(
 )
 
 
+class Closing(Protocol):
+    """A client that has to be closed."""
+
+    async def close(self) -> None: ...
+
+
 class Program:
     """Builds clients, agents and teams, and closes the clients in the end."""
 
     def __init__(self, server: ModelServer) -> None:
         self.server = server
-        self._clients: list[ChatCompletionClient] = []
+        self._clients: list[Closing] = []
 
     def client(self, base_url: str, max_retries: int = 0) -> ChatCompletionClient:
         options = {
@@ -78,6 +84,10 @@ class Program:
         """A team whose members speak slowly."""
         url = self.server.url("slow", 5)
         return self.team(self.agent(url, name="clerk"), self.agent(url, name="checker"))
+
+    def closing(self, client: Closing) -> None:
+        """Closes this client in the end."""
+        self._clients.append(client)
 
     async def close(self) -> None:
         for client in self._clients:
