@@ -5,7 +5,7 @@ from typing import Final
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from .common import Panels, board
-from .panels import COUNT, PERCENT, THIRD, Query, ask, ask_now, lines, number
+from .panels import COUNT, PERCENT, THIRD, WIDE, Query, ask, ask_now, lines, number
 from .promql import plain, select, share, total
 from .variables import collectors, whose
 from .vocabulary import (
@@ -44,7 +44,7 @@ def grown(series: str) -> Query:
 
 
 def figures() -> Panels:
-    overflow = select("", '__name__=~"autogen_.+|gen_ai_.+"', 'otel_metric_overflow="true"')
+    overflow = select("", '__name__=~"streamtrace_.+|gen_ai_.+"', 'otel_metric_overflow="true"')
     return [
         number(
             "Own errors",
@@ -143,7 +143,7 @@ def inside() -> Panels:
             "cpm",
             ask(f"{total(f'rate({select(RECOVERED)}[$__rate_interval])')} * 60", "recovered"),
             ask(f"{total(f'rate({select(DROPPED)}[$__rate_interval])')} * 60", "dropped"),
-            width=THIRD,
+            width=WIDE,
         ),
     ]
 
@@ -160,7 +160,7 @@ def collector() -> Panels:
             "Taken and refused",
             "Items a second that the receivers took, and refused: for want of memory, or because nothing "
             "behind them takes more.",
-            "ops",
+            "cps",
             *(
                 ask(rates(f"otelcol_receiver_{what}_{kind}_total", by="receiver"), f"{what} {kind}, {{{{receiver}}}}")
                 for what in ("accepted", "refused")
@@ -171,7 +171,7 @@ def collector() -> Panels:
         lines(
             "Sent and failed",
             "Items a second by exporter; what failed stays in the queue and is sent again.",
-            "ops",
+            "cps",
             *(
                 ask(rates(f"otelcol_exporter_{what}_{kind}_total", by="exporter"), f"{what} {kind}, {{{{exporter}}}}")
                 for what in ("sent", "send_failed")
@@ -195,7 +195,7 @@ def collector() -> Panels:
         lines(
             "Traces that the sampler dropped too early",
             "Traces a second that gave way before their decision, because num_traces is too small.",
-            "ops",
+            "cps",
             ask(
                 total(
                     ""

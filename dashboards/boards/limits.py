@@ -9,7 +9,7 @@ from autogen_streamtrace.limits import catalogue
 
 NARROW: Final = 1.25
 """How much larger the upper edge of a bucket may be than its lower one, for what is inside to be one limit's doing."""
-VENDORS: Final = 4
+VENDORS: Final = 2
 """As many as a row names: first those whose limit counts silence, and whose default it is."""
 
 

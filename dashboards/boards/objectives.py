@@ -6,9 +6,9 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from .alerts.budget import BURNS
 from .common import Panels, board
-from .panels import COUNT, HALF, PERCENT, WIDE, ask, ask_now, bars, lines, number, ranking
+from .panels import COUNT, PERCENT, WIDE, ask, ask_now, bars, lines, number, ranking
 from .promql import exact, select, share, total
-from .recording import CAUSE, OBJECTIVE_SERIES, WINDOWS, faults, model_calls, turns
+from .recording import CAUSE, OBJECTIVE, OBJECTIVE_SERIES, WINDOWS, faults, model_calls, turns
 from .variables import whose
 from .vocabulary import (
     ENDED,
@@ -61,6 +61,7 @@ def figures() -> Panels:
             "Share of the outermost streams in the time range that ended without a fault.",
             PERCENT,
             ask_now(f"1 - {failing}"),
+            good_from=OBJECTIVE,
         ),
         number(
             "Objective",
@@ -74,6 +75,7 @@ def figures() -> Panels:
             "negative when overdrawn.",
             PERCENT,
             ask_now(f"1 - {failing} / {BUDGET}"),
+            good_from=0,
         ),
         number(
             "Turns",
@@ -121,6 +123,7 @@ def burning() -> Panels:
             "Outermost streams within the hour before: production beside the others.",
             PERCENT,
             ask(f"1 - {failing}", f"{{{{{ENVIRONMENT}}}}} {{{{{SERVICE}}}}}"),
+            from_zero=False,
         ),
         lines(
             "Burn rate by version",
@@ -133,7 +136,7 @@ def burning() -> Panels:
             "Outermost streams that ended, with and without a fault; each bar counts its own time.",
             COUNT,
             ask(total(ended_turns(window="$__interval"), L_FAULT), f"fault {{{{{L_FAULT}}}}}"),
-            width=HALF,
+            width=WIDE,
         ),
     ]
 
@@ -155,6 +158,7 @@ def spenders() -> Panels:
             "none",
             ask_now(f"topk(25, {of_cause} / scalar({whole} > 0) / {BUDGET} > 0)"),
             cause,
+            width=WIDE,
         ),
         ranking(
             "Turns with a fault, by name",

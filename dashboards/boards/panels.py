@@ -50,27 +50,38 @@ def ask_now(expr: str, legend: str = "") -> Query:
     return query.legend_format(legend) if legend else query
 
 
-def lines(title: str, says: str, unit: str, *queries: Query, width: int = HALF) -> timeseries.Panel:
-    """A line for each series."""
-    panel = timeseries.Panel().title(title).description(says).unit(unit).min(0).span(width).height(8)
+def lines(
+    title: str, says: str, unit: str, *queries: Query, width: int = HALF, from_zero: bool = True
+) -> timeseries.Panel:
+    """A line for each series; not ``from_zero`` where some go below it."""
+    panel = timeseries.Panel().title(title).description(says).unit(unit).span(width).height(8)
+    if from_zero:
+        panel.min(0)
     panel.datasource(PROMETHEUS).line_width(1).fill_opacity(10).show_points(c.VisibilityMode.NEVER)
-    panel.legend(common.VizLegendOptions().display_mode(c.LegendDisplayMode.LIST).placement(c.LegendPlacement.BOTTOM))
+    legend = common.VizLegendOptions().show_legend(True)
+    panel.legend(legend.display_mode(c.LegendDisplayMode.LIST).placement(c.LegendPlacement.BOTTOM))
     panel.tooltip(common.VizTooltipOptions().mode(c.TooltipDisplayMode.MULTI).sort(c.SortOrder.DESCENDING))
     return panel.targets(lettered(queries))
 
 
-def bars(title: str, says: str, unit: str, *queries: Query, width: int = HALF) -> timeseries.Panel:
+def bars(
+    title: str, says: str, unit: str, *queries: Query, width: int = HALF, from_zero: bool = True
+) -> timeseries.Panel:
     """Stacked bars, each of which counts what happened within its own width; a minute at least."""
-    panel = lines(title, says, unit, *queries, width=width).interval("1m")
+    panel = lines(title, says, unit, *queries, width=width, from_zero=from_zero).interval("1m")
     panel.draw_style(c.GraphDrawStyle.BARS).fill_opacity(80).line_width(0)
     return panel.stacking(common.StackingConfig().mode(c.StackingMode.NORMAL).group("A"))
 
 
-def number(title: str, says: str, unit: str, query: Query, *, bad_from: float | None = None) -> stat.Panel:
-    """One figure; red from ``bad_from`` on."""
-    steps = [d.Threshold(color="green", value=None)]
+def number(
+    title: str, says: str, unit: str, query: Query, *, bad_from: float | None = None, good_from: float | None = None
+) -> stat.Panel:
+    """One figure; red from ``bad_from`` on, or below ``good_from``."""
+    steps = [d.Threshold(color="green" if good_from is None else "red", value=None)]
     if bad_from is not None:
         steps.append(d.Threshold(color="red", value=bad_from))
+    if good_from is not None:
+        steps.append(d.Threshold(color="green", value=good_from))
     panel = stat.Panel().title(title).description(says).unit(unit).span(SMALL).height(4).datasource(PROMETHEUS)
     panel.thresholds(dashboard.ThresholdsConfig().mode(d.ThresholdsMode.ABSOLUTE).steps(steps))
     panel.graph_mode(c.BigValueGraphMode.NONE).no_value("none")
@@ -105,15 +116,18 @@ def rows_of_heat(title: str, says: str, unit: str, queries: Sequence[Query], *, 
     panel = heatmap.Panel().title(title).description(says).unit(unit).span(width).height(16).datasource(PROMETHEUS)
     panel.calculate(False).interval("1m").filter_values(heatmap.FilterValueRange().le(1e-9)).cell_gap(1)
     panel.color(heatmap.HeatmapColorOptions().mode(HeatmapColorMode.SCHEME).scheme("Oranges").steps(32))
-    panel.show_y_histogram().y_axis(heatmap.YAxisConfig().axis_placement(c.AxisPlacement.LEFT).axis_width(330))
+    panel.show_y_histogram().y_axis(heatmap.YAxisConfig().axis_placement(c.AxisPlacement.LEFT).axis_width(360))
     panel.rows_frame(heatmap.RowsHeatmapOptions().layout(c.HeatmapCellLayout.AUTO))
     return panel.targets(lettered(queries))
 
 
 def ladder(title: str, says: str, unit: str, *queries: Query, width: int = HALF) -> bargauge.Panel:
-    """A horizontal bar for each query, in their order."""
+    """A horizontal bar for each query, in their order, under its legend: a table's values would have none."""
+    for query in queries:
+        query.format(PromQueryFormat.TIME_SERIES)
     panel = bargauge.Panel().title(title).description(says).unit(unit).min(0).span(width).height(10)
     panel.datasource(PROMETHEUS).orientation(c.VizOrientation.HORIZONTAL).display_mode(c.BarGaugeDisplayMode.BASIC)
+    panel.name_placement(c.BarGaugeNamePlacement.TOP)
     panel.reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]))
     return panel.targets(lettered(queries))
 

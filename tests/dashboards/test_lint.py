@@ -22,7 +22,7 @@ EACH_PANEL = pytest.mark.parametrize("panel", ALL_PANELS)
 EACH_QUERY = pytest.mark.parametrize("target", PROMETHEUS)
 
 SELECTOR = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)?\{([^{}]*)\}(\[[^\]]*\])?")
-UNITS = {"short", "percentunit", "s", "ops", "cpm", "none", "string"}
+UNITS = {"short", "percentunit", "s", "cps", "cpm", "none", "string"}
 WITHOUT_INSTANCE = {"streamtrace:turns:objective"}
 """Series that belong to no process."""
 
@@ -93,6 +93,14 @@ def test_panels_have_numbers_of_their_own(board: dict[str, Any]) -> None:
 def test_a_panel_has_a_title_a_sentence_and_a_unit(panel: dict[str, Any]) -> None:
     assert panel["title"] and panel["description"].endswith(".")
     assert panel["fieldConfig"]["defaults"]["unit"] in UNITS
+
+
+@EACH_PANEL
+def test_lines_and_bars_say_what_they_are_and_are_not_clipped(panel: dict[str, Any]) -> None:
+    if panel["type"] == "timeseries":
+        assert panel["options"]["legend"]["showLegend"]
+        below = any(str(target.get("expr", "")).startswith("-1 *") for target in panel["targets"])
+        assert not below or "min" not in panel["fieldConfig"]["defaults"]
 
 
 @EACH_PANEL

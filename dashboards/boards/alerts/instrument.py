@@ -8,7 +8,7 @@ from .alert import COUNT, JOB, TICKET, WHO, Alert, at
 def ourselves() -> list[Alert]:
     """The instrument's own health."""
     grown = "increase({}[1h])".format
-    overflow = plain("", '__name__=~"autogen_.+|gen_ai_.+"', 'otel_metric_overflow="true"')
+    overflow = plain("", '__name__=~"streamtrace_.+|gen_ai_.+"', 'otel_metric_overflow="true"')
     lacking = " or ".join(f"({total(grown(each), *JOB)} > 0)" for each in (DROPPED, EXPORT_FAILURES, ERRORS))
     return [
         Alert(

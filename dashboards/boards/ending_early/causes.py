@@ -53,6 +53,7 @@ def without_a_timer() -> Panels:
             ask(total(lost, L_LAYER, L_NAME), f"lost: {{{{{L_LAYER}}}}} {{{{{L_NAME}}}}}"),
             ask(f"-1 * {total(started, L_LAYER)}", f"started: {{{{{L_LAYER}}}}}"),
             width=THIRD,
+            from_zero=False,
         ),
         counted_events(
             "Lost before any byte of an answer",

@@ -71,6 +71,7 @@ def hanging() -> Panels:
             ask(total(exact(select(STARTED), STEP)), "started"),
             ask(f"-1 * {total(endings(window=STEP))}", "ended"),
             width=THIRD,
+            from_zero=False,
         ),
         bars(
             "Streams killed with their process",
@@ -127,7 +128,7 @@ def until_then() -> Panels:
         lines(
             "Tokens a second",
             "All that models have used, by kind.",
-            "ops",
+            "cps",
             ask(
                 total(f"rate({select(f'{TOKENS}_sum')}[$__rate_interval])", L_TOKEN_TYPE),
                 f"{{{{{L_TOKEN_TYPE}}}}}",

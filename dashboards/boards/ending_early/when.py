@@ -122,7 +122,7 @@ def since_when() -> Panels:
         lines(
             "Early endings a second, each with its trace",
             "The points are exemplars: each leads to the trace of one stream that ended early.",
-            "ops",
+            "cps",
             ask(
                 total(f"rate({select(CUT)}[$__rate_interval])", L_LAYER, L_OUTCOME),
                 f"{{{{{L_LAYER}}}}} {{{{{L_OUTCOME}}}}}",
