@@ -8,10 +8,11 @@ import textwrap
 import pytest
 
 FRAMEWORKS = ("agent_framework", "autogen_agentchat", "autogen_core", "autogen_ext")
+SDKS = ("anthropic", "groq", "ollama", "openai")
 CLIENTS = ("httpx", "httpx2")
 SERVERS = ("gunicorn", "starlette", "uvicorn")
-WATCHABLE = (*FRAMEWORKS, *CLIENTS, *SERVERS)
-ABSENT = (*WATCHABLE, "fastapi", "openai", "orjson", "plotly", "polars")
+WATCHABLE = (*FRAMEWORKS, *SDKS, *CLIENTS, *SERVERS)
+ABSENT = (*WATCHABLE, "fastapi", "orjson", "plotly", "polars")
 
 WITHOUT = f"""
     from importlib.machinery import PathFinder

@@ -77,14 +77,6 @@ def _finalizers() -> dict[Any, Any]:
     return util._finalizer_registry  # type: ignore[attr-defined, no-any-return]
 
 
-@pytest.fixture(scope="module")
-def once_before() -> None:
-    """OpenTelemetry's first instrumentor of a process initialises what it never puts back."""
-    with watching():
-        pass
-
-
-@pytest.mark.usefixtures("once_before")
 @pytest.mark.parametrize(
     ("keywords", "error"),
     [

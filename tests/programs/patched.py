@@ -41,11 +41,16 @@ def subclasses(cls: type) -> Iterator[type]:
 
 
 def attributes() -> dict[tuple[Any, str], Any]:
-    """Every attribute of every module that is patched, of its classes and of all their subclasses."""
+    """Every attribute of every module that is patched, of its classes and of all their subclasses.
+
+    Of OpenTelemetry's the module's own alone: its classes keep what was begun once in a process.
+    """
     found: dict[tuple[Any, str], Any] = {}
     for module in TARGETS:
         found.update({(module, name): value for name, value in list(vars(module).items())})
         package = module.__name__.partition(".")[0]
+        if package == "opentelemetry":
+            continue
         here: list[Any] = [each for each in list(vars(module).values()) if isinstance(each, type)]
         classes: set[type] = {each for each in here if each.__module__.startswith(package)}
         for cls in classes | {below for each in classes for below in subclasses(each)}:
