@@ -14,6 +14,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from autogen_agentchat.agents import AssistantAgent
+from autogen_agentchat.messages import ModelClientStreamingChunkEvent
 from autogen_core.tools import FunctionTool
 from autogen_ext.models.openai import OpenAIChatCompletionClient
 from model import INFO
@@ -23,6 +24,8 @@ import autogen_streamtrace
 TASK = "Where is my claim?"
 DEADLINE = 1.0
 """Seconds for a whole turn, where a deadline is to be too short."""
+LINGERS = 1.0
+"""Seconds that the program lives on when its readers have left."""
 BLOCKED = 2.0
 """Seconds for which a tool holds the event loop."""
 
@@ -49,8 +52,10 @@ async def ask(model: OpenAIChatCompletionClient) -> None:
 
 async def leave(model: OpenAIChatCompletionClient) -> None:
     """Leaves the answer half-way."""
-    async for _ in helper(model).run_stream(task=TASK):
-        break
+    async for item in helper(model).run_stream(task=TASK):
+        if isinstance(item, ModelClientStreamingChunkEvent):
+            break  # the model writes on
+    await asyncio.sleep(LINGERS)
 
 
 async def unread(model: OpenAIChatCompletionClient) -> None:

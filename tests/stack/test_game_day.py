@@ -1,4 +1,4 @@
-"""A game day on the real stack: each step is counted under its labels, its alert fires, and the report has seen it."""
+"""A game day on the real stack: each step is counted under its labels and on the page, seen, and its alert fires."""
 
 import json
 import os
@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+from ui_process import Ui, running
 
 from autogen_streamtrace.commands.chaos.rehearsal.plan import Step, read
 from autogen_streamtrace.core import semconv as sc
 
-from .collector import CONFIG, FILES, Collector
+from .collector import CONFIG, FILES, STORED, Collector
 from .prometheus import Prometheus
 from .rules_now import sped_up
 from .runs import PROGRAMS
@@ -127,8 +128,13 @@ def people(env: Mapping[str, str]) -> Iterator[People]:
 def test_each_step_of_the_game_day_is_counted_and_seen_and_its_alert_fires(tmp_path: Path) -> None:
     with (
         Prometheus(tmp_path / "prometheus", *sped_up(tmp_path)) as prometheus,
+        running(tmp_path / "ui") as page,
         Collector(
-            tmp_path / "collector", CONFIG, FILES, PROMETHEUS_OTLP_ENDPOINT=prometheus.otlp, **EVERY_TRACE
+            tmp_path / "collector",
+            *(CONFIG, FILES, STORED),
+            PROMETHEUS_OTLP_ENDPOINT=prometheus.otlp,
+            TEMPO_OTLP_ENDPOINT=page.grpc,
+            **EVERY_TRACE,
         ) as collector,
         day(collector.folder / "traces.jsonl") as playing,
     ):
@@ -148,14 +154,14 @@ def test_each_step_of_the_game_day_is_counted_and_seen_and_its_alert_fires(tmp_p
                     counted(prometheus, open_now(step), turns(step))
                 if number < len(STEPS):
                     playing.enter()
-            check(prometheus, collector)
+            check(prometheus, collector, page)
             playing.enter()
             status, report = playing.report()
     assert [each["step"] for each in report["steps"] if not each["seen"]] == [] and status == 0
 
 
-def check(prometheus: Prometheus, collector: Collector) -> None:
-    """Every step is counted, its alerts fire, and where there is to be none, none does; each trace is in the file."""
+def check(prometheus: Prometheus, collector: Collector, page: Ui) -> None:
+    """Every step is counted and on the page, its alerts fire, and where there is to be none, none does."""
     for step in STEPS:
         counted(prometheus, ended(step), turns(step))
     expected = {(service(step), alert) for step in STEPS for alert in step.alerts if alert not in OF_LOKI}
@@ -168,7 +174,10 @@ def check(prometheus: Prometheus, collector: Collector) -> None:
     assert {each for each in firing(prometheus) if each[0] in quiet} == set()
     blocked = {service(step) for step in STEPS if "EventLoopBlocked" in step.alerts}
     eventually(lambda: blocked <= told_of_a_blocked_loop(collector), what="the event of a blocked loop")
-    eventually(lambda: {service(step) for step in STEPS} <= sampled(collector), what="a span of each step")
+    for step in STEPS:
+        shown(page, step)
+    streams = {(service(step), step.layer, step.outcome) for step in STEPS}
+    eventually(lambda: streams <= written(collector), what="the streams of each step in the file")
 
 
 def counted(prometheus: Prometheus, expression: str, count: int) -> None:
@@ -195,8 +204,23 @@ def told_of_a_blocked_loop(collector: Collector) -> set[str]:
     return {each.resource["service.name"] for each in collector.logs() if each.attributes.get(sc.A_LOOP_BLOCKED)}
 
 
-def sampled(collector: Collector) -> set[str]:
-    return {each.resource["service.name"] for each in collector.spans() if sc.A_OUTCOME in each.attributes}
+def shown(page: Ui, step: Step) -> None:
+    """Waits until the page has all turns of the step, ended as planned. A tool's end is not its turn's."""
+    outcome = sc.COMPLETED if step.layer == sc.TOOL else step.outcome
+    page.until(f"api/cuts?since=all&service={service(step)}", lambda found: ends(found) == {outcome: turns(step)})
+
+
+def ends(cuts: Mapping[str, Any]) -> dict[str, int]:
+    """How many turns ended how."""
+    counted = {outcome: sum(counts) for outcome, counts in cuts["over_time"]["outcomes"].items()}
+    return {outcome: count for outcome, count in counted.items() if count}
+
+
+def written(collector: Collector) -> set[tuple[str, str, str]]:
+    """Service, layer and outcome of each stream in the file that the report reads."""
+    streams = [each for each in collector.spans() if sc.A_OUTCOME in each.attributes]
+    told = [(each.resource["service.name"], each.attributes) for each in streams]
+    return {(name, attributes[sc.A_LAYER], attributes[sc.A_OUTCOME]) for name, attributes in told}
 
 
 def _module(command: str) -> list[str]:
