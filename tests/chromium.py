@@ -15,20 +15,10 @@ CHROMIUM: Final = os.environ.get("STREAMTRACE_CHROMIUM") or next(filter(None, ma
 needs_chromium: Final = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on PATH, nor in STREAMTRACE_CHROMIUM")
 
 
-_running: list[Browser] = []
-
-
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """A browser, until the block ends. A process has one at a time: a block inside another's gets the same."""
-    if _running:
-        yield _running[0]
-        return
+    """A browser, until the block ends. Until then no other event loop can run in this thread."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        _running.append(browser)
-        try:
-            yield browser
-        finally:
-            _running.clear()
-            browser.close()
+        yield browser
+        browser.close()

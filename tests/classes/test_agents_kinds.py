@@ -262,15 +262,15 @@ def test_a_society_of_mind(inner_fault: str) -> None:
 
 
 @pytest.mark.once
-def test_the_openai_agent_has_its_exchange_directly_beneath_it() -> None:
+def test_the_openai_agent_has_a_model_and_its_exchange_beneath_it() -> None:
     async def body(program: Program) -> None:
         async with openai_api() as client:
             agent = OpenAIAgent("clerk", "Answers.", client, "gpt-4o", "Be brief.")
             await read(agent.run_stream(task=TASK))
 
     seen = watch(body)
-    assert [outer.name for outer in seen.above(seen.one("http"))] == ["clerk"]
-    assert seen.told("agent", "http") == [done("upstream"), done("upstream")]
+    assert [outer.name for outer in seen.above(seen.one("http"))] == ["gpt-4o", "clerk"]
+    assert seen.told("agent", "model", "http") == [done(), done(), done()]
 
 
 @pytest.mark.once

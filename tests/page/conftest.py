@@ -8,8 +8,9 @@ from playwright.sync_api import Browser
 from windows import Windows
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """For one module: as long as it runs, its event loop keeps others from beginning theirs in this process."""
     with chromium() as running:
         yield running
 
