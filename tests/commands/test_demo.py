@@ -72,7 +72,7 @@ def test_a_framework_that_is_missing_is_named_with_what_to_install(monkeypatch: 
     monkeypatch.setattr(extras, "find_spec", lambda name: None if name.startswith("agent_framework") else name)
     done = CliRunner().invoke(app, ["demo", "--framework", "agent-framework", "--list"])
     assert done.exit_code == 2
-    assert "pip install 'autogen-streamtrace[frameworks]'" in done.stderr
+    assert "pip install 'autogen-streamtrace[frameworks]'" in done.output
 
 
 def test_a_wrong_verdict_is_seen(stage: Demo) -> None:

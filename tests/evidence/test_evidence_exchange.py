@@ -1,6 +1,7 @@
 """What is recorded of an exchange beside its body: its connection, how its body ended, whose refusal it is."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable
 from importlib import import_module
@@ -184,7 +185,8 @@ def test_a_connection_older_than_the_watch_counts_as_fresh_without_a_private_nam
 
         http = watch(body).one("http")
     assert (http["connection.reused"], http["connection.requests"]) == (False, 1)
-    (warning,) = [each.getMessage() for each in caplog.records if "has no" in each.getMessage()]
+    said = [each.getMessage() for each in caplog.records if each.levelno == logging.WARNING]
+    (warning,) = [message for message in said if "has no" in message]
     package = private.package + ("2" if CLIENT.__name__ == "httpx2" else "")
     assert warning.startswith(f"{package} {neighbours.version(package)} has no ")
     assert f".{private.attribute}: {private.without}" in warning

@@ -186,7 +186,7 @@ def test_an_http_exchange_of_a_tool_belongs_to_the_tool() -> None:
     seen = with_tool(lambda program: inner_post(program, "ok"))
     http = seen.of("http")[1]
     assert [outer.layer for outer in seen.above(http)] == ["tool", "agent"]
-    assert http.told == done("upstream")
+    assert http.told == done()  # it is a model's reply
     assert seen.one("tool").told == done("tool")
 
 
@@ -201,7 +201,7 @@ def test_an_http_exchange_in_a_thread_of_a_tool_belongs_to_the_tool() -> None:
 
     seen = with_tool(make)
     assert [outer.layer for outer in seen.above(seen.of("http")[1])] == ["tool", "agent"]
-    assert seen.of("http")[1].told == done("upstream")
+    assert seen.of("http")[1].told == done()
 
 
 def test_a_timeout_of_a_tools_own_http_client() -> None:

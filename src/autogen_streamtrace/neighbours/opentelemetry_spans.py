@@ -208,7 +208,7 @@ def are_known() -> bool:
     try:
         light, own = ([_told(each) for each in _trial(light=light)] for light in (True, False))
     except Exception as defect:
-        logger.info("Spans are the SDK's own, which cost more: the SDK is not what is known (%s)", defect)
+        logger.debug("Spans are the SDK's own, which cost more: the SDK is not what is known (%s)", defect)
         return False
     return light == own
 
