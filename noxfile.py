@@ -45,7 +45,7 @@ CROSS_SECTION = [
     *(f"tests/streams/test_{name}.py" for name in ("misbehaviour", "streams_cuts", "streams_http", "taps")),
 ]
 """Where such differences showed: how streams, deadlines, processes and HTTP bodies end, and what is patched."""
-OF_FRAMEWORKS = ["tests/agent_framework", "tests/classes", "tests/sdks"]
+OF_FRAMEWORKS = ["tests/framework", "tests/classes", "tests/sdks"]
 OF_VERSIONS = ["tests/guest/test_neighbours.py", "tests/otlp", "tests/recorder/test_recovery.py"]
 """Beside what may differ: what depends on the version of OpenTelemetry."""
 
@@ -145,7 +145,7 @@ def autogen(session: nox.Session, openai: str) -> None:
 def agent_framework(session: nox.Session) -> None:
     """The tests of Agent Framework beside more of its packages, and `mcp` 2, which AutoGen's extras forbid."""
     session.install("--editable", ".", "--group", "agent-framework", "--prerelease=allow", OPENAI_3)
-    pytest(session, "tests/agent_framework")
+    pytest(session, "tests/framework")
 
 
 @nox.session

@@ -23,7 +23,7 @@ HEAD: Final = f"""\
 # What is covered
 
 Every agent, team, model client, tool and workbench class of AutoGen 0.7.x, and at the end those of Agent Framework.
-`tests/classes/test_coverage.py` and `tests/agent_framework/test_framework_coverage.py` find them in the installed
+`tests/classes/test_coverage.py` and `tests/framework/test_framework_coverage.py` find them in the installed
 packages, fail where one is missing here, run each program, and compare what is exported with this table. What AutoGen's
 programs see is compared with a bare run, too. Written by `{WRITE}`.
 
