@@ -289,7 +289,9 @@ def docs(session: nox.Session) -> None:
 
 @nox.session
 def pictures(session: nox.Session) -> None:
-    """Makes the pictures of README and docs anew: what the demo prints, the page of `ui`, `top`, a diagnosis."""
-    session.install("--editable", ".", "--group", "test", OPENAI_3)
+    """Makes the pictures of README and docs anew: the demo, the page of `ui`, `top`, a diagnosis, the dashboards."""
+    session.install("--editable", ".", "--group", "test", "--group", "dashboards", OPENAI_3)
     session.run("python", "docs/pictures.py")
     session.run("python", "docs/live_pictures.py")
+    session.run("python", "tools/build.py")
+    session.run("python", "tools/panels")

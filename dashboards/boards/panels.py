@@ -23,6 +23,7 @@ from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from grafana_foundation_sdk.models.tempo import SearchTableType
 
 from .variables import LOKI, PROMETHEUS, TEMPO
+from .vocabulary import L_CAUSE
 
 WIDE: Final = 24
 HALF: Final = 12
@@ -106,6 +107,9 @@ def ranking(
     options: dict[str, Any] = {"excludeByName": {"Time": True}, "indexByName": order, "renameByName": renamed}
     panel.with_transformation(d.DataTransformerConfig(id_val="organize", options=options))
     panel.sort_by([common.TableSortByFieldState().display_name(renamed["Value"]).desc(True)]).filterable(True)
+    for label, heading in columns.items():  # a version such as 1.2 is no number
+        wide = [d.DynamicConfigValue("custom.width", 280)] if label == L_CAUSE else []
+        panel.override_by_name(heading, [d.DynamicConfigValue("unit", "string"), *wide])
     if links:
         panel.data_links(list(links))
     return panel.targets(lettered([query]))

@@ -26,7 +26,7 @@ def test_binaries_are_kept_in_the_users_cache(monkeypatch: pytest.MonkeyPatch) -
 
 def test_what_is_built_from_something_else_is_kept_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = binaries.VICTORIALOGS.folder
-    shutil.copytree(binaries.HERE, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(binaries.HERE, tmp_path, ignore=shutil.ignore_patterns("node_modules"), dirs_exist_ok=True)
     changed = tmp_path / "victorialogs" / "go.mod"
     changed.write_text(changed.read_text() + "\n")
     monkeypatch.setattr(binaries, "HERE", tmp_path)
