@@ -97,7 +97,7 @@ def test_a_long_reply_costs_no_memory_over_http_model_and_agent(told: Watching, 
         tracemalloc.start()
         await skip(stream, 10_000)
         gc.collect()
-        ours = tracemalloc.Filter(True, "*/autogen_streamtrace/*"), tracemalloc.Filter(False, "*/demo/*")
+        ours = tracemalloc.Filter(True, "*/autogen_streamtrace/*"), tracemalloc.Filter(False, "*/commands/*")
         kept = tracemalloc.take_snapshot().filter_traces(ours).statistics("filename")
         assert sum(each.size for each in kept) < 15_000  # the kept end of the body among it
         await stream.aclose()
