@@ -76,8 +76,8 @@ def test_each_cause_of_the_demo_is_named(played: OtlpReceiver, tmp_path: Path, s
 def test_a_file_of_the_sdks_own_exporter_is_read(tmp_path: Path) -> None:
     source = tmp_path / "spans.jsonl"
     provider = TracerProvider(shutdown_on_exit=False)
-    files = pytest.importorskip("opentelemetry.exporter.otlp.json.file.trace_exporter", reason="newer than this SDK")
-    exporter = files.FileSpanExporter(source)
+    sdk = pytest.importorskip("opentelemetry.exporter.otlp.json.file.trace_exporter", reason="newer than this SDK")
+    exporter = sdk.FileSpanExporter(source)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
 
     async def turn(server: ModelServer) -> None:
