@@ -24,6 +24,7 @@ from autogen_streamtrace.commands.chaos.model_server import ModelServer
 from autogen_streamtrace.commands.demo.run import instrumented
 from autogen_streamtrace.commands.demo.scenarios.program import TASK, Program, read
 from autogen_streamtrace.commands.diagnose.findings import diagnose
+from autogen_streamtrace.commands.reading import files
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.limits import LimitMatcher, builtin
 
