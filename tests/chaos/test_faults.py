@@ -128,6 +128,7 @@ ERRORS: dict[str, tuple[str, Any]] = {
     "/v1/responses": ("error", dict),
     "/v1/messages": ("error", dict),
     "/api/chat": ("error", str),
+    "/v1beta/models/gemini-2.5-flash:streamGenerateContent": ("error", dict),
 }
 
 

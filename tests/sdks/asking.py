@@ -11,6 +11,7 @@ import openai
 from harness import API_KEY, MODEL_NAME, NEVER, Program
 from harness.program import TLS
 
+GEMINI: Final = "gemini-2.5-flash"
 MESSAGES: Final[Any] = [{"role": "user", "content": "Where is my claim?"}]
 
 
@@ -150,6 +151,47 @@ async def _messages_helper(program: Program, fault: str, timeout: float) -> None
         await stream.get_final_message()
 
 
+def groq_client(program: Program, fault: str, timeout: float = NEVER) -> Any:
+    import groq
+
+    client = groq.AsyncGroq(
+        base_url=_root(program, fault),
+        api_key=API_KEY,
+        max_retries=0,
+        timeout=timeout,
+        http_client=groq.DefaultAsyncHttpxClient(verify=TLS),
+    )
+    program.closing(client.close)
+    return client
+
+
+def genai_client(program: Program, fault: str, timeout: float = NEVER) -> Any:
+    from google import genai  # takes a second to import, which only these tests need
+
+    options: Any = {"base_url": _root(program, fault), "timeout": int(timeout * 1000)}
+    options |= {"client_args": {"verify": TLS}, "async_client_args": {"verify": TLS}}
+    client = genai.Client(api_key=API_KEY, vertexai=False, http_options=options)
+    program.closing(client.aio.aclose)
+    program.closing(lambda: asyncio.to_thread(client.close))
+    return client
+
+
+async def groq_chat(program: Program, fault: str, timeout: float = NEVER) -> Any:
+    client = groq_client(program, fault, timeout)
+    return await client.chat.completions.create(model=MODEL_NAME, messages=MESSAGES, stream=True)
+
+
+async def contents(program: Program, fault: str, timeout: float = NEVER) -> Any:
+    """A stream of Gemini's."""
+    models = genai_client(program, fault, timeout).aio.models
+    return await models.generate_content_stream(model=GEMINI, contents="Where is my claim?")
+
+
+def sync_contents(program: Program, fault: str, timeout: float = NEVER) -> Any:
+    models = genai_client(program, fault, timeout).models
+    return models.generate_content_stream(model=GEMINI, contents="Where is my claim?")
+
+
 async def _raw(program: Program, fault: str, timeout: float) -> None:
     completions = openai_client(program, fault, timeout).chat.completions
     raw = await completions.with_raw_response.create(model=MODEL_NAME, messages=MESSAGES, stream=True)
@@ -191,6 +233,9 @@ WAYS: Final = {
     "responses in a thread": Way(_read_in_thread(sync_responses), "openai", "completed"),
     "messages in a thread": Way(_read_in_thread(sync_messages), "anthropic", "end_turn"),
     "ollama in a thread": Way(_read_in_thread(sync_ollama), "ollama"),
+    "contents": Way(_read(contents), "gcp.gemini", "STOP"),
+    "contents in a thread": Way(_read_in_thread(sync_contents), "gcp.gemini", "STOP"),
+    "groq": Way(_read(groq_chat), "groq"),
     "chat.completions.stream()": Way(_chat_helper, "openai"),
     "responses.stream()": Way(_responses_helper, "openai", "completed"),
     "messages.stream()": Way(_messages_helper, "anthropic", "end_turn"),

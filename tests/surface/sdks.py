@@ -10,6 +10,7 @@ GENERATED: Final = ("openai", "anthropic", "groq")
 """Those that Stainless generates. They stream where a call has a ``stream_cls``."""
 
 MODEL: Final = "a `model` layer"
+INTERACTION: Final = "its HTTP exchange is watched, and says how the interaction ended"
 SESSION: Final = "not a model's reply: an agent's session, which has no end of its own; its HTTP exchange is watched"
 
 TABLE: Final[dict[str, dict[str, str]]] = {
@@ -41,7 +42,7 @@ TABLE: Final[dict[str, dict[str, str]]] = {
         "/api/pull": "not a model's reply: progress",
         "/api/push": "not a model's reply: progress",
     },
-    "google-genai": {"generate_content_stream": MODEL},
+    "google-genai": {"models.generate_content_stream": MODEL, "interactions.create": INTERACTION},
 }
 """By SDK and endpoint. What an installed SDK does not have is of another version of it."""
 
@@ -51,13 +52,23 @@ def streamed(package: str) -> set[str]:
     return {path for tree in _trees(package) for path in _paths(tree)}
 
 
-def _trees(package: str) -> Iterator[ast.AST]:
+def streaming_modules() -> set[str]:
+    """The modules of an installed ``google-genai`` that ask for a stream over HTTP."""
+    asks = ("api_client.request_streamed(", 'accept_header_value="text/event-stream"')
+    files = [file for file in _files("google.genai") if not file.name.startswith(("_test", "test_"))]
+    return {file.stem for file in files if any(each in file.read_text(encoding="utf-8") for each in asks)}
+
+
+def _files(package: str) -> list[Path]:
     spec = importlib.util.find_spec(package)
-    if spec is not None and spec.origin is not None:
-        for file in sorted(Path(spec.origin).parent.rglob("*.py")):
-            text = file.read_text(encoding="utf-8")
-            if "stream_cls=" in text or "stream=stream" in text:
-                yield ast.parse(text)
+    return sorted(Path(spec.origin).parent.rglob("*.py")) if spec is not None and spec.origin is not None else []
+
+
+def _trees(package: str) -> Iterator[ast.AST]:
+    for file in _files(package):
+        text = file.read_text(encoding="utf-8")
+        if "stream_cls=" in text or "stream=stream" in text:
+            yield ast.parse(text)
 
 
 def _paths(tree: ast.AST) -> Iterator[str]:

@@ -29,7 +29,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def model_server() -> "Iterator[ModelServer]":
-    """A model on loopback in the formats of OpenAI, Anthropic and Ollama. Its URLs and its rules set what it cuts."""
+    """A model on loopback: OpenAI, Anthropic, Ollama and Gemini. Its URLs and its rules set what it cuts."""
     try:
         from autogen_streamtrace.commands.chaos.model_server import ModelServer
     except ModuleNotFoundError as error:

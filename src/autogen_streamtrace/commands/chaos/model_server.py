@@ -1,9 +1,10 @@
-"""A model server on loopback, in the formats of three providers. The URL sets what it does to its streams.
+"""A model server on loopback, in the formats of four providers. The URL sets what it does to its streams.
 
 with ModelServer() as server:
     client = AsyncOpenAI(api_key="none", base_url=server.url("stall"))
     client = AsyncAnthropic(api_key="none", base_url=server.root("stall"))
     client = ollama.AsyncClient(server.root("stall"))
+    client = genai.Client(api_key="none", http_options={"base_url": server.root("stall")})
 """
 
 import asyncio

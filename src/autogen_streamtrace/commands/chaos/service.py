@@ -20,7 +20,9 @@ from autogen_streamtrace.commands.chaos.wire.upstream import Upstream, UpstreamE
 
 HOLD_LIMIT: Final = 3600.0
 """Seconds for which a silent reply waits for its client to leave."""
-ENDPOINTS: Final = "/v1/chat/completions, /v1/responses, /v1/messages and /api/chat"
+ENDPOINTS: Final = (
+    "/v1/chat/completions, /v1/responses, /v1/messages, /api/chat and /v1beta/models/MODEL:streamGenerateContent"
+)
 MAX_PATHS: Final = 10_000
 """Paths whose requests are counted."""
 

@@ -85,6 +85,7 @@ _OTHER_CLIENTS: Final[dict[str, Kind]] = {
 _PROVIDERS: Final[dict[str, Kind]] = {
     "cohere.core.api_error.ApiError": "rejected",
     "google.genai.errors.APIError": "rejected",
+    "google.genai.errors.UnknownApiResponseError": "malformed",
     "grpc.RpcError": "rejected",
     "mistralai.client.errors.mistralerror.MistralError": "rejected",
     "mistralai.models.mistralerror.MistralError": "rejected",

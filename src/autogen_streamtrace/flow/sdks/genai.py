@@ -52,8 +52,10 @@ def _text(item: Any) -> str:
 
 
 def _ends(item: Any) -> str:
-    reason = item.candidates[0].finish_reason if item.candidates else None
-    return str(getattr(reason, "value", reason) or "")
+    blocked = item.prompt_feedback.block_reason if item.prompt_feedback else None
+    reason = item.candidates[0].finish_reason if item.candidates else blocked
+    word = str(getattr(reason, "value", reason) or "")
+    return "" if word.endswith("_UNSPECIFIED") else word  # that stands for none
 
 
 _READER: Final = Reader(_text, _ends, lambda item: bool(item.candidates and item.candidates[0].content), _text)

@@ -49,7 +49,7 @@ async def error_event(passage: Passage, dose: Dose) -> None:
 async def bad_json(passage: Passage, dose: Dose) -> None:
     """An event is cut in two, and ends as if it were whole; then the body ends cleanly."""
     unit = await passage.next() or b'data: {"error": '
-    passage.send(halves(unit)[0] + (b"\n\n" if unit.endswith(b"\n\n") else b"\n"))
+    passage.send(halves(unit)[0] + (b"\n\n" if unit.endswith((b"\n\n", b"\r\n\r\n")) else b"\n"))
     passage.end()
 
 

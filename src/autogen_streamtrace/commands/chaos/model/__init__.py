@@ -1,1 +1,1 @@
-"""A model of our own: it answers in the formats of OpenAI, Anthropic and Ollama, in the manner that it is told."""
+"""A model of our own: it answers as OpenAI, Anthropic, Ollama and Gemini do, in the manner that it is told."""

@@ -7,14 +7,15 @@ from typing import Any, Final, Literal, cast
 
 from autogen_streamtrace.commands.chaos.wire.message import Request
 
-Api = Literal["completions", "responses", "messages", "chat"]
-"""OpenAI's two, Anthropic's, Ollama's."""
+Api = Literal["completions", "responses", "messages", "chat", "contents"]
+"""OpenAI's two, Anthropic's, Ollama's, Gemini's."""
 
 ENDPOINT: Final = re.compile(
     r"(?:/v1|/openai/deployments/[^/]+)?/chat/(?P<completions>completions)$"
     r"|(?:/v1)?/(?P<responses>responses)$|(?:/v1)?/(?P<messages>messages)$|/api/(?P<chat>chat)$"
+    r"|(?:/v1\w*)?/models/[^/]+:(?P<contents>generateContent|streamGenerateContent)$"
 )
-"""The end of a path: OpenAI's and Azure's, Anthropic's, Ollama's."""
+"""The end of a path: OpenAI's and Azure's, Anthropic's, Ollama's, Gemini's."""
 
 
 def api(path: str) -> Api | None:
@@ -33,14 +34,17 @@ class Asked:
     """What the path says beside the manner."""
     serial: int = 0
     """The number of the request at its server."""
+    path: str = ""
 
     @classmethod
     def of(cls, request: Request, arguments: tuple[str, ...] = (), serial: int = 0) -> "Asked":
         """Reads a request; one of an unknown path is taken for a chat completion's."""
-        return cls(api(request.path) or "completions", request.document, arguments, serial)
+        return cls(api(request.path) or "completions", request.document, arguments, serial, request.path)
 
     @property
     def streaming(self) -> bool:
+        if self.api == "contents":
+            return self.path.endswith(":streamGenerateContent")
         return bool(self.body.get("stream", self.api == "chat"))  # Ollama streams unless it is told not to
 
     @property
@@ -49,7 +53,8 @@ class Asked:
 
     @property
     def answers_tool(self) -> bool:
-        said = [each for each in (*self._list("messages"), *self._list("input")) if isinstance(each, dict)]
+        keys = ("messages", "input", "contents")
+        said = [each for key in keys for each in self._list(key) if isinstance(each, dict)]
         return any(
             each.get("role") == "tool" or each.get("type") == "function_call_output" or _has_result(each)
             for each in said
@@ -61,7 +66,7 @@ class Asked:
         tools = self.body.get("tools")
         if not tools:
             return None
-        tool = tools[0].get("function", tools[0])
+        tool = tools[0].get("function") or next(iter(tools[0].get("functionDeclarations", ())), tools[0])
         return {"name": tool["name"], "parameters": tool.get("parameters") or tool.get("input_schema") or {}}
 
     def count(self, default: int) -> int:
@@ -74,6 +79,8 @@ class Asked:
 
 
 def _has_result(message: Mapping[str, Any]) -> bool:
-    """A tool's result in Anthropic's words."""
-    content = message.get("content")
+    """A tool's result in the words of Anthropic or Gemini."""
+    content, parts = message.get("content"), message.get("parts")
+    if isinstance(parts, list):
+        return any("functionResponse" in part for part in parts)
     return isinstance(content, list) and any(block.get("type") == "tool_result" for block in content)

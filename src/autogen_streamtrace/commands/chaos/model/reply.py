@@ -9,6 +9,7 @@ from typing import Any, Final
 from autogen_streamtrace.commands.chaos.model.asked import Api, Asked
 from autogen_streamtrace.commands.chaos.model.chat_lines import ChatDocument, ChatLines
 from autogen_streamtrace.commands.chaos.model.completions import Document, EventStream, Form, error
+from autogen_streamtrace.commands.chaos.model.contents import Content, ContentEvents
 from autogen_streamtrace.commands.chaos.model.messages import Message, MessageEvents
 from autogen_streamtrace.commands.chaos.model.responses import ResponseDocument, ResponseEvents
 from autogen_streamtrace.commands.chaos.wire.message import Head
@@ -25,6 +26,7 @@ FORMS: Final[Mapping[Api, tuple[type[Form], type[Form]]]] = {
     "responses": (ResponseEvents, ResponseDocument),
     "messages": (MessageEvents, Message),
     "chat": (ChatLines, ChatDocument),
+    "contents": (ContentEvents, Content),
 }
 """How each writes a reply: streamed, unstreamed."""
 
@@ -40,6 +42,7 @@ def refusal(api: Api, status: int) -> bytes:
     bodies: Mapping[Api, Any] = {
         "messages": {"type": "error", "error": {"type": _ANTHROPIC.get(status, "api_error"), "message": words}},
         "chat": {"error": words},
+        "contents": {"error": {"code": status, "message": words, "status": words.upper().replace(" ", "_")}},
     }
     return json.dumps(bodies.get(api, error(words))).encode()
 

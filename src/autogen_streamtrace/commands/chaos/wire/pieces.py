@@ -5,18 +5,19 @@ import re
 from typing import Any, Final
 
 _BLANK_LINE: Final = re.compile(rb"\r\n\r\n|\n\n|\r\r")
-_DATA: Final = re.compile(rb"(?m)^data: ?(.*)$")
+_DATA: Final = re.compile(rb"(?m)^data: ?([^\r\n]*)")
 _DELTAS: Final = (
     ("choices", 0, "delta", "content"),
     ("choices", 0, "text"),
     ("delta", "text"),
     ("delta", "partial_json"),
     ("message", "content"),
+    ("candidates", 0, "content", "parts", 0, "text"),
     ("response",),
     ("delta",),
 )
-"""Where the APIs of OpenAI, Anthropic and Ollama put a piece of the reply's text."""
-_KNOWN: Final = ("choices", "type", "message", "done")
+"""Where the APIs of OpenAI, Anthropic, Ollama and Gemini put a piece of the reply's text."""
+_KNOWN: Final = ("choices", "type", "message", "done", "candidates")
 """One of these is in each event of these APIs."""
 
 

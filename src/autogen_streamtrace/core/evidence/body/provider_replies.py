@@ -23,7 +23,7 @@ _COUNT: Final = 2**53
 """Tokens beyond which a count is not believed."""
 
 _REASONS: Final = ("stop_reason", "finish_reason", "finishReason", "stopReason", "completionReason")
-_NO_REASON: Final = frozenset({"null", "none", "FINISH_REASON_UNSPECIFIED"})
+_NO_REASON: Final = frozenset({"null", "none", "FINISH_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED"})
 """Words that some servers send with every piece of the text."""
 _TERMINATORS: Final = frozenset(
     {"message_stop", "message-end", "response.completed", "response.incomplete", "transcript.text.done"}
@@ -49,8 +49,15 @@ _INPUT: Final = (
     ("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"),
     ("prompt_eval_count",),
     ("inputTokens",),
+    ("promptTokenCount",),
 )
-_OUTPUT: Final = (("completion_tokens",), ("output_tokens",), ("eval_count",), ("outputTokens",))
+_OUTPUT: Final = (
+    ("completion_tokens",),
+    ("output_tokens",),
+    ("eval_count",),
+    ("outputTokens",),
+    ("candidatesTokenCount", "thoughtsTokenCount"),
+)
 """Token counts by provider; those of one provider add up."""
 
 _CONTENT: Final = ("choices", "candidates", "delta", "content", "output", "usage", "index")
@@ -109,7 +116,7 @@ def of(said: Said) -> Wire:
     kind = said.get("type")
     start = kind == "message_start"
     reply = _dict(said.get("message")) if start else _dict(said.get("response")) or said
-    usage = _dict(reply.get("usage")) or _dict(said.get("usage")) or said
+    usage = _dict(reply.get("usage")) or _dict(said.get("usage")) or _dict(said.get("usageMetadata")) or said
     done = said.get("done") is True
     finish = next(filter(None, map(_reason, _reasons(said, reply, done=done))), None)
     over = done or (isinstance(kind, str) and kind in _TERMINATORS)
@@ -118,8 +125,8 @@ def of(said: Said) -> Wire:
         finish=finish,
         error=fails(said),
         over=over,
-        response_id=_word(reply.get("id")),
-        response_model=_word(reply.get("model")),
+        response_id=_word(reply.get("id") or said.get("responseId")),
+        response_model=_word(reply.get("model") or said.get("modelVersion")),
         input_tokens=_tokens(usage, _INPUT),
         output_tokens=None if start else _tokens(usage, _OUTPUT),  # the number at the start is no count yet
         reply=_is_reply(said),
@@ -182,6 +189,7 @@ def _reasons(said: Said, reply: Said, *, done: bool) -> Iterator[object]:
     yield from _named(_dict(said.get("delta")))
     yield from _named(_dict(said.get("details")))
     yield _dict(reply.get("incomplete_details")).get("reason")
+    yield _dict(said.get("promptFeedback")).get("blockReason")
     if reply.get("object") == "response" and reply.get("status") in _OVER:
         yield reply.get("status")
 
