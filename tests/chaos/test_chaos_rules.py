@@ -114,6 +114,10 @@ OPTIONS: dict[str, tuple[list[str], str]] = {
     "down": (["--upstream", "http://127.0.0.1:9"], "http://127.0.0.1:9 cannot be reached"),
     "scheme": (["--upstream", "ftp://x"], "'ftp://x' is no http or https URL"),
     "key": (["--cert", "x"], "--cert and --key belong together"),
+    "no file": (["--verdicts", "/nowhere/otlp.jsonl"], "/nowhere/otlp.jsonl: there is no folder /nowhere"),
+    "a folder": (["--verdicts", "/"], "/: a folder, not a file"),
+    "no URL": (["--verdicts", "ftp://x"], "ftp://x: neither a file nor an http or https URL"),
+    "no store": (["--verdicts", "http://127.0.0.1:9"], "http://127.0.0.1:9: ConnectError"),
     "host": (["--host", "203.0.113.1"], "203.0.113.1 port 0 cannot be listened on"),
 }
 
@@ -152,16 +156,42 @@ TRACE, SPAN = "a" * 32, "b" * 16
 
 
 def told_as(outcome: str, tmp_path: Path) -> Verdicts:
-    """Telemetry of one HTTP exchange."""
-    said = {sc.A_LAYER: "http", sc.A_OUTCOME: outcome, sc.A_ENDED_BY: "upstream"}
-    attributes: list[Any] = [{"key": key, "value": {"stringValue": value}} for key, value in said.items()]
-    attributes.append({"key": sc.A_EARLY, "value": {"boolValue": outcome != sc.COMPLETED}})
+    """Telemetry of one HTTP exchange, as a span."""
     ids = {"traceId": TRACE, "spanId": "c" * 16, "parentSpanId": SPAN}
-    span = {**ids, "name": "http", "startTimeUnixNano": "1", "endTimeUnixNano": "2", "attributes": attributes}
-    line = {"resourceSpans": [{"resource": {}, "scopeSpans": [{"scope": {"name": sc.SCOPE}, "spans": [span]}]}]}
+    span = {**ids, "name": "http", "startTimeUnixNano": "1", "endTimeUnixNano": "2"}
+    return written(tmp_path, "Spans", "spans", span | {"attributes": ended("http", outcome)})
+
+
+def ended(layer: str, outcome: str) -> list[Any]:
+    said = {sc.A_LAYER: layer, sc.A_OUTCOME: outcome, sc.A_ENDED_BY: "upstream"}
+    attributes: list[Any] = [{"key": key, "value": {"stringValue": value}} for key, value in said.items()]
+    truths = {sc.A_EARLY: outcome != sc.COMPLETED, sc.A_OUTERMOST: layer != "http"}
+    return [*attributes, *({"key": key, "value": {"boolValue": value}} for key, value in truths.items())]
+
+
+def written(tmp_path: Path, signal: str, items: str, *told: Any) -> Verdicts:
+    """A file of telemetry."""
+    scope = {"scope": {"name": sc.SCOPE}, items: told}
     file = tmp_path / "otlp.jsonl"
-    file.write_text(json.dumps(line) + "\n")
+    file.write_text(json.dumps({f"resource{signal}": [{"resource": {}, f"scope{signal}": [scope]}]}) + "\n")
     return Verdicts(str(file))
+
+
+def test_log_events_tell_of_an_exchange_by_its_trace_and_of_one_that_was_whole_by_its_turn(tmp_path: Path) -> None:
+    """They name no parent: a retry after half a second is in the same trace."""
+    tally = Tally()
+    for at, seconds in ((1000.0, 0.4), (1000.9, 0.2)):
+        done = tally.begin("gpt-4o", "/v1/responses", "fin", "after 6 events", f"00-{TRACE}-{SPAN}-01")
+        done.started, done.seconds = at, seconds
+    records = [
+        {"timeUnixNano": f"{at}000000", "traceId": TRACE, "spanId": span * 16, "attributes": ended(layer, outcome)}
+        for at, span, layer, outcome in (
+            ("1000401", "c", "http", sc.DISCONNECTED),
+            ("1001102", "d", "model", sc.COMPLETED),
+        )
+    ]
+    found = written(tmp_path, "Logs", "logRecords", *records).of(tally.done)
+    assert {number: verdict.outcome for number, verdict in found.items()} == {1: sc.DISCONNECTED, 2: sc.COMPLETED}
 
 
 @pytest.mark.parametrize(("outcome", "missed"), [(sc.DISCONNECTED, False), (sc.COMPLETED, True)])
@@ -174,7 +204,10 @@ def test_the_report_says_what_the_telemetry_says_of_a_cut(
     assert f"{outcome}, upstream" in capsys.readouterr().out
 
 
-def test_a_cut_of_which_the_telemetry_has_nothing_is_a_finding(tmp_path: Path) -> None:
+def test_a_cut_of_which_the_telemetry_has_nothing_is_a_finding(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     tally = Tally()
     tally.begin("gpt-4o", "/v1/responses", "fin", "after 6 events", "").end = "struck"
-    assert report.show(tally, told_as(sc.DISCONNECTED, tmp_path), as_json=True)
+    assert report.show(tally, told_as(sc.DISCONNECTED, tmp_path), as_json=False)
+    assert "1 of 1 requests had no `traceparent`" in capsys.readouterr().out

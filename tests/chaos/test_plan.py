@@ -99,8 +99,8 @@ def test_a_plan_that_needs_the_models_own_replies_takes_no_upstream(tmp_path: Pa
 def test_steps_begin_by_themselves_after_their_minutes(tmp_path: Path) -> None:
     plan = tmp_path / "plan.toml"
     plan.write_text(STEP.replace("minutes = 1", "minutes = 0.001") + STEP.replace("minutes = 1", "minutes = 0.001"))
-    done = play(plan)
-    assert done.returncode == 0
+    done = play(plan, "--verdicts", str(tmp_path / "never-written.jsonl"))
+    assert (done.returncode, "never-written.jsonl: No such file" in done.stderr) == (2, True)  # after the report
     assert [line for line in done.stderr.splitlines() if line.startswith("Step")] == [
         "Step 1 of 2, 0.001 minutes: Cut",
         "Step 2 of 2, 0.001 minutes: Cut",
@@ -137,10 +137,11 @@ change = "Much."
     ]
 
 
-def play(plan: Path) -> "subprocess.CompletedProcess[str]":
+def play(plan: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     """The whole plan, with nobody at a terminal."""
+    command = [sys.executable, "-m", "autogen_streamtrace.cli", "chaos", "--plan", str(plan), "--port", "0", "--json"]
     return subprocess.run(
-        [sys.executable, "-m", "autogen_streamtrace.cli", "chaos", "--plan", str(plan), "--port", "0", "--json"],
+        [*command, *arguments],
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

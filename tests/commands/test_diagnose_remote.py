@@ -163,6 +163,12 @@ def test_prometheus_counts_tell_the_limit_whose_bucket_is_full() -> None:
     assert first["party"] == first["limit"] == "" and "nginx.proxy_read_timeout" in first["others"]
 
 
+def test_counts_are_no_verdicts_on_what_chaos_has_cut() -> None:
+    with answering(prometheus) as url:
+        result = CliRunner().invoke(app, ["chaos", "--port", "0", "--verdicts", url])
+    assert (result.exit_code, f"{url}: a Prometheus counts streams" in result.output) == (2, True), result.output
+
+
 def test_a_server_that_is_neither_is_told() -> None:
     with answering(lambda path, asked: None) as url:
         result = CliRunner().invoke(app, ["diagnose", url])

@@ -84,11 +84,16 @@ def chaos(
     )
     service = Service(rules, _upstream(upstream or told.upstream, ca))
     read = Verdicts(verdicts) if verdicts else None
+    if read is not None:
+        read.check()
     attend = course.play if course is not None else partial(watch, quiet=as_json)
     asyncio.run(_run(service, host, port, _tls(cert, key), attend))
-    if course is not None:
-        end(found=seen.show(course, read, as_json=as_json))
-    end(found=report.show(service.tally, read, as_json=as_json))
+    show = partial(seen.show, course) if course is not None else partial(report.show, service.tally)
+    try:
+        end(found=show(read, as_json=as_json))
+    except click.BadParameter:
+        show(None, as_json=as_json)  # the telemetry cannot be read, and what was done is told all the same
+        raise
 
 
 async def _run(

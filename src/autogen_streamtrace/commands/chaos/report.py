@@ -8,7 +8,6 @@ from typing import Any, Final
 import click
 from rich.table import Table
 
-from autogen_streamtrace.commands.chaos import verdicts
 from autogen_streamtrace.commands.chaos.faults import FAULTS
 from autogen_streamtrace.commands.chaos.faults.limits import played
 from autogen_streamtrace.commands.chaos.tally import Done, Tally
@@ -23,7 +22,7 @@ NOTHING: Final = "nothing"
 
 def show(tally: Tally, source: Verdicts | None, *, as_json: bool) -> bool:
     """Prints the report; whether the telemetry says nothing, or says that all went well, of a reply that was cut."""
-    told = source.read() if source is not None else None
+    told = source.of(tally.done) if source is not None else None
     rows = [_row(fault, of, told) for fault, of in _by_fault(tally).items()]
     wrong = any(row["missed"] for row in rows)
     if as_json:
@@ -36,6 +35,8 @@ def show(tally: Tally, source: Verdicts | None, *, as_json: bool) -> bool:
         said = [_counted(row["verdicts"])] if told is not None else []
         table.add_row(row["fault"] or "none", str(row["requests"]), _counted(row["ends"]), *said)
     plain_console().print(table)
+    if told is not None and (silent := sum(not done.trace for done in tally.done)):
+        click.echo(f"\n{silent} of {len(tally.done)} requests had no `traceparent`, so nothing can be told of them.")
     return wrong
 
 
@@ -60,12 +61,12 @@ def _by_fault(tally: Tally) -> dict[str, list[Done]]:
     return found
 
 
-def _row(fault: str, exchanges: list[Done], told: Mapping[tuple[str, str], Verdict] | None) -> dict[str, Any]:
+def _row(fault: str, exchanges: list[Done], told: Mapping[int, Verdict] | None) -> dict[str, Any]:
     ends = Counter(done.end for done in exchanges)
     row: dict[str, Any] = {"fault": fault, "requests": len(exchanges), "ends": dict(ends), "missed": 0}
     if told is None:
         return row
-    said = [(done, verdicts.of(done, told)) for done in exchanges]
+    said = [(done, told.get(done.number)) for done in exchanges]
     cut = [verdict for done, verdict in said if done.end == "struck" and fault not in WHOLE]
     row["verdicts"] = dict(Counter(str(verdict or NOTHING) for _, verdict in said))
     row["missed"] = sum(verdict is None or not verdict.early for verdict in cut)

@@ -29,9 +29,16 @@ class Done:
     """Seconds since the epoch."""
     seconds: float = 0.0
     trace: str = ""
-    """The ids of trace and span that the request's ``traceparent`` names."""
+    """The trace that the request's ``traceparent`` names; empty where there is none."""
+    span: str = ""
+    """The span that it names."""
     request_id: str = ""
     """The reply's ``x-request-id``."""
+
+    @property
+    def ended(self) -> float:
+        """When the proxy had done with it, in seconds since the epoch."""
+        return self.started + self.seconds
 
 
 @dataclass
@@ -45,7 +52,7 @@ class Tally:
         """An exchange has begun."""
         self.count += 1
         parts = traceparent.split("-")
-        trace = "-".join(parts[1:3]) if len(parts) == 4 else ""
-        done = Done(self.count, model[:64], path[:128], fault, place, trace=trace)
+        trace, span = parts[1:3] if len(parts) == 4 else ("", "")
+        done = Done(self.count, model[:64], path[:128], fault, place, trace=trace, span=span)
         self.done.append(done)
         return done

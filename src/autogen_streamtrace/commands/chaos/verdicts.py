@@ -1,22 +1,27 @@
 """What the program's telemetry says of each exchange, found by the trace that the request named."""
 
-from collections.abc import Mapping
+import os
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from autogen_streamtrace.commands.chaos.tally import Done
 from autogen_streamtrace.commands.extras import require
 from autogen_streamtrace.commands.statuses import wrong
+from autogen_streamtrace.core import semconv as sc
 
 if TYPE_CHECKING:
     import polars as pl
 
     from autogen_streamtrace.commands.reading.files import Streams
 
-BACK: Final = 86_400.0
-"""Seconds of a backend's past that are asked for."""
+SKEW: Final = 60.0
+"""Seconds by which a store's clock may be behind."""
 _WORDS: Final = ("outcome", "ended_by", "limit", "intermediary")
-_COLUMNS: Final = ("trace_high", "trace_low", "parent", *_WORDS, "early")
+_COLUMNS: Final = ("trace_high", "trace_low", "parent", "end", "layer", "outermost", *_WORDS, "early")
+NANOSECONDS: Final = 1_000_000_000
 
 
 @dataclass(frozen=True)
@@ -34,26 +39,66 @@ class Verdict:
         return f"{self.outcome}, {self.ended_by}{limit}"
 
 
+@dataclass(frozen=True)
+class Told:
+    """What was told of one stream."""
+
+    parent: str
+    """The span around it; empty where it has none, or where a store has log events alone."""
+    ended: float
+    """Seconds since the epoch."""
+    http: bool
+    """It is an HTTP exchange."""
+    outermost: bool
+    verdict: Verdict
+
+
 class Verdicts:
     """The telemetry at a file or URL. It is read at the end of the run.
 
     Args:
-        source: as `diagnose` reads it.
+        source: a file, which may be written during the run, or the URL of a store.
     """
 
     def __init__(self, source: str) -> None:
         require("polars", "orjson", "httpx", what="chaos --verdicts")
         self.source = source
+        self._began = time.time()
 
-    def read(self) -> "Mapping[tuple[str, str], Verdict]":
-        """The verdicts on HTTP exchanges, by the ids of trace and parent span.
+    def check(self) -> None:
+        """Finds out at the beginning whether there will be something to read.
+
+        Raises:
+            click.BadParameter: there will be nothing; the message says why.
+        """
+        from autogen_streamtrace.commands.reading import remote
+        from autogen_streamtrace.commands.reading.pieces import InputError
+
+        try:
+            if remote.is_url(self.source):
+                found = remote.store(self.source)
+                if found.counts_alone:
+                    raise InputError(f"{self.source}: a {found.name} counts streams, and knows none by itself")
+                return
+        except InputError as error:
+            raise wrong("--verdicts", error) from None
+        problem = _problem(self.source)
+        if problem:
+            raise wrong("--verdicts", f"{self.source}: {problem}")
+
+    def of(self, exchanges: Iterable[Done]) -> dict[int, Verdict]:
+        """The verdict on each exchange of which something is told, by its number.
 
         Raises:
             click.BadParameter: the source cannot be read.
         """
-        table = self.table()
-        rows = table.filter(table["layer"].cast(str) == "http").select(_COLUMNS).iter_rows(named=True)
-        return {_ids(row): _verdict(row) for row in rows}
+        streams: dict[str, list[Told]] = {}
+        for row in self.table().select(_COLUMNS).iter_rows(named=True):
+            streams.setdefault(_trace(row), []).append(_told(row))
+        found: dict[int, Verdict] = {}
+        for trace, asked in _by_trace(exchanges).items():
+            found |= _matched(asked, streams.get(trace, []))
+        return found
 
     def table(self) -> "pl.DataFrame":
         """A row per stream that ended, as `diagnose` reads it.
@@ -72,21 +117,53 @@ class Verdicts:
         from autogen_streamtrace.commands.reading import files, remote
 
         if remote.is_url(self.source):
-            return remote.read(self.source, BACK, "", lambda _: None)
+            return remote.read(self.source, time.time() - self._began + SKEW)
         return files.read([self.source])
 
 
-def of(done: Done, told: "Mapping[tuple[str, str], Verdict]") -> Verdict | None:
-    """The verdict on an exchange; None where the telemetry has none."""
-    trace, _, span = done.trace.partition("-")
-    return told.get((trace, span))
+def _matched(exchanges: list[Done], streams: list[Told]) -> dict[int, Verdict]:
+    """The verdicts on the exchanges of one trace.
+
+    Spans say under which span each was. Log events do not: an exchange that ended early has one of its own at about
+    that time, and of one that did not the turn's is all that is told.
+    """
+    found: dict[int, Verdict] = {}
+    if not any(stream.parent for stream in streams):
+        for turn in (stream for stream in streams if stream.outermost):
+            found = {each.number: turn.verdict for each in exchanges}
+    for stream in (stream for stream in streams if stream.http):
+        its = [each for each in exchanges if stream.parent in ("", each.span)]
+        if its:
+            found[min(its, key=lambda each: abs(each.ended - stream.ended)).number] = stream.verdict
+    return found
 
 
-def _ids(row: Mapping[str, Any]) -> tuple[str, str]:
-    trace = f"{row['trace_high'] or 0:016x}{row['trace_low'] or 0:016x}"
-    return trace, f"{row['parent'] or 0:016x}"
+def _by_trace(exchanges: Iterable[Done]) -> dict[str, list[Done]]:
+    found: dict[str, list[Done]] = {}
+    for each in exchanges:
+        if each.trace:
+            found.setdefault(each.trace, []).append(each)
+    return found
 
 
-def _verdict(row: Mapping[str, Any]) -> Verdict:
+def _problem(source: str) -> str:
+    """Why nothing can be read there, now or when the program has written it; empty where it can."""
+    file = Path(source)
+    if "://" in source or source == "-":
+        return "neither a file nor an http or https URL"
+    if file.is_dir():
+        return "a folder, not a file"
+    if file.exists() and not os.access(file, os.R_OK):
+        return "it may not be read"
+    return "" if file.parent.is_dir() else f"there is no folder {file.parent}"
+
+
+def _trace(row: Mapping[str, Any]) -> str:
+    return f"{row['trace_high'] or 0:016x}{row['trace_low'] or 0:016x}"
+
+
+def _told(row: Mapping[str, Any]) -> Told:
     outcome, ended_by, limit, intermediary = (str(row[key] or "") for key in _WORDS)
-    return Verdict(outcome, ended_by, limit, intermediary, bool(row["early"]))
+    parent = f"{row['parent']:016x}" if row["parent"] else ""
+    verdict = Verdict(outcome, ended_by, limit, intermediary, bool(row["early"]))
+    return Told(parent, (row["end"] or 0) / NANOSECONDS, row["layer"] == sc.HTTP, bool(row["outermost"]), verdict)

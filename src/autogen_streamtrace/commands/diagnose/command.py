@@ -38,7 +38,7 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
     "--selector",
     default="",
     metavar="QUERY",
-    help='Which logs or series a URL is asked for, such as {service_name="desk"}; a LogsQL filter on VictoriaLogs.',
+    help='What a URL is asked for: {service_name="desk"}; a LogsQL filter on VictoriaLogs; on Jaeger a service.',
 )
 def diagnose(
     sources: tuple[str, ...],
@@ -52,7 +52,7 @@ def diagnose(
     """Say what cuts the streams, and what to change where.
 
     A FILE holds OTLP JSON lines, plain or gzip, as the Collector's file exporter writes them; - is standard input. Or
-    it is the URL of a Loki, a VictoriaLogs or a Prometheus. Without any it reads what
+    it is the URL of a Loki, a VictoriaLogs, a Jaeger or a Prometheus. Without any it reads what
     `autogen-streamtrace ui` has received.
     """
     require(*NEEDED, *(NEEDED_FOR_PAGES if html is not None else ()), what="diagnose")

@@ -25,7 +25,7 @@ def read(client: httpx.Client, base: str, seconds: float, selector: str, progres
     until = time.time_ns()
     start = until - round(seconds * 1e9)
     layer = sc.A_LAYER.replace(".", "_")
-    query = f'{selector} | {layer} != ""'
+    query = f'{selector or SELECTOR} | {layer} != ""'
     rows: list[Row] = []
     starts: dict[str, Any] = {}
     entries = 0

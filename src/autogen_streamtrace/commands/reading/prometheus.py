@@ -12,7 +12,7 @@ import polars as pl
 
 from autogen_streamtrace.commands.reading.answers import OUTCOME, result, row_of
 from autogen_streamtrace.commands.reading.columns import COLUMNS, Row
-from autogen_streamtrace.commands.reading.files import Streams
+from autogen_streamtrace.commands.reading.files import Progress, Streams
 from autogen_streamtrace.commands.reading.frames import SCHEMA, frame, whole
 from autogen_streamtrace.core import semconv as sc
 
@@ -32,7 +32,7 @@ _ROWS: Final = 200_000
 """Rows that stand for the counts, at most."""
 
 
-def read(client: httpx.Client, base: str, seconds: float, selector: str) -> Streams:
+def read(client: httpx.Client, base: str, seconds: float, selector: str, progress: Progress) -> Streams:
     """Counts become rows: as many as were cut, their silence taken from the histogram of their layer and outcome."""
 
     def counted(metric: str, *labels: str, edges: bool = False) -> list[tuple[dict[str, str], float]]:
@@ -60,6 +60,7 @@ def read(client: httpx.Client, base: str, seconds: float, selector: str) -> Stre
         for at in range(round(count * share)):
             rows.append(_row(labels, early=True, silence=waiting[at % len(waiting)] if waiting else None))
     streams.lines = len(ended) + len(cut)
+    progress(streams.lines)
     streams.remark = (
         "From Prometheus: silences are known by their bucket alone, durations, statuses and traces not at all."
     )

@@ -9,14 +9,13 @@ from rich.table import Table
 
 from autogen_streamtrace.commands.chaos.rehearsal.course import Course, Played
 from autogen_streamtrace.commands.chaos.rehearsal.plan import Step
-from autogen_streamtrace.commands.chaos.verdicts import Verdicts
+from autogen_streamtrace.commands.chaos.verdicts import NANOSECONDS, Verdicts
 from autogen_streamtrace.commands.extras import plain_console
 
 if TYPE_CHECKING:
     import polars as pl
 
 _COLUMNS: Final = ("layer", "outcome", "ended_by", "origin", "loop_late")
-NANOSECONDS: Final = 1_000_000_000
 
 
 def show(course: Course, source: Verdicts | None, *, as_json: bool) -> bool:
@@ -54,7 +53,8 @@ def _row(played: Played, table: "pl.DataFrame | None") -> dict[str, Any]:
     if table is None:
         return row
     began, ended = (int(at * NANOSECONDS) for at in (played.began, played.ended))
-    streams = table.filter((table["start"] >= began) & (table["start"] < ended)).select(_COLUMNS).to_dicts()
+    start = table["start"].fill_null(table["end"])  # log events tell when the outermost streams began, and no others
+    streams = table.filter((start >= began) & (start < ended)).select(_COLUMNS).to_dicts()
     row["seen"] = sum(_fits(step, stream) for stream in streams)
     origins = [stream for stream in streams if stream["origin"]]
     row["origins"] = dict(Counter(f"{each['outcome']}, {each['ended_by']}, {each['layer']}" for each in origins))
