@@ -281,7 +281,7 @@ def dashboards(session: nox.Session) -> None:
 @nox.session(python=None if sys.version_info >= (3, 11) else "3.11")
 def docs(session: nox.Session) -> None:
     """Builds the documentation as a site, into build/site or the folder that `-- FOLDER` names."""
-    session.install("--editable", ".", "--group", "docs")
+    session.install("--editable", ".[chaos,demo,ui]", "--group", "docs", "--group", "dashboards")
     target = Path(*session.posargs or ["build/site"]).resolve()
     session.chdir("tools")
     session.run("python", "-m", "docsite", str(target))

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tarfile
@@ -42,6 +43,7 @@ class Built(NamedTuple):
             return {each.name.partition("/")[2] for each in opened if each.isfile()}
 
     def metadata(self) -> Message:
+        """Of the wheel; the text of README is its payload."""
         with zipfile.ZipFile(self.wheel) as opened:
             [name] = [name for name in opened.namelist() if name.endswith(".dist-info/METADATA")]
             return Parser().parsestr(opened.read(name).decode())
@@ -50,9 +52,25 @@ class Built(NamedTuple):
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     """The wheel is built from the sdist, as those do who build it from there."""
-    out = tmp_path_factory.mktemp("dist")
-    uv("build", "--quiet", f"--python={sys.executable}", f"--out-dir={out}", str(ROOT))
-    [wheel], [sdist] = out.glob("*.whl"), out.glob("*.tar.gz")
+    return build(tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture(scope="module")
+def released(tmp_path_factory: pytest.TempPathFactory) -> Built:
+    """The same, where the release workflow has said where the project is on the web."""
+    addresses = {
+        "STREAMTRACE_REPOSITORY_URL": "https://forge.example/us/it",
+        "STREAMTRACE_SITE_URL": "https://docs.example/it/",
+    }
+    return build(tmp_path_factory.mktemp("released"), addresses)
+
+
+def build(out: Path, addresses: "dict[str, str] | None" = None) -> Built:
+    """The addresses are known as the sdist is built, and not as the wheel is built from it."""
+    uv("build", "--quiet", "--sdist", f"--python={sys.executable}", f"--out-dir={out}", str(ROOT), **(addresses or {}))
+    [sdist] = out.glob("*.tar.gz")
+    uv("build", "--quiet", "--wheel", f"--python={sys.executable}", f"--out-dir={out}", str(sdist))
+    [wheel] = out.glob("*.whl")
     return Built(wheel, sdist)
 
 
@@ -83,11 +101,33 @@ def test_the_wheel_has_the_licence(built: Built) -> None:
 
 
 def test_the_sdist_has_what_the_wheel_is_built_from_and_no_tests(built: Built) -> None:
-    beside = {"CHANGELOG.md", "CITATION.cff", "LICENSE", "README.md", "SECURITY.md", "pyproject.toml"}
+    beside = {"CHANGELOG.md", "CITATION.cff", "LICENSE", "README.md", "SECURITY.md", "hatch_build.py", "pyproject.toml"}
     made = {"PKG-INFO", ".gitignore"}
     assert built.in_sdist() == {f"src/{name}" for name in SOURCES} | beside | made | {
         f"docs/runbooks/{name}" for name in RUNBOOKS
     }
+
+
+def test_a_release_says_where_the_project_is(released: Built) -> None:
+    assert dict(url.split(", ") for url in released.metadata().get_all("Project-URL", [])) == {
+        "Homepage": "https://docs.example/it/",
+        "Documentation": "https://docs.example/it/",
+        "Changelog": "https://docs.example/it/changelog/",
+        "Source": "https://forge.example/us/it",
+        "Issues": "https://forge.example/us/it/issues",
+    }
+
+
+def test_a_release_shows_the_readme_with_links_that_lead_to_its_version(released: Built) -> None:
+    text = str(released.metadata().get_payload())
+    version = released.metadata()["Version"]
+    assert f"](https://forge.example/us/it/raw/v{version}/docs/demo.svg)" in text
+    assert re.findall(r"\]\((?!https?://)[^)]*\)", text) == []
+
+
+def test_a_build_that_knows_no_address_names_none(built: Built) -> None:
+    assert built.metadata().get_all("Project-URL") is None
+    assert built.metadata().get_payload() == (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_citation_has_the_version(built: Built) -> None:
@@ -120,14 +160,15 @@ asyncio.run(main())
     assert run(str(installed / "python"), "-W", "error", "-c", program, settings=settings) == "['words'] []\n"
 
 
-def uv(*arguments: str) -> None:
+def uv(*arguments: str, **settings: str) -> None:
     """Runs uv with the way to the registry that whoever runs the tests has."""
-    run(find_uv_bin(), *arguments, settings=json.loads(os.environ["STREAMTRACE_TEST_NETWORK"]))
+    run(find_uv_bin(), *arguments, settings={**json.loads(os.environ["STREAMTRACE_TEST_NETWORK"]), **settings})
 
 
 def run(*command: str, settings: "dict[str, str] | None" = None) -> str:
     """What a program prints, which must end well, outside of the checkout."""
-    outside = {name: value for name, value in os.environ.items() if name not in {"PYTHONPATH", "VIRTUAL_ENV"}}
+    own = {"PYTHONPATH", "VIRTUAL_ENV", "STREAMTRACE_REPOSITORY_URL", "STREAMTRACE_SITE_URL"}
+    outside = {name: value for name, value in os.environ.items() if name not in own}
     done = subprocess.run(
         command, env={**outside, **(settings or {})}, cwd="/", capture_output=True, text=True, timeout=55
     )

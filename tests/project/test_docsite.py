@@ -1,22 +1,33 @@
-"""The documentation as a site: it builds without a warning, and each page loads in a browser."""
+"""The documentation as a site: it builds without a warning, its links lead somewhere, each page loads in a browser."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
+from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from typing import Final
+from urllib.parse import unquote, urljoin, urlsplit
+from zipfile import ZipFile
 
 import pytest
+import yaml
 from chromium import chromium, needs_chromium
 from docsite import addresses, contents
 from playwright.sync_api import Page, ViewportSize
 
+from autogen_streamtrace.core import semconv as sc
+
+pytest.importorskip("grafana_foundation_sdk", reason="grafana-foundation-sdk needs Python 3.11", exc_type=ImportError)
+
 pytestmark = [pytest.mark.once, pytest.mark.timeout(120)]
 
 ROOT: Final = Path(__file__).parents[2]
+ADDRESS: Final = "https://docs.example/"
+"""Where the site says that it is."""
 PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
 
 
@@ -25,7 +36,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The site, built with every warning an error."""
     target = tmp_path_factory.mktemp("site")
     built = subprocess.run(
-        [sys.executable, "-m", "docsite", str(target)], cwd=ROOT / "tools", capture_output=True, text=True, timeout=100
+        [sys.executable, "-m", "docsite", str(target)],
+        cwd=ROOT / "tools",
+        env={**os.environ, "STREAMTRACE_SITE_URL": ADDRESS},
+        capture_output=True,
+        text=True,
+        timeout=100,
     )
     assert (built.returncode, built.stderr) == (0, "")
     return target
@@ -55,6 +71,55 @@ def test_a_model_finds_every_page_in_llms_txt(site: Path) -> None:
     listed = (site / "llms.txt").read_text()
     pages = [*contents.pages_of_docs(), *contents.made()]
     assert [page for page in pages if f"]({addresses.served(page)})" not in listed] == []
+
+
+class _Links(HTMLParser):
+    """What a page links to, and the anchors that it has."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.to: set[str] = set()
+        self.anchors = {"top"}
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        told = dict(attributes)
+        self.anchors.update(filter(None, (told.get("id"), told.get("name"))))
+        self.to.update(filter(None, (told.get("href"), told.get("src"))))
+
+
+def test_every_link_and_anchor_of_the_site_leads_somewhere(site: Path) -> None:
+    pages = {
+        f"/{file.parent.relative_to(site)}/".replace("/./", "/"): _Links(file.read_text())
+        for file in site.rglob("index.html")
+    }
+    lost = []
+    for page, links in pages.items():
+        for link in links.to:
+            to = urlsplit(urljoin(page, link))
+            there = pages.get(to.path)
+            found = bool(to.scheme) or (
+                unquote(to.fragment) in {"", *there.anchors} if there else (site / to.path.strip("/")).is_file()
+            )
+            if not found:
+                lost.append((page, link))
+    assert lost == []
+
+
+def test_every_alert_leads_to_a_runbook_of_the_site(site: Path) -> None:
+    with ZipFile(site / "dashboards" / "autogen-streamtrace-dashboards.zip") as archive:
+        rules = yaml.safe_load(archive.read("dashboards/alerts/alert-rules.yaml"))
+    addresses = {rule["annotations"]["runbook_url"] for group in rules["groups"] for rule in group["rules"]}
+    early = [outcome for outcome in sc.OUTCOMES if outcome != sc.COMPLETED]
+    told = {address.replace("{{ $labels.streamtrace_outcome }}", outcome) for address in addresses for outcome in early}
+    assert len(told) > len(early)
+    assert [each for each in told if not (site / each.removeprefix(ADDRESS) / "index.html").is_file()] == []
+
+
+def test_the_alerts_are_served_as_they_are_in_the_archive(site: Path) -> None:
+    with ZipFile(site / "dashboards" / "autogen-streamtrace-dashboards.zip") as archive:
+        assert len(archive.namelist()) > 10
+        assert {name for name in archive.namelist() if (site / name).read_bytes() != archive.read(name)} == set()
 
 
 @needs_chromium

@@ -44,6 +44,16 @@ def test_an_action_has_one_version() -> None:
     assert len(pinned) == len({pin.partition("@")[0] for pin in pinned})
 
 
+@pytest.mark.parametrize("name", ["STREAMTRACE_SITE_URL", "STREAMTRACE_REPOSITORY_URL"])
+def test_what_is_published_and_the_site_have_the_same_addresses(name: str) -> None:
+    used = [
+        found
+        for path in WORKFLOWS
+        for found in re.findall(rf"^ +{name}: (.*)$", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert len(used) == 2 and len(set(used)) == 1
+
+
 def test_every_session_that_ci_runs_exists() -> None:
     sessions = re.findall(r"^def (\w+)\(session", text("noxfile.py"), re.MULTILINE)
     assert [name for name in MATRIX if re.split(r"[(-]", name)[0] not in sessions] == []

@@ -2,7 +2,8 @@
 
 python -m docsite [TARGET]        in tools/
 
-TARGET is a folder, build/site by default.
+TARGET is a folder, build/site by default. STREAMTRACE_SITE_URL says where it is to be served, and
+STREAMTRACE_REPOSITORY_URL where its source is.
 """
 
 import shutil
@@ -13,7 +14,11 @@ from typing import Final
 
 from sphinx.cmd.build import main as sphinx
 
-from . import addresses, contents, pages
+from . import addresses
+
+sys.path.append(str(addresses.ROOT / "dashboards"))
+
+from . import contents, downloads, pages
 
 HERE: Final = Path(__file__).parent
 TARGET: Final = addresses.ROOT / "build" / "site"
@@ -34,6 +39,7 @@ def write_sources(source: Path) -> None:
         _write(source / page, addresses.moved(text, page))
     _write(source / "llms.txt", pages.llms(written))
     _write(source / "llms-full.txt", pages.llms_full(written))
+    downloads.write(source / "served" / "dashboards")
     for picture in (*addresses.DOCS.rglob("*.svg"), *addresses.DOCS.rglob("*.png")):
         copy = source / picture.relative_to(addresses.DOCS)
         copy.parent.mkdir(parents=True, exist_ok=True)

@@ -28,7 +28,9 @@ html_title = "autogen-streamtrace"
 html_static_path = ["site.css"]
 html_favicon = html_logo = "logo.svg"
 html_css_files = ["site.css"]
-html_extra_path = ["llms.txt", "llms-full.txt"]
+html_extra_path = ["llms.txt", "llms-full.txt", "served"]
 html_baseurl = os.environ.get("STREAMTRACE_SITE_URL", "")
 html_copy_source = html_show_sourcelink = False
-html_theme_options = {"source_repository": "", "top_of_page_buttons": []}
+html_theme_options: dict[str, object] = {"top_of_page_buttons": []}
+if repository := os.environ.get("STREAMTRACE_REPOSITORY_URL", ""):
+    html_theme_options["footer_icons"] = [{"name": "The repository", "url": repository, "html": "Source", "class": ""}]
