@@ -221,7 +221,7 @@ def semantic_kernel(session: nox.Session) -> None:
 @nox.session
 def stack(session: nox.Session) -> None:
     """The whole way to the Collector, Prometheus and VictoriaLogs, which are built first where they are not yet."""
-    session.install("--editable", ".", "--group", "test", "--group", "stack", OPENAI_3)
+    session.install("--editable", ".", "--group", "test", "--group", "stack", "--group", "clickhouse", OPENAI_3)
     if shutil.which("go"):
         session.run("python", "tools/build.py")
     else:

@@ -25,6 +25,9 @@ pytestmark = pytest.mark.timeout(240)
 
 VICTORIA = ROOT / "backends" / "jaeger-victorialogs.yaml"
 KEEP_ALL = {"SAMPLING_EARLY_PERCENT": "100", "SAMPLING_REST_PERCENT": "100"}
+WHOLE = {("plain", "grpc"), ("secure", "http/protobuf")}
+"""All scenarios go these ways, and ``FEW`` the other two: of the protocols and of TLS they bring nothing new."""
+FEW = ("--only=team_stall", "--only=tool_call", "--only=rst", "--only=retry")
 TOKEN = "a-token-of-the-tests"
 VERSION = "4.7.11"
 UNITS = {"s": "_seconds", "ms": "_milliseconds", "By": "_bytes"}
@@ -92,14 +95,13 @@ def arrived(
 ) -> Arrived:
     running, secrets = collector
     environment = f"{request.param} {running.folder.name}"
-    given = demo(
-        {
-            **running.sdk(request.param, "https" if secrets else "http"),
-            **secrets,
-            "OTEL_SERVICE_NAME": SERVICE,
-            "OTEL_RESOURCE_ATTRIBUTES": f"deployment.environment.name={environment},service.version={VERSION}",
-        }
-    )
+    env = {
+        **running.sdk(request.param, "https" if secrets else "http"),
+        **secrets,
+        "OTEL_SERVICE_NAME": SERVICE,
+        "OTEL_RESOURCE_ATTRIBUTES": f"deployment.environment.name={environment},service.version={VERSION}",
+    }
+    given = demo(env, *(() if ("secure" if secrets else "plain", request.param) in WHOLE else FEW))
     return Arrived(given, environment, running, prometheus, victorialogs, jaeger)
 
 

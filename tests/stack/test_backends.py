@@ -172,14 +172,6 @@ def test_azure_gets_spans_events_and_deltas_in_its_own_form(tmp_path: Path, rece
     assert {each["iKey"] for each in received.lines("/v2.1/track")} == {key}
 
 
-def test_clickhouse_is_greeted_over_its_protocol(tmp_path: Path, received: Intake) -> None:
-    """The exporter asks who answers before it makes its tables; only a real ClickHouse could."""
-    collector = Collector(tmp_path, CONFIG, BACKENDS / "clickhouse.yaml", CLICKHOUSE_ENDPOINT=received.url)
-    with pytest.raises(RuntimeError, match="failed to query server hello"), collector:
-        pass
-    assert received.requests[0].body.startswith(b"SELECT displayName(), version()")
-
-
 def test_every_configuration_has_its_test_and_its_page() -> None:
     tested = {
         "datadog",
