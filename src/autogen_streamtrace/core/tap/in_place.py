@@ -5,7 +5,7 @@ from typing import Any
 
 from opentelemetry.context import Context
 
-from autogen_streamtrace.core.errors import contained
+from autogen_streamtrace.core.errors import report
 from autogen_streamtrace.core.stream import scope
 from autogen_streamtrace.core.stream.scope import get, switch
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState, clock
@@ -13,6 +13,8 @@ from autogen_streamtrace.core.tap.notes import Note
 from autogen_streamtrace.core.tracker import StreamTracker
 
 Advance = Callable[[], Awaitable[Any]]
+Step = Callable[[Any], Awaitable[Any]]
+"""Reads the next item of a stream."""
 
 
 class Reading:
@@ -26,6 +28,8 @@ class Reading:
         info: what is known of the stream.
         note: reads each item.
         begun: called with the state when the stream opens.
+
+    Set ``step`` before the first item is read. What runs for each item of each layer is in as few calls as can be.
     """
 
     __slots__ = (
@@ -39,6 +43,7 @@ class Reading:
         "_note",
         "_state",
         "_tracker",
+        "step",
     )
 
     def __init__(
@@ -52,6 +57,8 @@ class Reading:
         self._info = info
         self._note = note
         self._begun = begun
+        self.step: Step
+        """The stream's own method, or the ``item`` of the reading inside this one."""
         self._state: StreamState | None = None
         self._inside = False
         """A method that reads runs now."""
@@ -61,19 +68,13 @@ class Reading:
         self._base: Context | None = None
         """Where it was made; the reader's context at its last call, and what was made of that for the source."""
 
-    async def item(self, advance: Advance) -> Any:
+    def item(self, stream: Any) -> Awaitable[Any]:
         """Reads the next item."""
-        state = self._asked()
-        if state is None:
-            return await advance()
-        item = await self._within(state, advance)
-        self._arrived(state, item)
-        return item
+        return self._read(self.step, stream, counts=True)
 
-    async def ready(self, resolve: Advance) -> Any:
+    def ready(self, resolve: Advance) -> Awaitable[Any]:
         """Awaits the stream itself, which may start its source."""
-        state = self._asked()
-        return await (resolve() if state is None else self._within(state, resolve))
+        return self._read(lambda _: resolve(), None, counts=False)
 
     async def rest(self, finish: Advance) -> Any:
         """Reads to the end."""
@@ -119,7 +120,10 @@ class Reading:
         else:
             self._tracker.end(self._state, "closed")
 
-    async def _within(self, state: StreamState, call: Advance) -> Any:
+    async def _read(self, step: Step, stream: Any, *, counts: bool) -> Any:
+        state = self._asked()
+        if state is None:
+            return await step(stream)
         base = get()
         if base is not self._base:
             self._base, self._derived = base, scope.of(state, base)
@@ -127,7 +131,7 @@ class Reading:
         switch(inside)
         self._inside = True
         try:
-            return await call()
+            item = await step(stream)
         except StopAsyncIteration:
             self._tracker.end(state, "returned")
             raise
@@ -137,6 +141,9 @@ class Reading:
         finally:
             self._inside = False
             scope.leave(inside, base)
+        if counts:
+            self._arrived(state, item)
+        return item
 
     def _asked(self) -> StreamState | None:
         """The state of a stream that its reader asks for more; None where another asks, or the stream is over."""
@@ -166,5 +173,7 @@ class Reading:
         if state.content is not None:
             state.content.add(item)
         if self._note is not None:
-            with contained("reading an item"):
+            try:
                 self._note(state, item)
+            except Exception as defect:  # an item may be of any class
+                report("reading an item", defect)

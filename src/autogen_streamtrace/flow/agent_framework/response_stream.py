@@ -26,12 +26,14 @@ def watch(stream: Any, reading: Reading) -> None:
     """
     readings = vars(stream).get(_READINGS)
     if readings is not None:
+        reading.step = readings[-1].item
         readings.append(reading)
         return
     cls = type(stream)
     watched = _classes.get(cls)
     if watched is None:
         watched = _classes[cls] = _watched(cls)
+    reading.step = cls.__anext__
     stream.__class__ = watched
     vars(stream)[_READINGS] = [reading]
 
@@ -46,7 +48,7 @@ def _watched(cls: type) -> type:
         return method()
 
     def __anext__(self: Any) -> Any:
-        return through(self, partial(base.__anext__, self), Reading.item)
+        return self.__dict__[_READINGS][-1].item(self)
 
     def __await__(self: Any) -> Any:
         return through(self, lambda: _Awaited(base.__await__(self)), Reading.ready).__await__()
