@@ -1,93 +1,102 @@
 """What watching Agent Framework costs: CPU per turn and per chunk, beside none and beside its own telemetry.
 
-    python bench/framework.py [--rounds 7] [--turns 40] [--chunks 1500]
+    python bench/framework.py [--processes 6] [--rounds 4]
 
-The sides take turns in one process, in an order that is shuffled each round, and the first round is thrown away. Each
-figure is the median over the rounds, of the CPU of the whole process in microseconds, all threads counted, until all
-is judged and sent off to exporters that discard. Ours has the official HTTP instrumentation with it.
+Measured as ``bench/overhead.py`` does, in rows of the same form: what a side adds to bare, and in brackets the least
+and the greatest of the processes. The same is measured of AutoGen, whose turn has another base.
+
+Ours has the official HTTP instrumentation with it. So its own telemetry is measured without it and with it.
 """
 
 import argparse
-import asyncio
-import gc
-import random
-import statistics
-import time
-from collections import defaultdict
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from unittest import mock
 
 from agent_framework import Agent
 from agent_framework.observability import OBSERVABILITY_SETTINGS
 from agent_framework_openai import OpenAIChatCompletionClient
+from gauge import Gauge
 from openai import AsyncOpenAI
 from opentelemetry import trace
-from programs import Flush, model_server
-from sides import Providers, bare, watched
+from overhead import CONTROL, OURS, Program, compared, in_processes, one_process
+from programs import CHUNKS, Costs, Flush, agent_chunks, batches, model_server, short_turns, sliced
+from sides import HTTP, Providers, Side, bare, watched
 
 
 @contextmanager
-def own() -> Iterator[Flush]:
-    """Agent Framework's own telemetry."""
+def own(beside: Side) -> Iterator[Flush]:
+    """Agent Framework's own telemetry, beside another side. Without it, it is switched off."""
     providers = Providers.discarding()
+    OBSERVABILITY_SETTINGS.enable_instrumentation = True
     with ExitStack() as patches:
+        patches.callback(setattr, OBSERVABILITY_SETTINGS, "enable_instrumentation", False)
+        patches.callback(providers.shutdown)
         patches.enter_context(mock.patch.object(trace, "get_tracer_provider", return_value=providers.tracers))
         patches.enter_context(
             mock.patch("opentelemetry.metrics._internal.get_meter_provider", return_value=providers.meters)
         )
-        yield providers.flush
-    providers.shutdown()
+        flush = patches.enter_context(beside())
+        yield lambda: (flush(), providers.flush())
 
 
-@contextmanager
-def both() -> Iterator[Flush]:
-    """Ours, with its own switched on."""
-    with own() as flush, watched() as ours:
-        yield lambda: (ours(), flush())
+async def turns(port: int, flush: Flush, gauge: Gauge) -> Costs:
+    """Turns of three chunks."""
+    async with sdk(port, 3) as client:
+        one = agent(client)
+        return await batches(lambda: one.run("go", stream=True), nothing, flush, gauge, warm_up=20, turns=50, batches=2)
 
 
-SIDES = {"bare": (bare, False), "own telemetry": (own, True), "streamtrace": (watched, False), "both": (both, True)}
+async def chunks(port: int, flush: Flush, gauge: Gauge) -> Costs:
+    """A long reply of one agent."""
+    async with sdk(port, CHUNKS) as client:
+        return await sliced(agent(client).run("go", stream=True), gauge)
 
 
-async def turns(port: int, chunks: int, count: int, flush: Flush) -> float:
-    """Seconds of CPU of so many turns, each of so many chunks."""
-    async with AsyncOpenAI(base_url=f"http://127.0.0.1:{port}/{chunks}/v1", api_key="x", max_retries=0) as sdk:
-        agent = Agent(client=OpenAIChatCompletionClient(model="gpt-4o", async_client=sdk), name="agent")
-        for number in range(count + 3):
-            if number == 3:
-                started = time.process_time()
-            async for _ in agent.run("go", stream=True):
-                pass
-        await asyncio.to_thread(flush)
-        return time.process_time() - started
+def sdk(port: int, chunks: int) -> AsyncOpenAI:
+    return AsyncOpenAI(base_url=f"http://127.0.0.1:{port}/{chunks}/v1", api_key="x", max_retries=0)
+
+
+def agent(client: AsyncOpenAI) -> Agent:
+    return Agent(client=OpenAIChatCompletionClient(model="gpt-4o", async_client=client), name="agent")
+
+
+async def nothing() -> None:
+    """Each turn has a session of its own."""
+
+
+SIDES: dict[str, Side] = {"bare": bare, CONTROL: bare, OURS: watched}
+OWN: dict[str, Side] = {
+    "own telemetry": partial(own, bare),
+    "own telemetry with HTTP": partial(own, partial(HTTP.side, export=False)),
+    f"{OURS}, own switched on": partial(own, watched),
+}
+CASES: dict[str, tuple[Program, dict[str, Side]]] = {
+    "Agent Framework, turn": (turns, SIDES | OWN),
+    "Agent Framework, chunk": (chunks, SIDES | OWN),
+    "AutoGen, turn": (short_turns, SIDES),
+    "AutoGen, chunk": (agent_chunks, SIDES),
+}
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    for name, default in (("rounds", 7), ("turns", 40), ("chunks", 1500)):
-        options.add_argument(f"--{name}", type=int, default=default)
+    options.add_argument("--processes", type=int, default=6)
+    options.add_argument("--rounds", type=int, default=4)
+    options.add_argument("--task", help=argparse.SUPPRESS)
     given = options.parse_args()
-    costs: dict[tuple[str, str], list[float]] = defaultdict(list)
+    OBSERVABILITY_SETTINGS.enable_instrumentation = False
+    if given.task:
+        case, rounds, port = json.loads(given.task)
+        print(json.dumps(one_process(*CASES[case], rounds, port)))
+        return
     with model_server() as port:
-        for number in range(given.rounds + 1):
-            for side in random.sample(list(SIDES), len(SIDES)):
-                make, on = SIDES[side]
-                OBSERVABILITY_SETTINGS.enable_instrumentation = on
-                with make() as flush:
-                    gc.collect()
-                    short = asyncio.run(turns(port, 3, given.turns, flush)) / given.turns
-                    gc.collect()
-                    long = asyncio.run(turns(port, given.chunks, 2, flush)) / 2
-                if number:
-                    costs["turn", side].append(short * 1e6)
-                    costs["chunk", side].append(long * 1e6 / given.chunks)
-    for measure in ("turn", "chunk"):
-        base = statistics.median(costs[measure, "bare"])
-        for side in SIDES:
-            added = [cost - bare for cost, bare in zip(costs[measure, side], costs[measure, "bare"], strict=True)]
-            middle = statistics.median(added)
-            print(f"{measure:6} {side:14} {base + middle:8.1f} µs, added {middle:7.1f}, ×{(base + middle) / base:.2f}")
+        for case in CASES:
+            for measure, found in in_processes(__file__, [case, given.rounds, port], given.processes).items():
+                rows = compared(case.partition(",")[0], measure, found)
+                print(f"{rows[0].case}, base {rows[0].base:.1f} us a {measure}", *rows, "", sep="\n")
 
 
 if __name__ == "__main__":

@@ -26,17 +26,19 @@ import subprocess
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any
 
 from gauge import Gauge
-from programs import agent_chunks, long_turns, model_server, receiver, short_turns, team_chunks
+from programs import Costs, Flush, agent_chunks, long_turns, model_server, receiver, short_turns, team_chunks
 from sides import HTTP, PEERS, Side, bare, exported, watched
 
-CASES: dict[str, Callable[..., Any]] = {
+Program = Callable[[int, Flush, Gauge], Awaitable[Costs]]
+"""Runs against the model server on this port, and measures."""
+CASES: dict[str, Program] = {
     "agent": agent_chunks,
     "team": team_chunks,
     "turn": short_turns,
@@ -79,21 +81,34 @@ def sides_of(case: str, peers: list[str]) -> dict[str, Side]:
     return chosen
 
 
-def one_process(case: str, peers: list[str], rounds: int, port: int) -> dict[str, dict[str, float]]:
+def one_process(program: Program, sides: dict[str, Side], rounds: int, port: int) -> dict[str, dict[str, float]]:
     """The medians of what this process measures, by measure and side, in microseconds."""
-    sides, costs, gauge = sides_of(case, peers), defaultdict[tuple[str, str], list[float]](list), Gauge()
+    costs, gauge = defaultdict[tuple[str, str], list[float]](list), Gauge()
     for number in range(rounds + 1):
         for name in random.sample(sorted(sides), len(sides)):
             with sides[name]() as flush:
                 gc.collect()
                 gc.freeze()
-                found = asyncio.run(CASES[case](port, flush, gauge))
+                found = asyncio.run(program(port, flush, gauge))
             for measure, values in found.items() if number else ():
                 costs[measure, name] += values
     medians: dict[str, dict[str, float]] = defaultdict(dict)
     for measure in {measure for measure, _ in costs}:
         medians[measure] = {side: statistics.median(costs[measure, side]) * gauge.quiet * 1e6 for side in sides}
     return medians
+
+
+def in_processes(
+    script: str, task: list[Any], count: int, environment: dict[str, str] | None = None
+) -> dict[str, list[dict[str, float]]]:
+    """What so many processes measured of a task, by measure: what ``one_process`` of each of them found."""
+    command = [sys.executable, script, "--task", json.dumps(task)]
+    done = [subprocess.run(command, env=environment, capture_output=True, text=True) for _ in range(count)]
+    for each in done:
+        if each.returncode:
+            sys.exit(each.stderr)
+    found = [json.loads(each.stdout.splitlines()[-1]) for each in done]
+    return {measure: [each[measure] for each in found] for measure in found[0]}
 
 
 def compared(case: str, measure: str, processes: list[dict[str, float]]) -> list[Cost]:
@@ -130,15 +145,9 @@ def measured(cases: list[str], peers: list[str], processes: int, rounds: int, pr
             "AUTOGEN_STREAMTRACE_RECORDER_DIR": folder,
         }
         for case in cases:
-            task = json.dumps([case, peers, rounds, model])
-            command = [sys.executable, __file__, "--task", task]
-            done = [subprocess.run(command, env=environment, capture_output=True, text=True) for _ in range(processes)]
-            for each in done:
-                if each.returncode:
-                    sys.exit(each.stderr)
-            found = [json.loads(each.stdout.splitlines()[-1]) for each in done]
-            for measure in found[0]:
-                costs += compared(case, measure, [each[measure] for each in found])
+            task = [case, peers, rounds, model]
+            for measure, found in in_processes(__file__, task, processes, environment).items():
+                costs += compared(case, measure, found)
     return costs
 
 
@@ -192,7 +201,8 @@ def main() -> None:
     parser = arguments()
     chosen = parser.parse_args()
     if chosen.task:
-        print(json.dumps(one_process(*json.loads(chosen.task))))
+        case, peers, rounds, port = json.loads(chosen.task)
+        print(json.dumps(one_process(CASES[case], sides_of(case, peers), rounds, port)))
         return
     cases = list(filter(None, chosen.only.split(",")))
     if unknown := set(cases) - set(CASES):

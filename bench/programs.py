@@ -5,7 +5,7 @@ import itertools
 import subprocess
 import sys
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ def agent(port: int, chunks: int) -> AssistantAgent:
 async def agent_chunks(port: int, flush: Flush, gauge: Gauge) -> Costs:
     """A long reply of one agent."""
     one = agent(port, CHUNKS)
-    costs = await _sliced(one.run_stream(task="go"), gauge)
+    costs = await sliced(one.run_stream(task="go"), gauge)
     await one._model_client.close()
     return costs
 
@@ -76,12 +76,12 @@ async def team_chunks(port: int, flush: Flush, gauge: Gauge) -> Costs:
     """The same in a team."""
     one = agent(port, CHUNKS)
     team = RoundRobinGroupChat([one], termination_condition=MaxMessageTermination(2))
-    costs = await _sliced(team.run_stream(task="go"), gauge)
+    costs = await sliced(team.run_stream(task="go"), gauge)
     await one._model_client.close()
     return costs
 
 
-async def _sliced(stream: AsyncIterator[Any], gauge: Gauge) -> Costs:
+async def sliced(stream: AsyncIterator[Any], gauge: Gauge) -> Costs:
     """The cost of a chunk, for each full slice of a stream but the first."""
     count, marks = 0, []
     async for _ in stream:
@@ -103,21 +103,40 @@ async def long_turns(port: int, flush: Flush, gauge: Gauge) -> Costs:
     return await _turns(port, flush, gauge, chunks=200, warm_up=20, turns=10, batches=2)
 
 
-async def _turns(
-    port: int, flush: Flush, gauge: Gauge, *, chunks: int, warm_up: int, turns: int, batches: int
+async def _turns(port: int, flush: Flush, gauge: Gauge, *, chunks: int, **counts: int) -> Costs:
+    """Turns over a kept connection."""
+    one = agent(port, chunks)
+
+    async def forget() -> None:
+        await one.on_reset(CancellationToken())
+
+    costs = await batches(lambda: one.run_stream(task="go"), forget, flush, gauge, **counts)
+    await one._model_client.close()
+    return costs
+
+
+async def batches(
+    turn: Callable[[], AsyncIterator[Any]],
+    after: Callable[[], Awaitable[None]],
+    flush: Flush,
+    gauge: Gauge,
+    *,
+    warm_up: int,
+    turns: int,
+    batches: int,
 ) -> Costs:
-    """Turns over a kept connection. A batch ends when all that it recorded is judged and sent off."""
-    one, costs = agent(port, chunks), defaultdict[str, list[float]](list)
+    """The cost of a turn. A batch ends when all that it recorded is judged and sent off."""
+    costs = defaultdict[str, list[float]](list)
 
     async def run(count: int) -> None:
         for _ in range(count):
             received = 0
-            async for _ in one.run_stream(task="go"):
+            async for _ in turn():
                 received += 1
                 if received % GAUGED == 0:
                     gauge.run()
             gauge.run()
-            await one.on_reset(CancellationToken())
+            await after()
 
     await run(warm_up)
     for _ in range(batches):
@@ -128,5 +147,4 @@ async def _turns(
         await asyncio.to_thread(flush)
         costs["turn"].append(gauge.costs(started, gauge.mark(), turns)[0])
         costs["turn loop"].append(gauge.costs(started, left, turns)[1])
-    await one._model_client.close()
     return costs
