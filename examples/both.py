@@ -1,6 +1,6 @@
 """A turn of AutoGen and one of Agent Framework, side by side: the model of each stops in the middle of its reply.
 
-pip install 'autogen-streamtrace[demo]' agent-framework-openai
+pip install 'autogen-streamtrace[demo,frameworks]'
 OTEL_TRACES_EXPORTER=console OTEL_METRICS_EXPORTER=none OTEL_LOGS_EXPORTER=console python examples/both.py
 """
 

@@ -74,7 +74,8 @@ def others() -> DashboardLink:
 def logs_of_cause() -> DashboardLink:
     """From a row of the table of causes to the streams behind it."""
     choice = "&".join(f'var-{name}=${{__data.fields["{heading}"]}}' for name, heading in CHOICES.items())
-    kept = "&".join(f"${{{name}:queryparam}}" for name in ("environment", "service", "version", "job", "instance"))
+    variables = ("environment", "service", "version", "job", "instance", "framework")
+    kept = "&".join(f"${{{name}:queryparam}}" for name in variables)
     return DashboardLink("Its latest streams").url(f"/d/{PATH_UID}?${{__url_time_range}}&{kept}&{choice}")
 
 

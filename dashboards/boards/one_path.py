@@ -9,7 +9,7 @@ from autogen_streamtrace.core import semconv as sc
 from .common import CHOICES, PATH_UID, Panels, board, of_events
 from .panels import COUNT, SECONDS, THIRD, WIDE, ask, bars, events, lines, measured_traces, traces
 from .promql import exact, mean, quantile, select, total
-from .variables import named, streamed, typed, whose
+from .variables import framework, named, streamed, typed, whose
 from .vocabulary import (
     AGENT_TURN,
     CALLER_TIME,
@@ -20,6 +20,7 @@ from .vocabulary import (
     L_CAUSE,
     L_EARLY,
     L_ERROR,
+    L_FRAMEWORK,
     L_LAYER,
     L_MODEL,
     L_NAME,
@@ -39,6 +40,7 @@ TITLE: Final = "One stream's path"
 
 OF_MODEL: Final = (f'{L_MODEL}=~"$model"',)
 OF_AGENT: Final = (f'{L_AGENT}=~"$agent"',)
+OF_FRAMEWORK: Final = f'{L_FRAMEWORK}=~"$framework"'
 
 RESOURCE: Final = (
     'resource.service.name =~ "$service" && resource.service.instance.id =~ "$instance" '
@@ -46,7 +48,8 @@ RESOURCE: Final = (
     '&& ("$version" = ".*" || resource.service.version =~ "$version")'
 )
 """TraceQL for what the variables choose. What a resource lacks matches no pattern, so that "all" is said apart."""
-EARLY: Final = f"span.{sc.A_EARLY} = true && span.{sc.A_ORIGIN} = true"
+WITHIN: Final = f'("$framework" = ".*" || span.{sc.A_FRAMEWORK} =~ "$framework")'
+EARLY: Final = f"span.{sc.A_EARLY} = true && span.{sc.A_ORIGIN} = true && {WITHIN}"
 TYPED: Final = (
     f'("$layer" = "" || span.{sc.A_LAYER} =~ "$layer.*") && ("$outcome" = "" || span.{sc.A_OUTCOME} =~ "$outcome.*") '
     f'&& ("$cause" = "" || span.{sc.A_CAUSE_TYPE} =~ "$cause.*")'
@@ -87,6 +90,7 @@ def dashboard() -> Dashboard:
         },
         variables=[
             *whose(),
+            framework(),
             named("agent"),
             named("model"),
             streamed(),
@@ -159,7 +163,7 @@ def chosen() -> Panels:
             "Streams of the chosen agent by outcome; each bar counts its own time.",
             COUNT,
             ask(
-                total(exact(select(ENDED, agent), "$__interval"), L_NAME, L_OUTCOME),
+                total(exact(select(ENDED, agent, OF_FRAMEWORK), "$__interval"), L_NAME, L_OUTCOME),
                 f"{{{{{L_NAME}}}}} {{{{{L_OUTCOME}}}}}",
             ),
         ),
@@ -168,7 +172,7 @@ def chosen() -> Panels:
             "Calls of the chosen model by outcome; each bar counts its own time.",
             COUNT,
             ask(
-                total(exact(select(ENDED, model, f'{L_STREAMED}=~"$streamed"'), "$__interval"), L_NAME, L_OUTCOME),
+                total(exact(select(ENDED, model, f'{L_STREAMED}=~"$streamed"', OF_FRAMEWORK), "$__interval"), L_NAME, L_OUTCOME),
                 f"{{{{{L_NAME}}}}} {{{{{L_OUTCOME}}}}}",
             ),
         ),
@@ -216,7 +220,7 @@ def chosen() -> Panels:
 
 def sampled() -> Panels:
     """From the traces that were kept: early endings are over-represented there."""
-    path = f"{{ {RESOURCE} && ({CHOSEN}) }} &>> {{ span.{sc.A_LAYER} != nil }}"
+    path = f"{{ {RESOURCE} && {WITHIN} && ({CHOSEN}) }} &>> {{ span.{sc.A_LAYER} != nil }}"
 
     def side_by_side(attribute: str) -> str:
         return f"{path} | quantile_over_time(span.{attribute}, 0.5) by (span.{sc.A_LAYER})"
@@ -244,12 +248,12 @@ def latest() -> Panels:
         traces(
             "Streams of the chosen agent or model, with an early ending below",
             "Early endings in the traces of the chosen agent or model, with the layer where each arose.",
-            f"({{ {RESOURCE} && ({CHOSEN}) }} &>> {{ {EARLY} && {TYPED} }}) | select({SHOWN})",
+            f"({{ {RESOURCE} && {WITHIN} && ({CHOSEN}) }} &>> {{ {EARLY} && {TYPED} }}) | select({SHOWN})",
             width=WIDE,
         ),
         events(
             "Log events of early endings",
             "One sentence for each, also of what sampling dropped; the trace's id leads to the trace.",
-            of_events(f"{L_EARLY}=`true`", *by_choice, *by_name),
+            of_events(f"{L_EARLY}=`true`", f"{L_FRAMEWORK}=~`$framework`", *by_choice, *by_name),
         ),
     ]
