@@ -172,7 +172,11 @@ def chosen() -> Panels:
             "Calls of the chosen model by outcome; each bar counts its own time.",
             COUNT,
             ask(
-                total(exact(select(ENDED, model, f'{L_STREAMED}=~"$streamed"', OF_FRAMEWORK), "$__interval"), L_NAME, L_OUTCOME),
+                total(
+                    exact(select(ENDED, model, f'{L_STREAMED}=~"$streamed"', OF_FRAMEWORK), "$__interval"),
+                    L_NAME,
+                    L_OUTCOME,
+                ),
                 f"{{{{{L_NAME}}}}} {{{{{L_OUTCOME}}}}}",
             ),
         ),
