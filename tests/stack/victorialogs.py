@@ -3,11 +3,12 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlencode
 
 from binaries import binary
+
+from autogen_streamtrace.commands.reading.victorialogs import nanoseconds
 
 from .server import HOST, Server, free_port, get
 
@@ -51,9 +52,3 @@ def line(told: bytes) -> Line:
     """One line of an answer."""
     fields: dict[str, str] = json.loads(told)
     return Line(nanoseconds(fields.pop("_time")), fields.pop("_msg", ""), fields)
-
-
-def nanoseconds(told: str) -> int:
-    """A time of RFC 3339 in UTC, whose fraction has up to nine digits."""
-    seconds, _, fraction = told.removesuffix("Z").partition(".")
-    return round(datetime.fromisoformat(f"{seconds}+00:00").timestamp()) * 10**9 + int(fraction.ljust(9, "0"))

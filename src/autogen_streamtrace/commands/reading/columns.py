@@ -62,11 +62,21 @@ IDS: Final = ("trace_high", "trace_low", "span", "parent")
 BESIDE: Final = ("service", "trace", "span", "parent", "start", "end")
 """What a row has that is no attribute, in this order, before the columns."""
 
+AT: Final = {name: at for at, name in enumerate((*BESIDE, *(column.name for column in COLUMNS)))}
+"""The place in a row of each cell, by its name."""
+OF_ATTRIBUTE: Final = {column.attribute: AT[column.name] for column in COLUMNS}
+"""The place in a row of each attribute."""
+
 LABEL_LENGTH: Final = 200
 """Characters of a label, at most."""
 
 Row = list[Any]
 """The values of ``BESIDE``, then one per column; none where there is none."""
+
+
+def empty() -> Row:
+    """A row in which nothing is known."""
+    return [None] * len(AT)
 
 
 def text(cell: Any) -> str | None:

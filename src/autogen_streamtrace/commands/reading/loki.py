@@ -4,13 +4,13 @@ Source: https://grafana.com/docs/loki/latest/reference/loki-http-api/#query-logs
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 import httpx
 import polars as pl
 
-from autogen_streamtrace.commands.reading.answers import MOST, OUTCOME, result, row_of
+from autogen_streamtrace.commands.reading.answers import MOST, add_event, result
 from autogen_streamtrace.commands.reading.columns import Row
 from autogen_streamtrace.commands.reading.files import Progress, Streams
 from autogen_streamtrace.commands.reading.frames import SCHEMA, frame, whole
@@ -22,6 +22,7 @@ SELECTOR: Final = '{service_name=~".+"}'
 
 
 def read(client: httpx.Client, base: str, seconds: float, selector: str, progress: Progress) -> Streams:
+    """Every stream that ended in the last ``seconds``; ``selector`` is LogQL's."""
     until = time.time_ns()
     start = until - round(seconds * 1e9)
     layer = sc.A_LAYER.replace(".", "_")
@@ -40,7 +41,7 @@ def read(client: httpx.Client, base: str, seconds: float, selector: str, progres
         for labels, at in _entries(answer, streams):
             got += 1
             latest = max(latest, int(at))
-            _add(labels, at, rows, starts)
+            add_event(labels, labels.get("service_name"), at, rows, starts)
         entries += got
         progress(entries)
         if got < PAGE or latest == start:
@@ -60,13 +61,3 @@ def _entries(answer: Any, streams: Streams) -> Iterator[tuple[dict[str, str], st
                 yield labels, value[0]
         except (KeyError, TypeError, ValueError, IndexError):
             streams.note("Loki", "an entry without a stream or a time")
-
-
-def _add(labels: Mapping[str, str], at: str, rows: list[Row], starts: dict[str, Any]) -> None:
-    span = labels.get("span_id", "")
-    row = row_of(labels)
-    if row[OUTCOME] is None:
-        starts[span] = at
-        return
-    row[0], row[1], row[2], row[5] = labels.get("service_name"), labels.get("trace_id"), span, at
-    rows.append(row)

@@ -8,15 +8,11 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from autogen_streamtrace.commands.reading.columns import COLUMNS, Row
+from autogen_streamtrace.commands.reading.columns import AT, BESIDE, OF_ATTRIBUTE, Row, empty
 from autogen_streamtrace.core import semconv as sc
 
-_BESIDE: Final = 6
-_INDEX: Final = {column.attribute: _BESIDE + at for at, column in enumerate(COLUMNS)}
-_EMPTY: Final[Row] = [None] * (_BESIDE + len(COLUMNS))
-_LAYER: Final = _INDEX[sc.A_LAYER]
-_OUTCOME: Final = _INDEX[sc.A_OUTCOME]
-_SERVICE, _TRACE, _SPAN, _PARENT, _START, _END = range(_BESIDE)
+_LAYER, _OUTCOME = AT["layer"], AT["outcome"]
+_SERVICE, _TRACE, _SPAN, _PARENT, _START, _END = range(len(BESIDE))
 
 
 class Group(NamedTuple):
@@ -152,7 +148,7 @@ def _service(resource: dict[str, Any]) -> str:
 
 def _fill(row: Row, attributes: Any) -> bool:
     """Puts the attributes into the row. False where they are none."""
-    index = _INDEX.get
+    index = OF_ATTRIBUTE.get
     try:
         for pair in attributes:
             at = index(pair["key"])
@@ -173,7 +169,7 @@ def _add_span(service: str, span: Any, rows: list[Row]) -> bool:
 
 def span_row(service: str, span: Any) -> Row | None:
     """A span of ours as a row; none where it is of no stream that ended."""
-    row = _EMPTY.copy()
+    row = empty()
     if not isinstance(span, dict) or not _fill(row, span.get("attributes")):
         return None
     if row[_LAYER] is None or row[_OUTCOME] is None:
@@ -200,7 +196,7 @@ def _add_event(service: str, record: Any, rows: list[Row], starts: dict[str, Any
 
 def event_row(service: str, record: Any) -> Row | None:
     """A log record of ours as a row, whose end is the moment of the event; none where it is of no stream."""
-    row = _EMPTY.copy()
+    row = empty()
     if not isinstance(record, dict) or not _fill(row, record.get("attributes")) or row[_LAYER] is None:
         return None
     row[_SERVICE], row[_TRACE], row[_SPAN] = service, record.get("traceId"), record.get("spanId")

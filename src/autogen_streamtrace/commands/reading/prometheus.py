@@ -10,8 +10,8 @@ from typing import Final
 import httpx
 import polars as pl
 
-from autogen_streamtrace.commands.reading.answers import OUTCOME, result, row_of
-from autogen_streamtrace.commands.reading.columns import COLUMNS, Row
+from autogen_streamtrace.commands.reading.answers import result, row_of
+from autogen_streamtrace.commands.reading.columns import AT, Row
 from autogen_streamtrace.commands.reading.files import Progress, Streams
 from autogen_streamtrace.commands.reading.frames import SCHEMA, frame, whole
 from autogen_streamtrace.core import semconv as sc
@@ -72,13 +72,11 @@ def read(client: httpx.Client, base: str, seconds: float, selector: str, progres
 
 def _row(labels: Mapping[str, str], *, early: bool | None, silence: float | None = None) -> Row:
     row = row_of(labels)
-    at = {column.name: 6 + index for index, column in enumerate(COLUMNS)}
-    outcome = row[OUTCOME]
-    row[at["early"]] = outcome != sc.COMPLETED
-    row[at["origin"]] = bool(early)
-    row[at["outermost"]] = early is None
-    row[at["silence"]] = silence
-    row[at["limit_source"]] = sc.CONFIGURED if str(row[at["limit"]] or "").startswith("http_client.") else None
+    row[AT["early"]] = row[AT["outcome"]] != sc.COMPLETED
+    row[AT["origin"]] = bool(early)
+    row[AT["outermost"]] = early is None
+    row[AT["silence"]] = silence
+    row[AT["limit_source"]] = sc.CONFIGURED if str(row[AT["limit"]] or "").startswith("http_client.") else None
     return row
 
 

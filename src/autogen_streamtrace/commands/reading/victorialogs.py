@@ -12,7 +12,7 @@ import httpx
 import orjson
 import polars as pl
 
-from autogen_streamtrace.commands.reading.answers import MOST, OUTCOME, row_of
+from autogen_streamtrace.commands.reading.answers import MOST, add_event
 from autogen_streamtrace.commands.reading.columns import Row
 from autogen_streamtrace.commands.reading.files import Progress, Streams
 from autogen_streamtrace.commands.reading.frames import SCHEMA, frame, whole
@@ -48,20 +48,15 @@ def read(client: httpx.Client, base: str, seconds: float, selector: str, progres
 def _add(line: str, rows: list[Row], starts: dict[str, Any], streams: Streams) -> None:
     try:
         fields: Mapping[str, str] = orjson.loads(line)
-        at = str(_nanoseconds(fields["_time"]))
+        at = str(nanoseconds(fields["_time"]))
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError):
         streams.note("VictoriaLogs", "an entry without a time")
         return
-    row = row_of({name.replace(".", "_"): value for name, value in fields.items()})
-    span = fields.get("span_id", "")
-    if row[OUTCOME] is None:
-        starts[span] = at
-        return
-    row[0], row[1], row[2], row[5] = fields.get("service.name"), fields.get("trace_id"), span, at
-    rows.append(row)
+    labels = {name.replace(".", "_"): value for name, value in fields.items()}
+    add_event(labels, fields.get("service.name"), at, rows, starts)
 
 
-def _nanoseconds(told: str) -> int:
+def nanoseconds(told: str) -> int:
     """A time of RFC 3339 in UTC, whose fraction has up to nine digits."""
     seconds, _, fraction = told.removesuffix("Z").partition(".")
     return round(datetime.fromisoformat(f"{seconds}+00:00").timestamp()) * 10**9 + int(fraction.ljust(9, "0"))

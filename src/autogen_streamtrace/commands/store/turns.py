@@ -1,41 +1,13 @@
 """Makes turns of the streams of one trace. Pure."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from autogen_streamtrace.core import semconv as sc
 
 Cells = tuple[object, ...]
 Cast = Callable[[Iterable[tuple[int, int]]], int]
 """Gives the number of what takes part in a turn: pairs of a layer and a name."""
-
-MEMBER_COLUMNS: Final = (
-    "id",
-    "source",
-    "start",
-    "end",
-    "layer",
-    "name",
-    "outcome",
-    "ended_by",
-    "waiting_on",
-    "waiting_on_name",
-    "cause",
-    "cancelled_by",
-    "limit",
-    "host",
-    "framework",
-    "status",
-    "silence",
-    "first",
-    "longest_gap",
-    "limit_value",
-    "early",
-    "fault",
-    "origin",
-    "outermost",
-)
-"""Columns of ``streams`` that a turn is made of."""
 
 
 class Member(NamedTuple):

@@ -8,13 +8,24 @@ from pathlib import Path
 from typing import Any, Final
 
 from autogen_streamtrace.commands.reading import otlp_json
-from autogen_streamtrace.commands.reading.columns import COLUMNS, Kind, Row, joined, nanoseconds, number, text, truth
+from autogen_streamtrace.commands.reading.columns import (
+    AT,
+    BESIDE,
+    COLUMNS,
+    Kind,
+    Row,
+    joined,
+    nanoseconds,
+    number,
+    text,
+    truth,
+)
 from autogen_streamtrace.commands.reading.otlp_json import Group
 from autogen_streamtrace.commands.store import connection as connections
 from autogen_streamtrace.commands.store.numbers import Numbers
 from autogen_streamtrace.commands.store.packing import Packing
 from autogen_streamtrace.commands.store.schema import STREAM_COLUMNS, TURN_COLUMNS
-from autogen_streamtrace.commands.store.turns import MEMBER_COLUMNS, Member, turns
+from autogen_streamtrace.commands.store.turns import Member, turns
 from autogen_streamtrace.core import semconv as sc
 
 
@@ -73,7 +84,7 @@ def _insert(table: str, names: Iterable[str]) -> str:
 _STREAM: Final = _insert("streams", STREAM_COLUMNS)
 _TURN: Final = _insert("turns", TURN_COLUMNS)
 _MEMBERS: Final = "SELECT {} FROM spans s JOIN streams t ON t.id = s.id WHERE".format(
-    ", ".join(f't."{name}"' for name in MEMBER_COLUMNS)
+    ", ".join(f't."{name}"' for name in Member._fields)
 )
 
 
@@ -200,7 +211,7 @@ class _Writing:
 
     def _stream(self, key: int, source: int, row: Row) -> None:
         number_of = self._numbers.text
-        cells = [_CLEAN[column.kind](cell) for column, cell in zip(COLUMNS, row[_BESIDE:], strict=True)]
+        cells = [_CLEAN[column.kind](cell) for column, cell in zip(COLUMNS, row[len(BESIDE) :], strict=True)]
         labels = [number_of(cell) if at in _LABELS else cell for at, cell in enumerate(cells)]
         parent = _hexadecimal(row[_PARENT], 8)
         self._execute(_STREAM, (key, parent, source, nanoseconds(row[_START]), nanoseconds(row[_FINISH]), *labels))
@@ -221,11 +232,9 @@ class _Writing:
 
 _CLEAN: Final[dict[Kind, Any]] = {"label": text, "labels": joined, "number": number, "truth": truth}
 _LABELS: Final = {at for at, column in enumerate(COLUMNS) if column.kind in ("label", "labels")}
-_BESIDE: Final = 6
-_PARENT, _START, _FINISH = 3, 4, 5
-_AT: Final = {column.name: _BESIDE + at for at, column in enumerate(COLUMNS)}
-_LAYER, _NAME, _OUTCOME, _SILENCE = (_AT[name] for name in ("layer", "name", "outcome", "silence"))
-_WAITING, _WAITING_NAME = _AT["waiting_on"], _AT["waiting_on_name"]
+_PARENT, _START, _FINISH = (AT[name] for name in ("parent", "start", "end"))
+_LAYER, _NAME, _OUTCOME, _SILENCE = (AT[name] for name in ("layer", "name", "outcome", "silence"))
+_WAITING, _WAITING_NAME = AT["waiting_on"], AT["waiting_on_name"]
 
 
 def identity(item: Any) -> tuple[bytes | None, bytes | None]:
