@@ -1,9 +1,9 @@
 """What `autogen-streamtrace ui` takes in, without loss, on one core; and how long each view takes when it is full.
 
-python bench/ui.py [STREAMS] [SPANS A SECOND]
+python bench/ui.py [STREAMS] [SPANS A SECOND] [SECONDS]
 
 The server runs on the first core, the senders on the others. First they send as fast as they are answered, until the
-store has so many streams; then, for ten seconds, at the given rate, while every view is asked for.
+store has so many streams; then, for so many seconds, at the given rate, while every view is asked for.
 """
 
 import base64
@@ -144,23 +144,24 @@ def on_the_first_core() -> None:
 def main() -> None:
     streams = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
     rate = float(sys.argv[2]) if len(sys.argv) > 2 else 3000.0
+    seconds = float(sys.argv[3]) if len(sys.argv) > 3 else 10.0
     print(f"load of this machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "autogen_streamtrace", "ui", "--no-browser", "--store", folder]
-        command += ["--port", "0", "--grpc-port", "0", "--http-port", "0", "--dir", folder]
+        command += ["--port", "0", "--grpc-port", "0", "--http-port", "0", "--dir", folder, "--keep-mb", "8000"]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=on_the_first_core)
         try:
             said = "".join(iter(lambda: process.stdout.readline(), "Ctrl-C ends it.\n"))
             page = said.split()[2]
             receiver = said.split("gRPC), ")[1].split()[0]
-            measure(process.pid, page, receiver, streams, rate)
+            measure(process.pid, page, receiver, streams, rate, seconds)
             print(f"store: {sum(each.stat().st_size for each in Path(folder).glob('streams*')) / 1e6:.0f} MB")
         finally:
             process.terminate()
             process.wait(30)
 
 
-def measure(process: int, page: str, receiver: str, streams: int, rate: float) -> None:
+def measure(process: int, page: str, receiver: str, streams: int, rate: float, seconds: float) -> None:
     watch = Watch(process)
     watch.start()
     cpu, began = watch.cpu(), time.monotonic()
@@ -175,7 +176,7 @@ def measure(process: int, page: str, receiver: str, streams: int, rate: float) -
     )
     ask(page, "at rest")
     cpu, began, before = watch.cpu(), time.monotonic(), sum(sent)
-    sender = threading.Thread(target=pump, args=(receiver, [3], [before + int(10 * rate)], rate, sent))
+    sender = threading.Thread(target=pump, args=(receiver, [3], [before + int(seconds * rate)], rate, sent))
     sender.start()
     ask(page, f"at {rate:,.0f} spans a second")
     sender.join()
