@@ -1,6 +1,8 @@
 """Connections to the store's file."""
 
 import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -48,6 +50,23 @@ def reading(file: Path) -> sqlite3.Connection:
     )
     connection.execute("PRAGMA query_only = 1")
     return connection
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[Callable[..., sqlite3.Cursor]]:
+    """All of what is executed meanwhile, or nothing of it.
+
+    Raises:
+        sqlite3.Error: it could not be written, and nothing of it was.
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection.execute
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def shared_dictionary(connection: sqlite3.Connection) -> bytes:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from autogen_streamtrace.commands.reading.columns import COLUMNS
+from autogen_streamtrace.commands.store.connection import transaction
 from autogen_streamtrace.commands.store.schema import TURN_LABELS
 from autogen_streamtrace.core import semconv as sc
 
@@ -96,7 +97,7 @@ class Keeper:
     def _remove_step(self, before: int) -> bool:
         """Removes some of the rows that were received before a moment; whether there were any."""
         removed = 0
-        with _Transaction(self._connection) as execute:
+        with transaction(self._connection) as execute:
             for table in ("spans", "events"):
                 last = execute(
                     f"SELECT max(id) FROM (SELECT id, received FROM {table} ORDER BY id LIMIT {_STEP})"
@@ -115,7 +116,7 @@ class Keeper:
         """Removes streams whose end never came, where they are too old or too many."""
         before = time.time_ns() - round(self._bounds.age * 1e9)
         newest = f"SELECT last FROM opened ORDER BY last DESC LIMIT 1 OFFSET {_OPENED}"
-        with _Transaction(self._connection) as execute:
+        with transaction(self._connection) as execute:
             execute(f"DELETE FROM opened WHERE last < ? OR last <= ifnull(({newest}), -1)", (before,))
 
     def _label_count(self) -> int:
@@ -124,7 +125,7 @@ class Keeper:
 
     def _remove_labels(self) -> None:
         """Removes the resources, casts and labels that no row has any more."""
-        with _Transaction(self._connection) as execute:
+        with transaction(self._connection) as execute:
             execute(f"DELETE FROM sources WHERE id NOT IN ({_used('source', _SOURCES)})")
             execute(f"DELETE FROM casts WHERE id NOT IN ({_used('actors', ('turns',))})")
             labels = " UNION ".join(_used(column, (table,)) for table, columns in _TEXTS.items() for column in columns)
@@ -146,16 +147,3 @@ class Keeper:
 
     def _pragma(self, name: str) -> int:
         return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
-
-
-class _Transaction:
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> Callable[..., sqlite3.Cursor]:
-        self._connection.execute("BEGIN IMMEDIATE")
-        return self._connection.execute
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if self._connection.in_transaction:
-            self._connection.execute("COMMIT" if kind is None else "ROLLBACK")

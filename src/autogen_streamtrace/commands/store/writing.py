@@ -117,20 +117,17 @@ class Writer:
         Raises:
             sqlite3.Error: nothing of these batches was written, such as for want of disk.
         """
-        self.connection.execute("BEGIN IMMEDIATE")
         try:
-            writing = _Writing(self.connection, self._packing, self._numbers)
-            for batch in batches:
-                for group in batch.spans:
-                    writing.spans(group)
-                for group in batch.records:
-                    writing.records(group)
-            writing.turns()
-            self.connection.execute("COMMIT")
+            with connections.transaction(self.connection):
+                writing = _Writing(self.connection, self._packing, self._numbers)
+                for batch in batches:
+                    for group in batch.spans:
+                        writing.spans(group)
+                    for group in batch.records:
+                        writing.records(group)
+                writing.turns()
         except BaseException:
             self._numbers.forget()
-            if self.connection.in_transaction:
-                self.connection.execute("ROLLBACK")
             raise
         return writing.refused
 
