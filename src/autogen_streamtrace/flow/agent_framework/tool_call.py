@@ -5,12 +5,12 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
 
-from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core import tap
 from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.core.evidence import causes
 from autogen_streamtrace.core.patcher import Patcher
 from autogen_streamtrace.core.stream.state import StreamInfo
+from autogen_streamtrace.core.stream.tools import tool_info
 from autogen_streamtrace.core.tracker import StreamTracker
 from autogen_streamtrace.flow.agent_framework import contents
 from autogen_streamtrace.neighbours import agent_framework
@@ -54,7 +54,7 @@ def refused(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> Non
             with contained("reading a refused tool call"):
                 call: Any = kwargs.get("function_call_content")
                 if getattr(call, "type", "") == "function_call" and call.name not in kwargs["tool_map"]:
-                    with tap.Entered(tracker, _info(call.name, call.call_id)) as state:
+                    with tap.Entered(tracker, tool_info(call.name, agent_framework.FRAMEWORK, call.call_id)) as state:
                         if state is not None:
                             state.failure = causes.UNNAMED
             return answer
@@ -71,23 +71,6 @@ def _is_no_failure(error: Exception) -> bool:
 
 
 def _of_tool(tool: Any, kwargs: dict[str, Any], *, captures: bool) -> StreamInfo:
-    known = _info(tool.name, kwargs.get("tool_call_id"), getattr(tool, "description", None))._replace(subject=id(tool))
+    call_id, description = kwargs.get("tool_call_id"), getattr(tool, "description", None)
+    known = tool_info(tool.name, agent_framework.FRAMEWORK, call_id, description)._replace(subject=id(tool))
     return known._replace(content=contents.Result(arguments=contents.arguments(kwargs))) if captures else known
-
-
-def _info(name: str, call_id: str | None, description: str | None = None) -> StreamInfo:
-    attributes: tuple[tuple[str, Any], ...] = (
-        (sc.GEN_AI_OPERATION, "execute_tool"),
-        (sc.GEN_AI_TOOL_NAME, name),
-        (sc.GEN_AI_TOOL_TYPE, "function"),
-    )
-    for key, value in ((sc.GEN_AI_TOOL_DESCRIPTION, description), (sc.GEN_AI_TOOL_CALL_ID, call_id)):
-        if value:
-            attributes += ((key, value),)
-    return StreamInfo(
-        sc.TOOL,
-        name,
-        span_name=f"execute_tool {name}",
-        attributes=attributes,
-        framework=agent_framework.FRAMEWORK,
-    )

@@ -19,6 +19,7 @@ from autogen_streamtrace.core.evidence.content import Content
 from autogen_streamtrace.core.patcher import Patcher
 from autogen_streamtrace.core.stream.scope import current
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState, weakly
+from autogen_streamtrace.core.stream.tools import tool_info
 from autogen_streamtrace.core.tracker import StreamTracker
 from autogen_streamtrace.neighbours import autogen
 
@@ -177,7 +178,7 @@ def _note(state: StreamState, result: Any) -> None:
 def _refused(tracker: StreamTracker, call: Any, result: Any) -> None:
     if not result.is_error:
         return
-    with tap.Entered(tracker, _info(call.name, call.id)) as state:
+    with tap.Entered(tracker, tool_info(call.name, autogen.FRAMEWORK, call.id)) as state:
         if state is not None:
             state.failure = _not_json(call.arguments) or causes.UNNAMED
 
@@ -206,7 +207,7 @@ def _given(tracker: StreamTracker, info: StreamInfo, arguments: Any) -> StreamIn
 def _of_tool(tool: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> StreamInfo:
     call_id = kwargs.get("call_id", args[2] if len(args) > 2 else None)
     token = kwargs.get("cancellation_token", args[1] if len(args) > 1 else None)
-    return _info(tool.name, call_id, token, getattr(tool, "description", None))
+    return tool_info(tool.name, autogen.FRAMEWORK, call_id, getattr(tool, "description", None), weakly(token))
 
 
 def _of_workbench(workbench: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> StreamInfo:
@@ -215,29 +216,10 @@ def _of_workbench(workbench: Any, args: tuple[Any, ...], kwargs: dict[str, Any])
     name = autogen.ORIGINAL_NAMES.of(workbench, {}).get(called, called)
     call_id = kwargs.get("call_id", args[3] if len(args) > 3 else None)
     token = kwargs.get("cancellation_token", args[2] if len(args) > 2 else None)
-    return _info(name, call_id, token, _description(autogen.TOOLS.of(workbench), name))
+    return tool_info(name, autogen.FRAMEWORK, call_id, _description(autogen.TOOLS.of(workbench), name), weakly(token))
 
 
 def _description(tools: Any, name: str) -> str | None:
     """The description of the tool of that name. Only a ``StaticWorkbench`` is known to have tools in ``tools``."""
     known = tools if isinstance(tools, list) else ()
     return next((getattr(tool, "description", None) for tool in known if getattr(tool, "name", None) == name), None)
-
-
-def _info(name: str, call_id: str | None, token: Any = None, description: str | None = None) -> StreamInfo:
-    attributes: tuple[tuple[str, Any], ...] = (
-        (sc.GEN_AI_OPERATION, "execute_tool"),
-        (sc.GEN_AI_TOOL_NAME, name),
-        (sc.GEN_AI_TOOL_TYPE, "function"),
-    )
-    for key, value in ((sc.GEN_AI_TOOL_DESCRIPTION, description), (sc.GEN_AI_TOOL_CALL_ID, call_id)):
-        if value:
-            attributes += ((key, value),)
-    return StreamInfo(
-        sc.TOOL,
-        name,
-        token=weakly(token),
-        span_name=f"execute_tool {name}",
-        attributes=attributes,
-        framework=autogen.FRAMEWORK,
-    )
