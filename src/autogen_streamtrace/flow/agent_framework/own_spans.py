@@ -106,51 +106,48 @@ def _name_in(module: ModuleType, *privates: Private) -> str:
     return next(private.attribute for private in privates if private.owner == module.__name__)
 
 
-def replace_streaming(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
-    """Replaces the span of a streamed turn or reply."""
+def _stand_in(
+    layer_of: Callable[[Any], sc.Layer | None], given: Callable[[Written], Any]
+) -> Callable[[Original], Original]:
+    """Replaces a function that makes a span with some attributes.
+
+    Args:
+        layer_of: the layer of the stream that has these attributes.
+        given: the stand-in in the form in which the function returns its span.
+    """
 
     def make(original: Original) -> Original:
-        def _start_streaming_span(attributes: Any, *args: Any, **kwargs: Any) -> Any:
-            written = _written(_LAYERS.get(attributes.get(sc.GEN_AI_OPERATION)))
+        def start(attributes: Any, *args: Any, **kwargs: Any) -> Any:
+            written = _written(layer_of(attributes))
             if written is None:
                 return original(attributes, *args, **kwargs)
             written.set_attributes(attributes)
-            return written
+            return given(written)
 
-        return _start_streaming_span
+        return start
 
+    return make
+
+
+def _layer_of_operation(attributes: Mapping[str, Any]) -> sc.Layer | None:
+    return _LAYERS.get(attributes.get(sc.GEN_AI_OPERATION, ""))
+
+
+def replace_streaming(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
+    """Replaces the span of a streamed turn or reply."""
+    make = _stand_in(_layer_of_operation, lambda written: written)
     patcher.attribute(module, agent_framework.STREAMING_SPAN.attribute, make)
 
 
 def replace_awaited(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Replaces the span of an awaited turn or reply."""
-
-    def make(original: Original) -> Original:
-        def _get_span(attributes: Any, *args: Any, **kwargs: Any) -> Any:
-            written = _written(_LAYERS.get(attributes.get(sc.GEN_AI_OPERATION)))
-            if written is None:
-                return original(attributes, *args, **kwargs)
-            written.set_attributes(attributes)
-            return contextlib.nullcontext(written)
-
-        return _get_span
-
+    make = _stand_in(_layer_of_operation, contextlib.nullcontext)
     patcher.attribute(module, agent_framework.AWAITED_SPAN.attribute, make)
 
 
 def replace_tool(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Replaces the span of a tool call."""
-
-    def make(original: Original) -> Original:
-        def get_function_span(attributes: Any) -> Any:
-            written = _written(sc.TOOL)
-            if written is None:
-                return original(attributes)
-            written.set_attributes(attributes)
-            return contextlib.nullcontext(written)
-
-        return get_function_span
-
+    make = _stand_in(lambda attributes: sc.TOOL, contextlib.nullcontext)
     patcher.attribute(module, agent_framework.TOOL_SPAN.attribute, make)
 
 
