@@ -1,7 +1,8 @@
-"""A method of an SDK that asks a model, and returns a reply or a generator of its pieces."""
+"""The methods of an SDK that ask a model."""
 
 import functools
 import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any
 
@@ -16,13 +17,36 @@ Describe = Callable[[Any, tuple[Any, ...], dict[str, Any]], StreamInfo | None]
 """Of a client and its arguments: what is known of the stream; None where no model is asked."""
 
 
-def watched(tracker: StreamTracker, describe: Describe, reader: tap.Reader) -> Callable[[Method], Method]:
-    """How such a method is replaced, be it asynchronous or not."""
+class Call(tap.Entered, ABC):
+    """One call, until it is answered."""
 
-    def asynchronous(original: Method) -> Method:
+    __slots__ = ()
+
+    @abstractmethod
+    def answered(self, state: StreamState | None, result: Any) -> Any:
+        """What the program gets in place of the result; ``goes_on`` where that is a stream."""
+
+
+Begin = Callable[[Any, tuple[Any, ...], dict[str, Any]], Call | None]
+"""Of a client and its arguments: the call; None where no model is asked."""
+
+
+def _begun(begin: Begin, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
+    """A call that opens a stream of its own; None where it does not ask a model, or is a part of another call."""
+    if outer_model() is not None:
+        return None
+    with contained("reading an SDK's request"):
+        return begin(client, args, kwargs)
+    return None
+
+
+def asynchronous(begin: Begin) -> Callable[[Method], Method]:
+    """How an asynchronous method is replaced."""
+
+    def make(original: Method) -> Method:
         @functools.wraps(original)
         async def ask(self: Any, *args: Any, **kwargs: Any) -> Any:
-            call = _call(tracker, describe, reader, self, args, kwargs)
+            call = _begun(begin, self, args, kwargs)
             if call is None:
                 return await original(self, *args, **kwargs)
             with call as state:
@@ -30,10 +54,16 @@ def watched(tracker: StreamTracker, describe: Describe, reader: tap.Reader) -> C
 
         return ask
 
-    def synchronous(original: Method) -> Method:
+    return make
+
+
+def synchronous(begin: Begin) -> Callable[[Method], Method]:
+    """How a synchronous method is replaced."""
+
+    def make(original: Method) -> Method:
         @functools.wraps(original)
         def ask(self: Any, *args: Any, **kwargs: Any) -> Any:
-            call = _call(tracker, describe, reader, self, args, kwargs)
+            call = _begun(begin, self, args, kwargs)
             if call is None:
                 return original(self, *args, **kwargs)
             with call as state:
@@ -41,11 +71,21 @@ def watched(tracker: StreamTracker, describe: Describe, reader: tap.Reader) -> C
 
         return ask
 
-    return lambda original: (asynchronous if inspect.iscoroutinefunction(original) else synchronous)(original)
+    return make
 
 
-class _Call(tap.Entered):
-    """One call, until it is answered."""
+def watched(tracker: StreamTracker, describe: Describe, reader: tap.Reader) -> Callable[[Method], Method]:
+    """How a method is replaced that returns a reply or a generator of its pieces, be it asynchronous or not."""
+
+    def begin(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Call | None:
+        info = describe(client, args, kwargs)
+        return _Generating(tracker, info, reader) if info is not None else None
+
+    return lambda original: (asynchronous if inspect.iscoroutinefunction(original) else synchronous)(begin)(original)
+
+
+class _Generating(Call):
+    """A call whose reply may be a generator."""
 
     __slots__ = ("_reader",)
 
@@ -66,20 +106,3 @@ class _Call(tap.Entered):
         if inspect.isasyncgen(result):
             return tap.tapped(self._tracker, result, opening)
         return tap.iterated(self._tracker, result, opening)
-
-
-def _call(
-    tracker: StreamTracker,
-    describe: Describe,
-    reader: tap.Reader,
-    client: Any,
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-) -> _Call | None:
-    """A call that opens a stream of its own; None where it does not ask a model, or is a part of another call."""
-    if outer_model() is not None:
-        return None
-    with contained("reading an SDK's request"):
-        info = describe(client, args, kwargs)
-        return _Call(tracker, info, reader) if info is not None else None
-    return None

@@ -19,9 +19,9 @@ from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.core.evidence import requests
 from autogen_streamtrace.core.patcher import Patcher
 from autogen_streamtrace.core.stream.models import model_info, parameters
-from autogen_streamtrace.core.stream.scope import outer_model
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState
 from autogen_streamtrace.core.tracker import StreamTracker
+from autogen_streamtrace.flow.sdks import calls
 from autogen_streamtrace.flow.sdks.endpoints import Endpoint, endpoint
 from autogen_streamtrace.neighbours import check_version, sdks
 
@@ -39,40 +39,12 @@ _PROVIDERS: Final = {
 def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Watches what the asynchronous clients of an SDK ask."""
     check_version(module.__name__, *sdks.TESTED[module.__name__])
-
-    def asynchronous(original: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(original)
-        async def request(self: Any, *args: Any, **kwargs: Any) -> Any:
-            call = _called(tracker, module.__name__, self, args, kwargs)
-            if call is None:
-                return await original(self, *args, **kwargs)
-            with call as state:
-                result = await original(self, *args, **kwargs)
-                call.answered(state, result)
-                return result
-
-        return request
-
-    _patch(module.AsyncClient, patcher, asynchronous)
+    _patch(module.AsyncClient, patcher, calls.asynchronous(_begin(tracker, module.__name__)))
 
 
 def apply_synchronous(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Watches what the synchronous clients of an SDK ask."""
-
-    def synchronous(original: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(original)
-        def request(self: Any, *args: Any, **kwargs: Any) -> Any:
-            call = _called(tracker, module.__name__, self, args, kwargs)
-            if call is None:
-                return original(self, *args, **kwargs)
-            with call as state:
-                result = original(self, *args, **kwargs)
-                call.answered(state, result)
-                return result
-
-        return request
-
-    _patch(module.Client, patcher, synchronous)
+    _patch(module.Client, patcher, calls.synchronous(_begin(tracker, module.__name__)))
 
 
 def apply_parsed(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
@@ -103,7 +75,7 @@ def _patch(client: type, patcher: Patcher, make: Callable[[Callable[..., Any]], 
     patcher.family(owner, name, make)
 
 
-class _Call(tap.Entered):
+class _Request(calls.Call):
     """One request, until it is answered."""
 
     __slots__ = ("_endpoint",)
@@ -112,12 +84,12 @@ class _Call(tap.Entered):
         super().__init__(tracker, info)
         self._endpoint = endpoint
 
-    def answered(self, state: StreamState | None, result: Any) -> None:
-        """Watches a stream on; a whole reply is the end."""
-        if state is None:
-            return
-        with contained("reading what an SDK returned"):
-            self.goes_on = self._goes_on(state, result)
+    def answered(self, state: StreamState | None, result: Any) -> Any:
+        """Watches a stream on, which stays what it is; a whole reply is the end."""
+        if state is not None:
+            with contained("reading what an SDK returned"):
+                self.goes_on = self._goes_on(state, result)
+        return result
 
     def _goes_on(self, state: StreamState, result: Any) -> bool:
         raw = getattr(result, "http_response", None)
@@ -143,19 +115,18 @@ _raw: Final["weakref.WeakKeyDictionary[Any, tuple[StreamTracker, StreamState, ta
 """By HTTP response: the calls that brought a raw response, from which nothing was parsed so far."""
 
 
-def _called(
-    tracker: StreamTracker, sdk: str, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> _Call | None:
-    """A request that opens a stream of its own; None where it does not ask a model, or is a part of another call."""
-    if outer_model() is not None:
-        return None
-    with contained("reading an SDK's request"):
+def _begin(tracker: StreamTracker, sdk: str) -> calls.Begin:
+    """How a request of an SDK's begins."""
+
+    def begin(client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> calls.Call | None:
         options = args[1] if len(args) > 1 else kwargs["options"]
         streamed = bool(kwargs.get("stream"))
         found = endpoint(options.url, streamed=streamed)
-        if found is not None:
-            return _Call(tracker, _info(tracker, sdk, client, options.json_data, found, streamed), found)
-    return None
+        if found is None:
+            return None
+        return _Request(tracker, _info(tracker, sdk, client, options.json_data, found, streamed), found)
+
+    return begin
 
 
 def _info(tracker: StreamTracker, sdk: str, client: Any, body: Any, endpoint: Endpoint, streamed: bool) -> StreamInfo:
