@@ -24,6 +24,7 @@ from autogen_streamtrace.commands.store.keeping import Bounds, Keeper
 from autogen_streamtrace.commands.store.place import FILE, held
 from autogen_streamtrace.commands.store.reading import Reader
 from autogen_streamtrace.commands.store.writing import Batch, Writer
+from autogen_streamtrace.commands.ui.views import cuts as views_cuts
 from autogen_streamtrace.commands.ui.views import filters as filtering
 from autogen_streamtrace.commands.ui.views.compare import compare
 from autogen_streamtrace.commands.ui.views.cuts import cuts
@@ -172,6 +173,39 @@ def test_a_facet_lists_its_values_whatever_is_chosen_of_it(store: Store) -> None
     found = facets(store.reader, query("outcome=completed"))
     assert {each["value"]: each["turns"] for each in found["outcome"]} == {"completed": 2, "disconnected": 1}
     assert found["agent"] == [{"value": "support_agent", "turns": 2}]
+
+
+@pytest.mark.parametrize(
+    "pairs",
+    [(), ("service=desk",), ("agent=support_agent", "outcome=disconnected"), ("framework=autogen",), ("since=1d",)],
+)
+def test_a_view_of_many_turns_reads_their_indexes_alone(store: Store, pairs: tuple[str, ...]) -> None:
+    """A million of them would take seconds otherwise."""
+    store.add(*lines([Turn(more={sc.A_FRAMEWORK: "autogen"}), cut(3.0)]))
+    reader, asked = store.reader, list[str]()
+    reader.connection.set_trace_callback(asked.append)
+    cuts(reader, query(*pairs))
+    facets(reader, query(*pairs))
+    reader.connection.set_trace_callback(None)
+    plans = {
+        f"{plan[3]}: {text}"
+        for text in asked
+        if "FROM turns" in text and "u.healed" not in text
+        for plan in reader.rows(f"EXPLAIN QUERY PLAN {text}")
+        if "TEMP B-TREE" not in plan[3]
+    }
+    assert plans and [each for each in plans if "COVERING INDEX turn_" not in each] == []
+
+
+def test_of_many_turns_a_sample_stands_for_all(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    random_ = random.Random(2)
+    store.add(*lines([Turn(duration=random_.choice((5.0, 50.0))) for _ in range(2000)]))
+    all_of_them = cuts(store.reader, ALL)["duration_well"]
+    monkeypatch.setattr(views_cuts, "SAMPLE", 100)
+    sample = cuts(store.reader, ALL)["duration_well"]
+    assert sum(all_of_them["outcomes"]["completed"]) == 2000
+    assert sum(sample["outcomes"]["completed"]) == pytest.approx(2000, rel=0.4)
+    assert sample["edges"] == all_of_them["edges"] and sample["outcomes"] != all_of_them["outcomes"]
 
 
 def test_two_choices_differ_only_where_it_is_no_chance(store: Store) -> None:

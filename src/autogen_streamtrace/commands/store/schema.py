@@ -4,15 +4,15 @@ SQLite with a write-ahead log: one process writes, any number of others read mea
 
 spans: each span once, by trace and span id, with its OTLP JSON, packed · streams: what `diagnose` reads of a stream
 that ended, under the same id · events: log records · turns: an outermost stream with what took part in it and how it
-ended, for the page's counts · opened: streams that started and have not ended · sources: resources · casts: what takes
-part in turns · texts: every label, which the other tables have by its number.
+ended, for the page's counts, which read its indexes alone · opened: streams that started and have not ended · sources:
+resources · casts: what takes part in turns · texts: every label, which the other tables have by its number.
 """
 
 from typing import Final
 
 from autogen_streamtrace.commands.reading.columns import COLUMNS, Kind
 
-VERSION: Final = 1
+VERSION: Final = 2
 """In ``user_version`` of the file. Another one's file is set aside."""
 
 _TYPES: Final[dict[Kind, str]] = {"label": "INTEGER", "labels": "INTEGER", "number": "REAL", "truth": "INTEGER"}
@@ -48,11 +48,19 @@ TURN_COLUMNS: Final = (
     *TURN_TRUTHS,
 )
 
+OF_FILTERS: Final = ("source", "actors", "layer", "outcome", "ended_by", "framework")
+"""Columns of a turn that the page's filters look at."""
+EVERY: Final = 8
+"""An index holds one turn in so many apart, to draw distributions of."""
+SAMPLED: Final = "(id * 2654435761 >> 16) % {}"
+"""0 for one turn in so many, whatever the order of their numbers."""
+
 
 def _columns(names: tuple[str, ...], kind: str) -> str:
     return ", ".join(f'"{name}" {kind}' for name in names)
 
 
+_FILTERS: Final = ", ".join(OF_FILTERS)
 SCHEMA: Final = f"""
 CREATE TABLE facts (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID;
 CREATE TABLE texts (id INTEGER PRIMARY KEY AUTOINCREMENT, text TEXT UNIQUE NOT NULL);
@@ -72,8 +80,11 @@ CREATE UNIQUE INDEX event_of ON events (trace, span, name, at);
 CREATE TABLE turns (id INTEGER PRIMARY KEY, trace BLOB, source INTEGER, actors INTEGER, start INTEGER, "end" INTEGER,
     {_columns(TURN_LABELS, "INTEGER")}, {_columns(TURN_NUMBERS, "REAL")}, {_columns(TURN_TRUTHS, "INTEGER")});
 CREATE INDEX turn_of ON turns (trace);
-CREATE INDEX turn_at ON turns ("end", source, actors, layer, outcome, ended_by, early, healed, first, start);
-CREATE INDEX turn_early ON turns ("end") WHERE early;
+CREATE INDEX turn_at ON turns ("end", {_FILTERS}, early, healed, first, start);
+CREATE INDEX turn_sort ON turns ({_FILTERS}, "end");
+CREATE INDEX turn_sample ON turns ("end", {_FILTERS}, early, first, start) WHERE {SAMPLED.format(EVERY)} = 0;
+CREATE INDEX turn_early ON turns ("end", {_FILTERS}, early, origin_layer, host, cause, silence, origin_duration)
+    WHERE early;
 CREATE INDEX turn_healed ON turns ("end") WHERE healed;
 CREATE TABLE opened (trace BLOB, span BLOB, source INTEGER, start INTEGER, layer INTEGER, name INTEGER,
     last INTEGER, stalled INTEGER, waiting_on INTEGER, PRIMARY KEY (trace, span)) WITHOUT ROWID;

@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import Any, Final
 
 from autogen_streamtrace.commands.store.reading import Reader
+from autogen_streamtrace.commands.store.schema import EVERY, SAMPLED
 from autogen_streamtrace.commands.ui.views.filters import Filters, Where, where
 from autogen_streamtrace.core import semconv as sc
 
@@ -94,10 +95,10 @@ def distribution(reader: Reader, chosen: Where, measure: str, which: str, turns:
         which: a condition on the turns.
         turns: how many there are, about; of many a sample is looked at, and counted for all.
     """
-    stride = max(1, turns // SAMPLE)
+    stride = _stride(turns)
     query = (
         f"SELECT {_FINE.format(measure)}, u.outcome, count(*) FROM turns u"
-        f" WHERE {chosen.text} AND {which} AND {measure} >= 0{sampled(stride)} GROUP BY 1, 2"
+        f" WHERE {chosen.text} AND {which} AND {measure} >= 0{_sampled(stride)} GROUP BY 1, 2"
     )
     rows = [(fine, reader.text(outcome), count * stride) for fine, outcome, count in reader.rows(query, chosen.values)]
     last = len(_EDGES) - 2
@@ -121,13 +122,18 @@ def _median(counts: list[tuple[int, int]]) -> float:
     return _middle(ordered[bisect_left(before, before[-1] / 2)][0])
 
 
-def sampled(stride: int) -> str:
-    """The condition of one turn in so many, whatever the order of their numbers."""
-    return f" AND (u.id * 2654435761 >> 16) % {stride} = 0" if stride > 1 else ""
+def _stride(turns: int) -> int:
+    """One turn in how many is looked at: all, or as few as an index holds apart."""
+    return max(1, turns // SAMPLE // EVERY * EVERY)
 
 
-SAMPLE: Final = 20_000
-"""Turns that a distribution is made of, at least, where there are so many."""
+def _sampled(stride: int) -> str:
+    """The condition of one turn in so many."""
+    return "".join(f" AND {SAMPLED.format(each)} = 0" for each in {EVERY, stride}) if stride > 1 else ""
+
+
+SAMPLE: Final = 5_000
+"""Turns that a distribution is made of, at least, where there are enough for a sample."""
 _FINE: Final = (
     "CASE WHEN {0} < 1 THEN CAST({0} * 1000 AS INTEGER) WHEN {0} < 100 THEN 1000 + CAST({0} * 50 AS INTEGER)"
     " ELSE 10000 + CAST(min({0}, 1e6) AS INTEGER) END"

@@ -4,7 +4,8 @@ from collections import Counter
 from typing import Any, Final
 
 from autogen_streamtrace.commands.store.reading import Reader
-from autogen_streamtrace.commands.ui.views.filters import NAMES, OF_CAST, OF_SOURCE, OF_TURN, Filters, where
+from autogen_streamtrace.commands.store.schema import OF_FILTERS
+from autogen_streamtrace.commands.ui.views.filters import NAMES, OF_CAST, OF_SOURCE, Filters, where
 
 _MOST: Final = 200
 """Values of one filter, at most."""
@@ -27,7 +28,7 @@ def facets(reader: Reader, filters: Filters) -> dict[str, list[dict[str, Any]]]:
 
 def _combinations(reader: Reader, filters: Filters) -> list[tuple[Any, ...]]:
     chosen = where(reader, filters)
-    columns = ", ".join(f"u.{column}" for column in ("source", "actors", *OF_TURN))
+    columns = ", ".join(f"u.{column}" for column in OF_FILTERS)
     query = f"SELECT {columns}, count(*) FROM turns u WHERE {chosen.text} GROUP BY {columns}"
     return reader.rows(query, chosen.values)
 
@@ -46,7 +47,7 @@ def _counts(reader: Reader, name: str, combinations: tuple[Any, ...]) -> "Counte
                 if each[0] == layer:
                     counts[reader.text(each[1])] += row[-1]
     else:
-        at = 2 + OF_TURN.index(name)
+        at = OF_FILTERS.index(name)
         for row in combinations:
             counts[reader.text(row[at])] += row[-1]
     return counts

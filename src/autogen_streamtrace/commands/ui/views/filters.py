@@ -121,7 +121,8 @@ def where(reader: Reader, filters: Filters) -> Where:
     for name, wanted in filters.chosen.items():
         numbers = _numbers(reader, name, wanted)
         column = "source" if name in OF_SOURCE else "actors" if name in OF_CAST else name
-        conditions.append(f'u."{column}" IN ({", ".join(map(str, numbers))})')
+        # The plus keeps SQLite from the index that begins with such a column: the time narrows more.
+        conditions.append(f'+u."{column}" IN ({", ".join(map(str, numbers))})')
     return Where(" AND ".join(conditions), tuple(values))
 
 

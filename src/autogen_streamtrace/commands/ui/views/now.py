@@ -198,7 +198,7 @@ def _programs(reader: Reader, programs: list[Program]) -> list[Document]:
     ]
     known = {(each["service"], str(each["process"])) for each in found}
     since = time.time_ns() - round(_PROGRAM * 1e9)
-    query = 'SELECT u.source, max(u."end") FROM turns u WHERE u."end" > ? GROUP BY 1 ORDER BY 2 DESC LIMIT 50'
+    query = 'SELECT u.source, max(u."end") FROM turns u WHERE u."end" > ? GROUP BY +u.source ORDER BY 2 DESC LIMIT 50'
     for source, last in reader.rows(query, (since,)):
         resource = reader.resource(source)
         process = resource.get("process.pid")
