@@ -25,6 +25,9 @@ TITLE: Final = "Is the instrument itself healthy"
 
 OF_COLLECTOR: Final = ('job=~"$collector"', 'instance=~"$collector_instance"')
 
+KINDS: Final = {"spans": "spans", "metric_points": "points", "log_records": "records"}
+"""What the Collector counts, and its name in a legend."""
+
 
 def dashboard() -> Dashboard:
     """Figures that should be 0, then the instrument, then the Collector."""
@@ -162,9 +165,9 @@ def collector() -> Panels:
             "behind them takes more.",
             "cps",
             *(
-                ask(rates(f"otelcol_receiver_{what}_{kind}_total", by="receiver"), f"{what} {kind}, {{{{receiver}}}}")
-                for what in ("accepted", "refused")
-                for kind in ("spans", "metric_points", "log_records")
+                ask(rates(f"otelcol_receiver_{what}_{kind}_total", by="receiver"), f"{told} {short}, {{{{receiver}}}}")
+                for what, told in (("accepted", "taken"), ("refused", "refused"))
+                for kind, short in KINDS.items()
             ),
             width=THIRD,
         ),
@@ -173,9 +176,9 @@ def collector() -> Panels:
             "Items a second by exporter; what failed stays in the queue and is sent again.",
             "cps",
             *(
-                ask(rates(f"otelcol_exporter_{what}_{kind}_total", by="exporter"), f"{what} {kind}, {{{{exporter}}}}")
-                for what in ("sent", "send_failed")
-                for kind in ("spans", "metric_points", "log_records")
+                ask(rates(f"otelcol_exporter_{what}_{kind}_total", by="exporter"), f"{told} {short}, {{{{exporter}}}}")
+                for what, told in (("sent", "sent"), ("send_failed", "failed"))
+                for kind, short in KINDS.items()
             ),
             width=THIRD,
         ),

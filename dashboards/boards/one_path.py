@@ -1,5 +1,6 @@
 """The dashboard *One stream's path*."""
 
+from collections.abc import Iterator
 from typing import Final
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
@@ -7,7 +8,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard
 from autogen_streamtrace.core import semconv as sc
 
 from .common import CHOICES, PATH_UID, Panels, board, of_events
-from .panels import COUNT, SECONDS, THIRD, WIDE, ask, bars, events, lines, measured_traces, traces
+from .panels import COUNT, SECONDS, THIRD, WIDE, Query, ask, bars, by_outcome, events, lines, measured_traces, traces
 from .promql import exact, mean, quantile, select, total
 from .variables import framework, named, streamed, typed, whose
 from .vocabulary import (
@@ -134,23 +135,32 @@ def layers() -> Panels:
         ),
         lines(
             "Tool time",
-            "95th percentile of a tool call, by tool and type of error.",
+            "95th percentile of a tool call, by tool: without an error, and with one.",
             SECONDS,
-            ask(quantile(0.95, TOOL_CALL, L_TOOL, L_ERROR), f"{{{{{L_TOOL}}}}} {{{{{L_ERROR}}}}}", exemplars=True),
+            *by_error(TOOL_CALL, L_TOOL, exemplars=True),
             width=THIRD,
         ),
-        lines(
-            "HTTP",
-            "95th percentile of an exchange, from sending the request to the end of its body, by outcome.",
-            SECONDS,
-            ask(
-                quantile(0.95, DURATION, L_OUTCOME, where=(f'{L_LAYER}="http"',)),
-                f"{{{{{L_OUTCOME}}}}}",
-                exemplars=True,
-            ),
-            width=THIRD,
+        by_outcome(
+            lines(
+                "HTTP",
+                "95th percentile of an exchange, from sending the request to the end of its body, by outcome.",
+                SECONDS,
+                ask(
+                    quantile(0.95, DURATION, L_OUTCOME, where=(f'{L_LAYER}="http"',)),
+                    f"{{{{{L_OUTCOME}}}}}",
+                    exemplars=True,
+                ),
+                width=THIRD,
+            )
         ),
     ]
+
+
+def by_error(histogram: str, name: str, *where: str, exemplars: bool = False) -> Iterator[Query]:
+    """The 95th percentile by name, without an error and with one: the types of errors would be too many lines."""
+    for matcher, told in ((f'{L_ERROR}=""', ""), (f'{L_ERROR}!=""', ", error")):
+        found = quantile(0.95, histogram, name, where=(*where, matcher))
+        yield ask(found, f"{{{{{name}}}}}{told}", exemplars=exemplars)
 
 
 def chosen() -> Panels:
@@ -158,47 +168,50 @@ def chosen() -> Panels:
     named_streams = tuple(f'{L_LAYER}="{layer}",{L_NAME}=~"${layer}"' for layer in (sc.AGENT, sc.MODEL))
     agent, model = named_streams
     return [
-        bars(
-            "How the agent's streams end",
-            "Streams of the chosen agent by outcome; each bar counts its own time.",
-            COUNT,
-            ask(
-                total(exact(select(ENDED, agent, OF_FRAMEWORK), "$__interval"), L_NAME, L_OUTCOME),
-                f"{{{{{L_NAME}}}}} {{{{{L_OUTCOME}}}}}",
-            ),
-        ),
-        bars(
-            "How the model's streams end",
-            "Calls of the chosen model by outcome; each bar counts its own time.",
-            COUNT,
-            ask(
-                total(
-                    exact(select(ENDED, model, f'{L_STREAMED}=~"$streamed"', OF_FRAMEWORK), "$__interval"),
-                    L_NAME,
-                    L_OUTCOME,
+        by_outcome(
+            bars(
+                "How the agent's streams end",
+                "Streams of the chosen agent by outcome; each bar counts its own time.",
+                COUNT,
+                ask(
+                    total(exact(select(ENDED, agent, OF_FRAMEWORK), "$__interval"), L_OUTCOME),
+                    f"{{{{{L_OUTCOME}}}}}",
                 ),
-                f"{{{{{L_NAME}}}}} {{{{{L_OUTCOME}}}}}",
-            ),
+            )
+        ),
+        by_outcome(
+            bars(
+                "How the model's streams end",
+                "Calls of the chosen model by outcome; each bar counts its own time.",
+                COUNT,
+                ask(
+                    total(
+                        exact(select(ENDED, model, f'{L_STREAMED}=~"$streamed"', OF_FRAMEWORK), "$__interval"),
+                        L_OUTCOME,
+                    ),
+                    f"{{{{{L_OUTCOME}}}}}",
+                ),
+            )
         ),
         lines(
             "Agent turns",
-            "95th percentile of a turn of the chosen agent, by type of error.",
+            "95th percentile of a turn of the chosen agent: without an error, and with one.",
             SECONDS,
-            ask(quantile(0.95, AGENT_TURN, L_AGENT, L_ERROR, where=OF_AGENT), f"{{{{{L_AGENT}}}}} {{{{{L_ERROR}}}}}"),
+            *by_error(AGENT_TURN, L_AGENT, *OF_AGENT),
             width=THIRD,
         ),
         lines(
             "Team runs",
-            "95th percentile of a team's run, by type of error.",
+            "95th percentile of a team's run: without an error, and with one.",
             SECONDS,
-            ask(quantile(0.95, TEAM_RUN, L_TEAM, L_ERROR), f"{{{{{L_TEAM}}}}} {{{{{L_ERROR}}}}}"),
+            *by_error(TEAM_RUN, L_TEAM),
             width=THIRD,
         ),
         lines(
             "Model calls",
-            "95th percentile of a call of the chosen model, by type of error.",
+            "95th percentile of a call of the chosen model: without an error, and with one.",
             SECONDS,
-            ask(quantile(0.95, MODEL_CALL, L_MODEL, L_ERROR, where=OF_MODEL), f"{{{{{L_MODEL}}}}} {{{{{L_ERROR}}}}}"),
+            *by_error(MODEL_CALL, L_MODEL, *OF_MODEL),
             width=THIRD,
         ),
         lines(

@@ -22,6 +22,8 @@ from grafana_foundation_sdk.models.heatmap import HeatmapColorMode
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 from grafana_foundation_sdk.models.tempo import SearchTableType
 
+from autogen_streamtrace.commands.ui.words.colours import COLOURS
+
 from .variables import LOKI, PROMETHEUS, TEMPO
 from .vocabulary import L_CAUSE
 
@@ -52,17 +54,27 @@ def ask_now(expr: str, legend: str = "") -> Query:
 
 
 def lines(
-    title: str, says: str, unit: str, *queries: Query, width: int = HALF, from_zero: bool = True
+    title: str, says: str, unit: str, *queries: Query, width: int = HALF, from_zero: bool = True, listed: bool = False
 ) -> timeseries.Panel:
-    """A line for each series; not ``from_zero`` where some go below it."""
+    """A line for each series; not ``from_zero`` where some go below it; ``listed`` beside it where names are long."""
     panel = timeseries.Panel().title(title).description(says).unit(unit).span(width).height(8)
     if from_zero:
         panel.min(0)
     panel.datasource(PROMETHEUS).line_width(1).fill_opacity(10).show_points(c.VisibilityMode.NEVER)
-    legend = common.VizLegendOptions().show_legend(True)
-    panel.legend(legend.display_mode(c.LegendDisplayMode.LIST).placement(c.LegendPlacement.BOTTOM))
+    panel.legend(_beside() if listed else _below())
     panel.tooltip(common.VizTooltipOptions().mode(c.TooltipDisplayMode.MULTI).sort(c.SortOrder.DESCENDING))
     return panel.targets(lettered(queries))
+
+
+def _below() -> common.VizLegendOptions:
+    legend = common.VizLegendOptions().show_legend(True)
+    return legend.display_mode(c.LegendDisplayMode.LIST).placement(c.LegendPlacement.BOTTOM)
+
+
+def _beside() -> common.VizLegendOptions:
+    """A table with the most that each series has had: below the plot long names would have no room."""
+    legend = common.VizLegendOptions().show_legend(True).calcs(["max"]).sort_by("Max").sort_desc(True)
+    return legend.display_mode(c.LegendDisplayMode.TABLE).placement(c.LegendPlacement.RIGHT)
 
 
 def bars(
@@ -72,6 +84,13 @@ def bars(
     panel = lines(title, says, unit, *queries, width=width, from_zero=from_zero).interval("1m")
     panel.draw_style(c.GraphDrawStyle.BARS).fill_opacity(80).line_width(0)
     return panel.stacking(common.StackingConfig().mode(c.StackingMode.NORMAL).group("A"))
+
+
+def by_outcome(panel: timeseries.Panel) -> timeseries.Panel:
+    """Each outcome in the colour that it has on the page of `ui`, where the legend is the outcome."""
+    for outcome, colour in COLOURS.items():
+        panel.override_by_name(outcome, [d.DynamicConfigValue("color", {"mode": "fixed", "fixedColor": colour})])
+    return panel
 
 
 def number(

@@ -52,6 +52,11 @@ def share(part: str, whole: str) -> str:
     return f"({part} or {whole} * 0) / ({whole} > 0)"
 
 
+def none(label: str) -> str:
+    """0, so that a panel is not empty where nothing has happened; in the legend it is `none`."""
+    return f'label_replace(vector(0), "{label}", "none", "", "")'
+
+
 def quantile(q: float, histogram: str, *by: str, window: str = "$__rate_interval", where: tuple[str, ...] = ()) -> str:
     """A quantile of a classic histogram."""
     rates = f"rate({select(f'{histogram}_bucket', *where)}[{window}])"

@@ -65,7 +65,7 @@ CUT_OFF: Final = {
 def build() -> None:
     """The page, in one script; installs what it is made of where that is missing."""
     if not (HERE / "node_modules").exists():
-        subprocess.run(["npm", "ci", "--no-audit", "--no-fund"], cwd=HERE, check=True)
+        subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"], cwd=HERE, check=True)
     subprocess.run(["npm", "run", "--silent", "build"], cwd=HERE, check=True)
 
 

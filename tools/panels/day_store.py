@@ -87,4 +87,7 @@ def evaluate(folder: Path, url: str, rules: list[dict[str, str]]) -> None:
 
 
 def promtool(folder: Path, *words: str | Path) -> None:
-    subprocess.run([binary("promtool"), *words], cwd=folder, check=True, stdout=subprocess.DEVNULL)
+    """Run it; what it says is shown where it fails."""
+    done = subprocess.run([binary("promtool"), *words], cwd=folder, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"promtool {' '.join(map(str, words))} failed:\n{done.stderr}")

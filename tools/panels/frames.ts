@@ -59,7 +59,7 @@ function meets({ matcher }: Override, field: Field): boolean {
     const flags = matcher.options.startsWith('(?i)') ? 'i' : '';
     return new RegExp(matcher.options.replace('(?i)', ''), flags).test(field.name);
   }
-  return field.name === matcher.options;
+  return [field.name, name(field)].includes(matcher.options);
 }
 
 function apply({ properties }: Override, field: Field) {

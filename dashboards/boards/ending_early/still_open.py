@@ -3,8 +3,8 @@
 from autogen_streamtrace.core import semconv as sc
 
 from ..common import LOGS, Panels
-from ..panels import COUNT, SECONDS, THIRD, ask, bars, counted_events, lines
-from ..promql import exact, quantile, select, total
+from ..panels import COUNT, SECONDS, THIRD, ask, bars, by_outcome, counted_events, lines
+from ..promql import exact, none, quantile, select, total
 from ..vocabulary import (
     DURATION,
     EVENT,
@@ -40,11 +40,13 @@ def hanging() -> Panels:
         ),
         lines(
             "Stalled streams, and what they wait for",
-            "Open streams whose items have stopped for longer than stall_after.",
+            "Open streams whose items have stopped for longer than stall_after, in the layer that has most of them: "
+            "one that stalls holds up those around it.",
             COUNT,
             ask(
-                total(select(STALLED), L_LAYER, L_WAITING_TYPE, L_WAITING_NAME),
-                f"{{{{{L_LAYER}}}}} on {{{{{L_WAITING_TYPE}}}}} {{{{{L_WAITING_NAME}}}}}",
+                f"max by ({L_WAITING_TYPE}, {L_WAITING_NAME}) "
+                f"({total(select(STALLED), L_LAYER, L_WAITING_TYPE, L_WAITING_NAME)})",
+                f"{{{{{L_WAITING_TYPE}}}}} {{{{{L_WAITING_NAME}}}}}",
             ),
             width=THIRD,
         ),
@@ -77,7 +79,7 @@ def hanging() -> Panels:
             "Streams killed with their process",
             "As recovery reports them; lost ones, which nobody has recovered, are among the figures above.",
             COUNT,
-            ask(f"{total(endings(ORIGIN, KILLED, window=STEP), L_LAYER)} or vector(0)", f"{{{{{L_LAYER}}}}}"),
+            ask(f"{total(endings(ORIGIN, KILLED, window=STEP), L_LAYER)} or {none(L_LAYER)}", f"{{{{{L_LAYER}}}}}"),
             width=THIRD,
         ),
     ]
@@ -116,14 +118,16 @@ def until_then() -> Panels:
             ),
             width=THIRD,
         ),
-        counted_events(
-            "Tokens spent on cut replies",
-            "Output tokens that the provider reported for model streams that ended early, by outcome. "
-            "Most cut replies lack "
-            "the report.",
-            f'sum by ({L_OUTCOME}) (sum_over_time({LOGS} | {EVENT}="{sc.E_END}" | {L_LAYER}="model" '
-            f'| {L_EARLY}="true" | {tokens}!="" | unwrap {tokens} [$__auto]))',
-            f"{{{{{L_OUTCOME}}}}}",
+        by_outcome(
+            counted_events(
+                "Tokens spent on cut replies",
+                "Output tokens that the provider reported for model streams that ended early, by outcome. "
+                "Most cut replies lack "
+                "the report.",
+                f'sum by ({L_OUTCOME}) (sum_over_time({LOGS} | {EVENT}="{sc.E_END}" | {L_LAYER}="model" '
+                f'| {L_EARLY}="true" | {tokens}!="" | unwrap {tokens} [$__auto]))',
+                f"{{{{{L_OUTCOME}}}}}",
+            )
         ),
         lines(
             "Tokens a second",

@@ -2,7 +2,7 @@
 
 from .. import limits
 from ..common import Panels
-from ..panels import COUNT, PERCENT, THIRD, ask, ask_now, bars, ladder, lines, number, rows_of_heat
+from ..panels import COUNT, PERCENT, THIRD, WIDE, ask, ask_now, bars, ladder, lines, number, rows_of_heat
 from ..promql import edge, exact, select, share, total
 from ..recording import CAUSE, LOST, ended, faults
 from ..vocabulary import CUT, L_CAUSE, L_ENDED_BY, L_LAYER, L_LIMIT, L_OUTCOME, L_OUTERMOST, OPEN, SILENCE, VERSION
@@ -118,6 +118,8 @@ def since_when() -> Panels:
             COUNT,
             ask(total(select(faults("1h"), f'{L_LAYER}!~"agent|model"'), *CAUSE), causes),
             ask(total(select(faults("1h"), f'{L_LAYER}=~"agent|model"', *NAMED), *CAUSE), causes),
+            width=WIDE - THIRD,
+            listed=True,
         ),
         lines(
             "Early endings a second, each with its trace",
@@ -128,6 +130,7 @@ def since_when() -> Panels:
                 f"{{{{{L_LAYER}}}}} {{{{{L_OUTCOME}}}}}",
                 exemplars=True,
             ),
+            width=THIRD,
         ),
     ]
 
