@@ -1,15 +1,14 @@
 """The client's side over HTTP/1. What goes out is written here, byte for byte; httptools reads what comes in."""
 
 import asyncio
-import socket
-import struct
 from collections import deque
+from dataclasses import replace
 from typing import Final, cast
 
 import httptools
 
 from autogen_streamtrace.commands.chaos.wire.message import HOP_BY_HOP, Cut, Head, Lines, Request
-from autogen_streamtrace.commands.chaos.wire.sink import Answer, Valve, open_valve
+from autogen_streamtrace.commands.chaos.wire.sink import Answer, Valve, open_valve, reset
 
 MAX_BODY: Final = 64 * 2**20
 MAX_HEADERS: Final = 64 * 2**10
@@ -22,8 +21,6 @@ HTTP2_PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _TOO_LARGE: Final = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _UNREADABLE: Final = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
 _NO_UPGRADE: Final = b"HTTP/1.1 501 Not Implemented\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
-_RESET: Final = struct.pack("ii", 1, 0)
-"""The option that makes a close a reset."""
 
 
 class Http1(asyncio.Protocol):
@@ -123,7 +120,7 @@ class Http1(asyncio.Protocol):
         while await self._next_came():
             request, keep = self._waiting.popleft()
             if idle_since is not None:
-                request = _idle(request, loop.time() - idle_since)
+                request = replace(request, idle=loop.time() - idle_since)
             self._sink = sink = _Exchange(self._transport, request)
             await self._answer(request, sink)
             self._sink = None
@@ -143,10 +140,6 @@ class Http1(asyncio.Protocol):
             except asyncio.TimeoutError:
                 return False
         return True
-
-
-def _idle(request: Request, seconds: float) -> Request:
-    return Request(request.method, request.target, request.version, request.headers, request.body, seconds)
 
 
 class _Exchange:
@@ -186,9 +179,7 @@ class _Exchange:
 
     def cut(self, how: Cut) -> None:
         self.ended = self.closing = True
-        if how != "rst":
+        if how == "rst":
+            reset(self._transport)
+        else:
             self._transport.close()
-            return
-        connection: socket.socket = self._transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-        self._transport.abort()

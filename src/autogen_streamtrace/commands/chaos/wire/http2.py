@@ -1,7 +1,6 @@
 """The client's side over HTTP/2, by the library h2."""
 
 import asyncio
-import socket
 from collections import deque
 from typing import Final, cast
 
@@ -11,9 +10,9 @@ import h2.errors
 import h2.events
 import h2.exceptions
 
-from autogen_streamtrace.commands.chaos.wire.http1 import _RESET, MAX_BODY
+from autogen_streamtrace.commands.chaos.wire.http1 import MAX_BODY
 from autogen_streamtrace.commands.chaos.wire.message import HOP_BY_HOP, Cut, Head, Lines, Request
-from autogen_streamtrace.commands.chaos.wire.sink import Answer, Valve, open_valve
+from autogen_streamtrace.commands.chaos.wire.sink import Answer, Valve, open_valve, reset
 
 HIGH_WATER: Final = 64 * 2**10
 """Bytes of one stream that may wait for its client."""
@@ -27,7 +26,7 @@ class Http2(asyncio.Protocol):
         config = h2.config.H2Configuration(client_side=False, header_encoding=None)
         self.h2 = h2.connection.H2Connection(config)
         self.transport: asyncio.Transport
-        self._asking: dict[int, tuple[Lines, list[bytes]]] = {}
+        self._asking: dict[int, tuple[Lines, bytearray]] = {}
         self._sinks: dict[int, _Stream] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._full = False
@@ -76,7 +75,7 @@ class Http2(asyncio.Protocol):
 
     def _happened(self, event: h2.events.Event) -> None:
         if isinstance(event, h2.events.RequestReceived):
-            self._asking[event.stream_id] = ([*event.headers], [])
+            self._asking[event.stream_id] = ([*event.headers], bytearray())
         elif isinstance(event, h2.events.DataReceived):
             self._received(event)
         elif isinstance(event, h2.events.StreamEnded):
@@ -93,9 +92,9 @@ class Http2(asyncio.Protocol):
     def _received(self, event: h2.events.DataReceived) -> None:
         if event.flow_controlled_length:
             self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-        _, body = self._asking.get(event.stream_id, ([], []))
-        body.append(event.data)
-        if sum(map(len, body)) > MAX_BODY:
+        _, body = self._asking.get(event.stream_id, ([], bytearray()))
+        body += event.data
+        if len(body) > MAX_BODY:
             self.transport.abort()
 
     def _asked(self, stream: int) -> None:
@@ -106,7 +105,7 @@ class Http2(asyncio.Protocol):
             pseudo.get(b":path", b"/").decode("latin-1"),
             "2",
             [line for line in lines if not line[0].startswith(b":")],
-            b"".join(body),
+            bytes(body),
         )
         self._sinks[stream] = sink = _Stream(self, stream)
         task = asyncio.get_running_loop().create_task(self._serve(request, sink))
@@ -160,9 +159,7 @@ class _Stream:
         self._sent.set()
         library, transport = self._connection.h2, self._connection.transport
         if how == "rst":
-            connection: socket.socket = transport.get_extra_info("socket")
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            transport.abort()
+            reset(transport)
             return
         if how == "stream":
             library.reset_stream(self.id, h2.errors.ErrorCodes.INTERNAL_ERROR)
