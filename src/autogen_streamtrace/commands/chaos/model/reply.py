@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any, Final
 
 from autogen_streamtrace.commands.chaos.model.asked import Api, Asked
@@ -12,7 +11,7 @@ from autogen_streamtrace.commands.chaos.model.completions import Document, Event
 from autogen_streamtrace.commands.chaos.model.contents import Content, ContentEvents
 from autogen_streamtrace.commands.chaos.model.messages import Message, MessageEvents
 from autogen_streamtrace.commands.chaos.model.responses import ResponseDocument, ResponseEvents
-from autogen_streamtrace.commands.chaos.wire.message import Head
+from autogen_streamtrace.commands.chaos.wire.message import Head, phrase
 from autogen_streamtrace.commands.chaos.wire.passage import Passage
 
 TEXT: Final = ["Your", "claim", "has", "arrived", "and", "will", "be", "paid", "within", "five", "working", "days."]
@@ -38,7 +37,7 @@ def form(asked: Asked) -> Form:
 
 def refusal(api: Api, status: int) -> bytes:
     """The body of an HTTP error, as the API words it."""
-    words = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "Overloaded"
+    words = phrase(status) or "Overloaded"
     bodies: Mapping[Api, Any] = {
         "messages": {"type": "error", "error": {"type": _ANTHROPIC.get(status, "api_error"), "message": words}},
         "chat": {"error": words},

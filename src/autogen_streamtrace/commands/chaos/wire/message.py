@@ -60,6 +60,14 @@ class Request:
         return str(self.document.get("model", ""))
 
 
+def phrase(status: int) -> str:
+    """The standard's words for a status; empty for one that it does not know, such as 529."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
 @dataclass
 class Head:
     """Status and headers of an answer."""
@@ -69,8 +77,7 @@ class Head:
     reason: bytes = b""
 
     def __post_init__(self) -> None:
-        if not self.reason and self.status in HTTPStatus._value2member_map_:
-            self.reason = HTTPStatus(self.status).phrase.encode()
+        self.reason = self.reason or phrase(self.status).encode()
 
     def value(self, name: bytes) -> bytes:
         """The value of a header, by its name in lower case; empty where there is none."""
