@@ -6,7 +6,6 @@ no stream is open any more. A forked child inherits the watch, but has no thread
 it may be about to execute another program.
 """
 
-import asyncio
 import os
 import threading
 import time
@@ -22,6 +21,7 @@ from autogen_streamtrace.core.evidence.body import finish_reasons
 from autogen_streamtrace.core.process_end import ProcessEnd
 from autogen_streamtrace.core.telemetry.emitter import Telemetry
 from autogen_streamtrace.core.tracker import StreamTracker
+from autogen_streamtrace.core.watching.loops import in_event_loop
 from autogen_streamtrace.core.watching.recorder import NotRecording
 from autogen_streamtrace.flushing import settle_before_flush
 from autogen_streamtrace.official import Official
@@ -156,10 +156,10 @@ class Watch:
         That takes up to ``FLUSH_TIMEOUT`` seconds. Where an event loop runs, this method does not wait for it.
         """
         self._applied.close()
-        self.tracker.settle(0 if _in_event_loop() else FLUSH_TIMEOUT)
+        self.tracker.settle(0 if in_event_loop() else FLUSH_TIMEOUT)
         idle = self.tracker.idle
         self.tracker.retire(self._end)
-        if idle and not _in_event_loop():
+        if idle and not in_event_loop():
             self._ended.wait(FLUSH_TIMEOUT)
 
     def _end(self) -> None:
@@ -214,14 +214,6 @@ class Watch:
 
 def _nothing() -> None:
     pass
-
-
-def _in_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 def _forked() -> None:

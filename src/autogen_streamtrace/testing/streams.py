@@ -13,6 +13,7 @@ from autogen_streamtrace.core.open_streams import OpenStream
 from autogen_streamtrace.core.stream.state import clock
 from autogen_streamtrace.core.telemetry import sentences
 from autogen_streamtrace.core.telemetry.listeners import Heard, listen
+from autogen_streamtrace.core.watching.loops import in_event_loop
 from autogen_streamtrace.testing.providers import instrumented
 
 PREFIX: Final = "streamtrace."
@@ -115,7 +116,7 @@ class Streams:
         Args:
             linger: seconds, at most, that it waits for streams that are still open.
         """
-        give_up = time.monotonic() + (linger if not _in_event_loop() else 0.0)
+        give_up = time.monotonic() + (linger if not in_event_loop() else 0.0)
         while True:
             gc.collect()  # it ends the streams to which nobody refers
             tracker = applied.tracker
@@ -218,14 +219,6 @@ def _listed(turns: list[Turn]) -> str:
 
 def _as_name(key: str) -> str:
     return key.removeprefix(PREFIX).replace(".", "_")
-
-
-def _in_event_loop() -> bool:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True
 
 
 _NAMES: Final = frozenset(

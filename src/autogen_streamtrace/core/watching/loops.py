@@ -15,6 +15,15 @@ CHECK: Final = 1.0
 """Seconds between two searches for event loops that were closed unnoticed."""
 
 
+def in_event_loop() -> bool:
+    """Whether an event loop runs the calling code, so that it may not wait."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 class Loop(NamedTuple):
     """An event loop that reads streams."""
 
