@@ -15,10 +15,10 @@ probability = 0.2
 """
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from autogen_streamtrace.commands.chaos.rules import Rule, RuleError
 
@@ -26,8 +26,6 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-_KEYS: Final = ("seed", "upstream", "fault")
 
 
 @dataclass(frozen=True)
@@ -45,32 +43,50 @@ def read(path: Path) -> Scenario:
     Raises:
         RuleError: it cannot be used; the message names the file, the table and what is allowed.
     """
-    told = document(path, _KEYS)
-    seed, tables = told.get("seed", 0), told.get("fault", [])
-    if not isinstance(seed, int):
-        raise RuleError(f"{path}: seed = {seed!r} is not allowed; allowed: a whole number")
-    if not isinstance(tables, list) or not tables:
-        raise RuleError(f"{path}: it has no [[fault]] table; each fault is one")
-    rules = tuple(_rule(f"{path}, fault {at}", table) for at, table in enumerate(tables, 1))
-    return Scenario(rules, seed, str(told.get("upstream", "")))
+    told = document(path, "fault", "upstream")
+    upstream = told.others.get("upstream", "")
+    if not isinstance(upstream, str):
+        raise RuleError(f"{path}: upstream = {upstream!r} is not allowed; allowed: a URL")
+    rules = tuple(_rule(where, table) for where, table in told.tables.items())
+    return Scenario(rules, told.seed, upstream)
 
 
-def document(path: Path, allowed: Sequence[str]) -> dict[str, Any]:
-    """A file of TOML with no other keys than these.
+@dataclass(frozen=True)
+class Document:
+    """A file of TOML: a seed, and a table for each fault or step."""
+
+    tables: Mapping[str, Mapping[str, Any]]
+    """In their order, by where each stands."""
+    seed: int
+    others: Mapping[str, Any]
+
+
+def document(path: Path, what: str, *others: str) -> Document:
+    """Reads a file of TOML that has ``seed``, the tables ``[[what]]``, and ``others``.
 
     Raises:
-        RuleError: it cannot be read, or has another key.
+        RuleError: it cannot be read, has another key, or no table.
     """
+    allowed = ("seed", *others, what)
+    told = _toml(path)
+    unknown = [key for key in told if key not in allowed]
+    if unknown:
+        raise RuleError(f"{path}: unknown key {unknown[0]!r}; allowed: {', '.join(allowed)}")
+    seed, tables = told.get("seed", 0), told.get(what)
+    if isinstance(seed, bool) or not isinstance(seed, int):
+        raise RuleError(f"{path}: seed = {seed!r} is not allowed; allowed: a whole number")
+    if not isinstance(tables, list) or not tables or not all(isinstance(table, dict) for table in tables):
+        raise RuleError(f"{path}: it has no [[{what}]] table; each {what} is one")
+    return Document({f"{path}, {what} {at}": table for at, table in enumerate(tables, 1)}, seed, told)
+
+
+def _toml(path: Path) -> dict[str, Any]:
     try:
-        told = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RuleError(f"{path}: {error.strerror}") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RuleError(f"{path}: {error}") from None
-    unknown = [key for key in told if key not in allowed]
-    if unknown:
-        raise RuleError(f"{path}: unknown key {unknown[0]!r}; allowed: {', '.join(allowed)}")
-    return told
 
 
 def _rule(where: str, table: Mapping[str, Any]) -> Rule:

@@ -27,7 +27,6 @@ from autogen_streamtrace.commands.chaos.rules import Rule, RuleError
 from autogen_streamtrace.commands.chaos.scenario import document
 from autogen_streamtrace.core import semconv as sc
 
-_KEYS: Final = ("seed", "step")
 _WORDS: Final[Mapping[str, Sequence[str]]] = {
     "layer": sc.LAYERS,
     "outcome": sc.OUTCOMES,
@@ -85,13 +84,8 @@ def read(path: Path) -> Plan:
     Raises:
         RuleError: it cannot be used; the message names the file, the step and what is allowed.
     """
-    told = document(path, _KEYS)
-    seed, tables = told.get("seed", 0), told.get("step", [])
-    if not isinstance(seed, int):
-        raise RuleError(f"{path}: seed = {seed!r} is not allowed; allowed: a whole number")
-    if not isinstance(tables, list) or not tables:
-        raise RuleError(f"{path}: it has no [[step]] table; each step is one")
-    return Plan(tuple(_step(f"{path}, step {at}", table) for at, table in enumerate(tables, 1)), seed)
+    told = document(path, "step")
+    return Plan(tuple(_step(where, table) for where, table in told.tables.items()), told.seed)
 
 
 def _step(where: str, table: Mapping[str, Any]) -> Step:
