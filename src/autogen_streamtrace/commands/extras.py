@@ -1,10 +1,10 @@
 """What all commands with optional packages share."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from autogen_streamtrace.limits import LimitMatcher
+
+FunctionT = TypeVar("FunctionT", bound=Callable[..., Any])
 
 
 def require(*modules: str, what: str, extra: str = "ui") -> None:
@@ -31,6 +33,18 @@ def plain_console() -> "Console":
 
     console = Console(highlight=False)
     return console if console.is_terminal else Console(highlight=False, width=10_000)
+
+
+def limits_option(command: FunctionT) -> FunctionT:
+    """Adds ``--limits``, as ``limits``: what ``known_limits`` reads."""
+    option = click.option(
+        "--limits",
+        type=click.Path(path_type=Path),
+        multiple=True,
+        metavar="FILE",
+        help="Limits of your own, in TOML; repeatable.",
+    )
+    return option(command)
 
 
 def known_limits(files: Sequence[Path]) -> "LimitMatcher":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from autogen_streamtrace.commands.directories import store_option
-from autogen_streamtrace.commands.extras import known_limits, plain_console, require
+from autogen_streamtrace.commands.extras import known_limits, limits_option, plain_console, require
 from autogen_streamtrace.commands.statuses import command, end, wrong
 
 if TYPE_CHECKING:
@@ -26,13 +26,7 @@ _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 @store_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--html", type=click.Path(path_type=Path), metavar="FILE", help="Write the same as a page with plots.")
-@click.option(
-    "--limits",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    metavar="FILE",
-    help="Limits of your own, in TOML; repeatable.",
-)
+@limits_option
 @click.option("--since", default="24h", metavar="TIME", help="How far back a URL is asked: 30m, 24h (default), 7d.")
 @click.option(
     "--selector",

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from autogen_streamtrace.commands.extras import known_limits, plain_console, require
+from autogen_streamtrace.commands.extras import known_limits, limits_option, plain_console, require
 from autogen_streamtrace.commands.statuses import command, end, wrong
 
 if TYPE_CHECKING:
@@ -54,13 +54,7 @@ def _seconds(least: float) -> click.FloatRange:
     metavar="SECONDS",
     help=f"The longest that one request may take: {DEFAULT_TIME:g} by default.",
 )
-@click.option(
-    "--limits",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    metavar="FILE",
-    help="Limits of your own, in TOML; repeatable.",
-)
+@limits_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def probe(
     url: str,

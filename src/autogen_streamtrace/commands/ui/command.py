@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from autogen_streamtrace.commands.directories import directory_option, store_option
-from autogen_streamtrace.commands.extras import known_limits, require
+from autogen_streamtrace.commands.extras import known_limits, limits_option, require
 from autogen_streamtrace.commands.statuses import command, wrong
 
 if TYPE_CHECKING:
@@ -41,13 +41,7 @@ _MB: Final = 10**6
 @store_option
 @click.option("--keep-mb", default=1000, show_default=True, help="Size of the store.", type=click.IntRange(10))
 @click.option("--keep-days", default=14.0, show_default=True, help="Age of the store.", type=click.FloatRange(0.001))
-@click.option(
-    "--limits",
-    type=click.Path(path_type=Path),
-    multiple=True,
-    metavar="FILE",
-    help="Limits of your own, in TOML; repeatable.",
-)
+@limits_option
 @directory_option
 def ui(
     files: tuple[str, ...],
