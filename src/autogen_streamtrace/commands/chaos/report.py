@@ -9,7 +9,7 @@ import click
 from rich.table import Table
 
 from autogen_streamtrace.commands.chaos.faults import FAULTS
-from autogen_streamtrace.commands.chaos.faults.limits import played
+from autogen_streamtrace.commands.chaos.faults.limits import not_played, played
 from autogen_streamtrace.commands.chaos.tally import Done, Tally
 from autogen_streamtrace.commands.chaos.verdicts import Verdict, Verdicts
 from autogen_streamtrace.commands.extras import plain_console
@@ -52,6 +52,9 @@ def show_faults() -> None:
     for limit in played():
         default = f" ({limit.values[0]:g} s)" if limit.values else ""
         click.echo(f"  {limit.id}  {limit.vendor}: {limit.setting}{default}, {limit.counts}")
+    for hindrance, limits in not_played().items():
+        click.echo(f"\nNot played: it {hindrance}")
+        click.echo(f"  {', '.join(limit.id for limit in limits)}")
 
 
 def _by_fault(tally: Tally) -> dict[str, list[Done]]:

@@ -74,10 +74,9 @@ def limit_fault(name: str) -> LimitFault:
     limit = next((each for each in builtin() if each.id == name), None)
     if limit is None:
         raise ValueError(f"unknown limit {name!r}; known are {', '.join(each.id for each in played())}")
-    if not _played(limit):
-        raise ValueError(
-            f"{name} strikes inside the client's own process; let the reply fall silent for longer: stall seconds=…"
-        )
+    hindrance = why_not(limit)
+    if hindrance:
+        raise ValueError(f"{name} {hindrance}")
     known = vendor(name.partition(".")[0])
     adds = [] if limit.hidden else known.adds
     place = AFTER_HALF if limit.counts == "silence" else AT_ONCE
@@ -87,16 +86,28 @@ def limit_fault(name: str) -> LimitFault:
 
 def played() -> list[KnownLimit]:
     """The limits that can be played."""
-    return [each for each in builtin() if _played(each)]
+    return [each for each in builtin() if not why_not(each)]
+
+
+def not_played() -> dict[str, list[KnownLimit]]:
+    """The others, by why they cannot."""
+    found: dict[str, list[KnownLimit]] = {}
+    for each in builtin():
+        if hindrance := why_not(each):
+            found.setdefault(hindrance, []).append(each)
+    return found
+
+
+def why_not(limit: KnownLimit) -> str:
+    """Why the limit cannot be played here; empty where it can."""
+    if limit.local:
+        return "strikes inside the client's own process; let the reply fall silent for longer: stall seconds=…"
+    return "cuts WebSockets, which do not pass" if limit.id == "uvicorn.ws_ping_timeout" else ""
 
 
 def needs_seconds(fault: Fault) -> bool:
     """Whether the fault is a limit whose value has to be told."""
     return isinstance(fault, LimitFault) and not fault.limit.values and fault.limit.counts not in UNTIMED
-
-
-def _played(limit: KnownLimit) -> bool:
-    return not limit.local and limit.id != "uvicorn.ws_ping_timeout"
 
 
 async def _nothing(passage: Passage, dose: Dose) -> None:
@@ -151,6 +162,10 @@ async def _moment(fault: LimitFault, passage: Passage, dose: Dose) -> bool:
     if not await reach(passage, Place("seconds", at)):
         await passage.rest()
         return False
+    if passage.request.version == "2":
+        passage.at_place = True
+        passage.cut("goaway")
+        return True
     return await fault.strike_late(passage)
 
 
@@ -171,6 +186,8 @@ async def _reuse(fault: LimitFault, passage: Passage, dose: Dose) -> bool:
 async def _buffering(fault: LimitFault, passage: Passage, dose: Dose) -> bool:
     """The body is held back until it is whole."""
     await passage.opened()
+    if fault.vendor.compresses and "gzip" in passage.request.header("accept-encoding"):
+        passage.compress()
     await shapes.hold_back(passage, dose)
     return True
 

@@ -4,17 +4,18 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from autogen_streamtrace.commands.chaos.wire.message import Head, Lines
+from autogen_streamtrace.commands.chaos.wire.message import Head, Lines, phrase
 from autogen_streamtrace.commands.chaos.wire.passage import Passage
 
 if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+How = Literal["fin", "rst", "stream", "end"]
 
 _FILE: Final = Path(__file__).with_name("vendors.toml")
 
@@ -33,24 +34,28 @@ class Vendor:
     """Its own words for a status."""
     why: Mapping[str, str] = field(default_factory=dict)
     """A sentence of the page, by status."""
-    cut: Literal["fin", "rst", "stream", "end"] = "stream"
+    cut: How = "stream"
     """What it does in mid-reply."""
+    cut_http2: How | None = None
+    """The same over HTTP/2, where it differs."""
+    compresses: bool = False
+    """What it holds back it compresses, for a client that takes gzip."""
 
     def refuse(self, passage: Passage, status: int) -> None:
         """Answers in place of the model."""
         code = str(status)
-        known = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
-        reason = self.reasons.get(code, known)
+        reason = self.reasons.get(code, phrase(status))
         page = self.page.format(status=status, reason=reason, why=self.why.get(code, reason)).encode()
         lines = [*self.refuses, (b"content-length", b"%d" % len(page))]
         passage.answer_with(Head(status, lines, reason.encode()), page)
 
     def strike(self, passage: Passage) -> None:
         """Cuts in mid-reply."""
-        if self.cut == "end":
+        cut = self.cut_http2 or self.cut if passage.request.version == "2" else self.cut
+        if cut == "end":
             passage.end()
         else:
-            passage.cut(self.cut)
+            passage.cut(cut)
 
 
 def vendor(name: str) -> Vendor:
