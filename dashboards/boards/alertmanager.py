@@ -8,9 +8,12 @@ from typing import Any, Final
 from .alerts.alert import PAGE, TICKET
 
 _TITLE: Final = '{{ template "streamtrace.title" . }}'
+_FIRST: Final = '{{ template "streamtrace.first" . }}'
 _TEXT: Final = '{{ template "streamtrace.text" . }}'
+_SLACK: Final = '{{ template "streamtrace.slack" . }}'
 _HTML: Final = '{{ template "streamtrace.html" . }}'
 _RUNBOOK: Final = "{{ (index .Alerts 0).Annotations.runbook_url }}"
+_QUERY: Final = "{{ (index .Alerts 0).GeneratorURL }}"
 _FACTS: Final = {
     "layer": "streamtrace_layer",
     "outcome": "streamtrace_outcome",
@@ -28,7 +31,8 @@ def configuration() -> dict[str, Any]:
         "templates": ["message.tmpl"],
         "route": {
             "receiver": "streamtrace-ticket",
-            "group_by": ["alertname", "job", "deployment_environment_name"],
+            # Prometheus' alerts name a job, Loki's a service.
+            "group_by": ["alertname", "job", "service_name", "deployment_environment_name"],
             "group_wait": "30s",
             "group_interval": "5m",
             "repeat_interval": "12h",
@@ -43,13 +47,13 @@ def configuration() -> dict[str, Any]:
 
 
 def _pagerduty() -> dict[str, Any]:
-    label = "{{{{ .CommonLabels.{} }}}}"
+    label = '{{{{ or .CommonLabels.{} "see the text" }}}}'
     return {
         "routing_key_file": "/etc/alertmanager/pagerduty-routing-key",
-        "description": _TITLE,
+        "description": _FIRST,
         "severity": '{{ if eq .CommonLabels.severity "page" }}critical{{ else }}warning{{ end }}',
         "details": {**{fact: label.format(name) for fact, name in _FACTS.items()}, "text": _TEXT},
-        "links": [{"href": _RUNBOOK, "text": "Runbook"}],
+        "links": [{"href": _RUNBOOK, "text": "Runbook"}, {"href": _QUERY, "text": "Query"}],
     }
 
 
@@ -59,7 +63,8 @@ def _slack() -> dict[str, Any]:
         "channel": "#alerts",
         "title": _TITLE,
         "title_link": _RUNBOOK,
-        "text": _TEXT,
+        "fallback": _FIRST,
+        "text": _SLACK,
         "send_resolved": True,
     }
 

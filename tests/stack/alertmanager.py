@@ -22,6 +22,9 @@ from .server import HOST, Server, free_port, get_json
 
 BINARY: Final = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
 
+QUERY: Final = "http://prometheus.example/graph?g0.expr=up"
+"""Where an alert was seen."""
+
 
 @dataclass
 class Inbox:
@@ -82,9 +85,10 @@ class Alertmanager(Server):
         ]
         super().__init__(command, folder, f"{self.url}/-/ready")
 
-    def alert(self, labels: dict[str, str], annotations: dict[str, str]) -> None:
-        """Takes an alert, as Prometheus sends it."""
-        sent = httpx.post(f"{self.url}/api/v2/alerts", json=[{"labels": labels, "annotations": annotations}])
+    def alert(self, labels: dict[str, str], annotations: dict[str, str], **times: str) -> None:
+        """Takes an alert, as Prometheus sends it; ``endsAt``, where it is given, resolves it."""
+        told = {"labels": labels, "annotations": annotations, "generatorURL": QUERY, **times}
+        sent = httpx.post(f"{self.url}/api/v2/alerts", json=[told])
         sent.raise_for_status()
 
     def inhibited(self) -> set[str]:

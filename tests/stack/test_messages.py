@@ -1,12 +1,13 @@
 """The message that wakes somebody, as Slack, PagerDuty and a mailbox get it from a real Alertmanager."""
 
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Final
 
 import pytest
 
-from .alertmanager import BINARY, Alertmanager, Inbox, inbox
+from .alertmanager import BINARY, QUERY, Alertmanager, Inbox, inbox
 from .server import eventually
 
 pytestmark = [
@@ -56,19 +57,56 @@ def test_slack_gets_a_page_with_layer_cause_limit_and_runbook(alertmanager: Aler
     (message,) = eventually(lambda: received.slack, what="a message")[0]["attachments"]
     assert message["title"] == "[FIRING 1] StreamFaultsOfOneCause1H: claims (production)"
     assert message["title_link"] == RUNBOOK
-    assert message["text"].splitlines()[:4] == [ANNOTATIONS["summary"], FACTS, "Why.", f"Runbook: {RUNBOOK}"]
+    what, facts, why, where = message["text"].splitlines()[:4]
+    assert (what, facts, why) == ("claims (production): http streams end &lt;early&gt;", FACTS, "Why.")
+    assert where.startswith(f"<{RUNBOOK}|Runbook> · <{QUERY}|Query> · since 20")
+    assert message["fallback"] == ANNOTATIONS["summary"]
 
 
 def test_pagerduty_gets_a_page_with_layer_cause_limit_and_runbook(alertmanager: Alertmanager, received: Inbox) -> None:
     alertmanager.alert(CAUSE, ANNOTATIONS)
     event = eventually(lambda: received.pagerduty, what="an event")[0]
-    assert event["payload"]["summary"] == "[FIRING 1] StreamFaultsOfOneCause1H: claims (production)"
+    assert event["payload"]["summary"] == ANNOTATIONS["summary"]
     assert event["payload"]["severity"] == "critical"
     details = event["payload"]["custom_details"]
     assert [details[name] for name in ("layer", "outcome", "cause", "limit")] == [
         *("http", "disconnected", "httpx2.RemoteProtocolError", "nginx.proxy_read_timeout")
     ]
-    assert event["links"] == [{"href": RUNBOOK, "text": "Runbook"}]
+    assert event["links"] == [{"href": RUNBOOK, "text": "Runbook"}, {"href": QUERY, "text": "Query"}]
+
+
+def test_two_causes_at_once_are_told_one_by_one(alertmanager: Alertmanager, received: Inbox) -> None:
+    for limit in ("nginx.proxy_read_timeout", "aws.alb.idle_timeout"):
+        alertmanager.alert({**CAUSE, "streamtrace_limit_id": limit}, ANNOTATIONS)
+    both = "claims (production): http streams end <early> (2 such alerts)"
+    (event,) = eventually(
+        lambda: [each for each in received.pagerduty if each["payload"]["summary"] == both], what="the event of both"
+    )[:1]
+    details = event["payload"]["custom_details"]
+    assert (details["layer"], details["limit"]) == ("http", "see the text")
+    assert "limit nginx.proxy_read_timeout" in details["text"] and "limit aws.alb.idle_timeout" in details["text"]
+
+
+def test_an_alert_on_log_events_names_its_service_and_has_no_empty_line(
+    alertmanager: Alertmanager, received: Inbox
+) -> None:
+    labels = {"alertname": "EventLoopBlocked", "severity": "page", "scope": "origin"}
+    for service in ("claims", "quotes"):
+        alertmanager.alert({**labels, "service_name": service}, ANNOTATIONS)
+    eventually(lambda: len(received.slack) > 1, what="a message for each service")
+    told = [message["attachments"][0] for message in received.slack]
+    assert sorted(each["title"] for each in told) == [
+        f"[FIRING 1] EventLoopBlocked: {it}" for it in ("claims", "quotes")
+    ]
+    assert all(each["text"].splitlines()[1] == "Why." for each in told)
+
+
+def test_the_end_is_told_with_its_time(alertmanager: Alertmanager, received: Inbox) -> None:
+    alertmanager.alert(CAUSE, ANNOTATIONS)
+    eventually(lambda: received.slack, what="the beginning")
+    alertmanager.alert(CAUSE, ANNOTATIONS, endsAt=datetime.now(timezone.utc).isoformat())
+    (end,) = eventually(lambda: received.slack[1:], what="the end")[0]["attachments"]
+    assert end["title"].startswith("[RESOLVED] ") and ", until 20" in end["text"]
 
 
 def test_a_mailbox_gets_a_ticket_in_which_a_name_is_no_markup(alertmanager: Alertmanager, received: Inbox) -> None:

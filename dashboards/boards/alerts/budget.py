@@ -55,9 +55,8 @@ def burns_of_causes() -> list[Alert]:
             wait=wait,
             keep=short,
             summary=f"{WHO}: {WHY}; {SHARE} of all turns within {long}",
-            does=f"One cause alone uses up the error budget {factor:g} times as fast as the objective "
-            f"allows, over {long} "
-            f"and over {short}, with {LEAST} faults at least.",
+            does=f"This cause alone uses up the error budget of 30 days in {30 / factor:.0f} days, as measured "
+            f"over {long} and over {short}, with {LEAST} faults at least.",
             runbook=at(L_OUTCOME),
             scope="origin",
         )
@@ -79,8 +78,8 @@ def burns_of_turns() -> list[Alert]:
             keep=short,
             summary=f"{WHO}: {SHARE} of the outermost streams (agent and team turns) ended with a fault within {long}; "
             "no single cause or limit need explain it",
-            does=f"The error budget is used up {factor:g} times as fast as the objective allows, over {long} and over "
-            f"{short}, with {LEAST} faults at least.",
+            does=f"At this pace the error budget of 30 days is used up in {30 / factor:.0f} days, as measured "
+            f"over {long} and over {short}, with {LEAST} faults at least.",
             runbook="README",
             scope="turns",
         )
