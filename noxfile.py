@@ -229,7 +229,9 @@ def stack(session: nox.Session) -> None:
             "Go is not installed (https://go.dev/dl): the Collector, Prometheus and VictoriaLogs cannot be built"
         )
     install_debian(session, "prometheus-alertmanager", "prometheus-alertmanager", "alertmanager")
-    pytest(session, "tests/stack")
+    # They wait more than they work, and a file's tests share servers: four files at a time, the longest first.
+    parallel = ("--numprocesses=4", "--dist=loadfile", "--no-loadscope-reorder")
+    session.run("pytest", *parallel, "tests/stack", *session.posargs)
 
 
 @nox.session

@@ -1,4 +1,4 @@
-"""Grafana's own published schema and grammars, which run on Node: `npm ci --prefix tools/grafana`."""
+"""Grafana's own published schema and grammars, and Kusto's, which run on Node: `npm ci --prefix tools/grafana`."""
 
 import json
 import shutil
@@ -11,7 +11,10 @@ import pytest
 from .board import ROOT
 
 TOOLS: Final = ROOT / "tools" / "grafana"
-PACKAGES: Final = ("@grafana/lezer-logql", "@grafana/lezer-traceql", "@grafana/schema")
+PACKAGES: Final = (
+    *(f"@grafana/{name}" for name in ("lezer-logql", "lezer-traceql", "schema")),
+    "@kusto/language-service-next",
+)
 HAVE: Final = bool(shutil.which("node")) and all((TOOLS / "node_modules" / name).is_dir() for name in PACKAGES)
 NEEDS_NODE: Final = pytest.mark.skipif(
     not HAVE, reason="not installed: Grafana's schema and grammars; run `npm ci --prefix tools/grafana`"
@@ -24,9 +27,13 @@ def node(script: str, *arguments: str, given: str = "") -> subprocess.CompletedP
 
 
 def misspelt(language: str, queries: Iterable[str]) -> dict[str, list[str]]:
-    """The queries that Grafana's grammar of ``logql`` or ``traceql`` does not know, each with the places."""
+    """The queries that their language does not know, each with the places or the reasons.
+
+    ``language`` is ``logql`` or ``traceql``, by Grafana's grammar, or ``kql``.
+    """
     lines = [query.replace("\n", " ") for query in queries]
-    done = node("grammar.mjs", language, given="\n".join(lines))
+    script = ("kql.mjs",) if language == "kql" else ("grammar.mjs", language)
+    done = node(*script, given="\n".join(lines))
     assert done.returncode == 0, done.stderr
     unknown = {query: json.loads(line) for query, line in zip(lines, done.stdout.splitlines(), strict=True)}
     return {query: places for query, places in unknown.items() if places}

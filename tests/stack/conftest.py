@@ -11,10 +11,13 @@ from .prometheus import Prometheus
 from .victorialogs import VictoriaLogs
 
 HERE = Path(__file__).parent
+LONGEST = [f"test_{name}" for name in ("game_day", "queries", "arrival", "clickhouse", "fleet")]
+"""Files of tests that take a minute or so; where files run side by side, these begin first."""
 MISSING = [f"{tool.name} {tool.version}" for tool in TOOLS if not tool.built]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
     for item in items:
         if item.path.is_relative_to(HERE):
             item.add_marker(pytest.mark.once)

@@ -20,16 +20,24 @@ Sample = tuple[dict[str, str], float]
 class Prometheus(Server):
     """Takes OTLP at ``otlp``, evaluates ``rules``, answers ``query``."""
 
-    def __init__(self, folder: Path, *rules: Path, evaluate_every: str = "1s", tells: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *rules: Path,
+        evaluate_every: str = "1s",
+        tells: int | None = None,
+        names: str = "UnderscoreEscapingWithSuffixes",
+    ) -> None:
         """``rules`` are rule files, or patterns of them; ``evaluate_every`` is Prometheus' own notation.
 
-        ``tells`` is the port of the Alertmanager that gets what fires.
+        ``tells`` is the port of the Alertmanager that gets what fires, ``names`` how OTLP's names are translated.
         """
         port = free_port()
         self.url = f"http://{HOST}:{port}"
         self.otlp = f"{self.url}/api/v1/otlp"
         folder.mkdir(parents=True, exist_ok=True)
         settings = SETTINGS.read_text().replace("evaluation_interval: 15s", f"evaluation_interval: {evaluate_every}")
+        settings = settings.replace("UnderscoreEscapingWithSuffixes", names)
         files = json.dumps([str(rule.resolve()) for rule in rules])
         managers = [] if tells is None else [{"static_configs": [{"targets": [f"{HOST}:{tells}"]}]}]
         alerting = json.dumps({"alertmanagers": managers})

@@ -111,13 +111,16 @@ class Sender:
         group = ResourceLogs(resource=self.resource, scope_logs=[ScopeLogs(scope=SCOPE, log_records=events)])
         return self._send("logs", ExportLogsServiceRequest(resource_logs=[group]))
 
-    def count(self, name: str, value: int, told: Mapping[str, Any], *, ago: float = 0.0) -> bool:
-        """Send the value that a counter had ``ago`` seconds ago; whether it was accepted."""
+    def count(self, name: str, value: int, *series: Mapping[str, Any], ago: float = 0.0) -> bool:
+        """Send the value that each series of a counter had ``ago`` seconds ago; whether it was accepted."""
         now = time.time_ns() - int(ago * 1e9)
         start = min(self._began, now)
-        point = NumberDataPoint(start_time_unix_nano=start, time_unix_nano=now, as_int=value, attributes=pairs(told))
+        points = [
+            NumberDataPoint(start_time_unix_nano=start, time_unix_nano=now, as_int=value, attributes=pairs(told))
+            for told in series
+        ]
         temporality = AGGREGATION_TEMPORALITY_CUMULATIVE
-        total = Sum(data_points=[point], is_monotonic=True, aggregation_temporality=temporality)
+        total = Sum(data_points=points, is_monotonic=True, aggregation_temporality=temporality)
         scope = ScopeMetrics(scope=SCOPE, metrics=[Metric(name=name, unit="{stream}", sum=total)])
         group = ResourceMetrics(resource=self.resource, scope_metrics=[scope])
         return self._send("metrics", ExportMetricsServiceRequest(resource_metrics=[group]))

@@ -4,6 +4,7 @@ The vendors cannot be had here, so a receiver of ours takes what leaves; each pa
 """
 
 import contextlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ from autogen_streamtrace.core import semconv
 
 from .collector import CONFIG, Collector
 from .intake import Intake, intake
+from .prometheus import Prometheus
 from .runs import holding, recover
 from .sending import COMPLETED, TIMED_OUT, Ids, Sender, event, span
 from .server import eventually
@@ -70,15 +72,23 @@ def whole(received: Intake) -> bool:
 
 
 def test_datadog_gets_deltas_with_its_headers(tmp_path: Path, received: Intake) -> None:
-    env = {"DD_API_KEY": KEY, "DD_OTLP_ENDPOINT": received.url, "DD_OTLP_SOURCE": "desk"}
+    env = {"DD_API_KEY": KEY, "DD_OTLP_ENDPOINT": received.url}
     with sending(tmp_path, "datadog", **env) as sender:
         send_all(sender)
         eventually(lambda: whole(received) and sum(counted(received)) >= 9, what="everything")
     assert temporality(received) == {AGGREGATION_TEMPORALITY_DELTA}
     assert sum(counted(received)) == 9
     assert {request.headers["dd-api-key"] for request in received.requests} == {KEY}
-    assert {request.headers["dd-otlp-source"] for request in received.to("/v1/traces")} == {"desk"}
     assert {request.headers["content-type"] for request in received.requests} == {"application/x-protobuf"}
+
+
+def test_datadog_gets_no_more_metrics_at_a_time_than_it_takes(tmp_path: Path, received: Intake) -> None:
+    """512 KiB, compressed: https://docs.datadoghq.com/opentelemetry/setup/otlp_ingest/#intake-limits"""
+    series = [{semconv.A_NAME: f"agent {at}", semconv.A_LAYER: "x" * 1000} for at in range(1000)]
+    with sending(tmp_path, "datadog", DD_API_KEY=KEY, DD_OTLP_ENDPOINT=received.url) as sender:
+        assert sender.count(NAME, 0, *series) and sender.count(NAME, 1, *series)
+        eventually(lambda: sum(counted(received)) == len(series), what="every series")
+    assert max(len(request.body) for request in received.to("/v1/metrics")) <= 512 * 1024
 
 
 def test_a_killed_process_is_counted_once_where_sums_become_deltas(tmp_path: Path, received: Intake) -> None:
@@ -126,6 +136,21 @@ def test_everything_goes_over_otlp_with_the_vendors_key(
     assert all(headers.items() <= request.headers.items() for request in received.requests)
 
 
+def test_signozs_promql_finds_series_under_opentelemetrys_names(tmp_path: Path) -> None:
+    """In a Prometheus that keeps those names, as SigNoz does."""
+    page = (ROOT / "docs" / "backends" / "signoz.md").read_text()
+    (query,) = re.findall(r"```promql\n(.*?)\n```", page, re.DOTALL)
+    told = {semconv.A_LAYER: semconv.HTTP, semconv.A_OUTCOME: semconv.TIMEOUT, semconv.A_FAULT: True}
+    with (
+        Prometheus(tmp_path / "prometheus", names="NoTranslation") as prometheus,
+        Collector(tmp_path / "collector", CONFIG, PROMETHEUS_OTLP_ENDPOINT=prometheus.otlp) as collector,
+        contextlib.closing(Sender(collector.http_port)) as sender,
+    ):
+        assert sender.count(NAME, 0, told, ago=60) and sender.count(NAME, 7, told)
+        ((labels, value),) = eventually(lambda: prometheus.query(query), what="the query's answer")
+    assert labels == {semconv.A_LAYER: semconv.HTTP, semconv.A_OUTCOME: semconv.TIMEOUT} and value > 0
+
+
 def test_honeycombs_metrics_have_a_dataset_of_their_own(tmp_path: Path, received: Intake) -> None:
     with sending(tmp_path, "honeycomb", HONEYCOMB_API_KEY=KEY, HONEYCOMB_ENDPOINT=received.url) as sender:
         send_all(sender)
@@ -169,7 +194,11 @@ def test_azure_gets_spans_events_and_deltas_in_its_own_form(tmp_path: Path, rece
         kinds = {"RemoteDependencyData", "MessageData", "MetricData"}
         eventually(lambda: kinds <= {each["data"]["baseType"] for each in received.lines("/v2.1/track")}, what="all")
         eventually(lambda: sum(values(received)) == 9, what="the counter")
-    assert {each["iKey"] for each in received.lines("/v2.1/track")} == {key}
+    tracked = received.lines("/v2.1/track")
+    assert {each["iKey"] for each in tracked} == {key}
+    spans = [each["data"]["baseData"] for each in tracked if each["data"]["baseType"] == "RemoteDependencyData"]
+    asked = [(span["properties"][semconv.A_EARLY], span["properties"][semconv.A_OUTCOME]) for span in spans]
+    assert asked == [("true", semconv.TIMEOUT)] * 3  # as texts, as the page's query asks for them
 
 
 def test_every_configuration_has_its_test_and_its_page() -> None:

@@ -5,6 +5,7 @@ PromQL runs on the real Prometheus. What LogQL and TraceQL choose by is looked f
 
 import re
 import time
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -17,7 +18,7 @@ from dashboards.board import Target, filled, rules, targets, words
 from autogen_streamtrace.core import semconv
 from dashboards import logql
 
-from .collector import CONFIG, FILES, Collector
+from .collector import CONFIG, FILES, ROOT, Collector
 from .prometheus import Prometheus
 from .rules_now import sped_up
 from .runs import demo
@@ -28,12 +29,20 @@ from .victorialogs import VictoriaLogs
 pytestmark = pytest.mark.timeout(240)
 
 RESOURCE: Final = "service.namespace=shop,service.version=1.2.3,deployment.environment.name=production"
+JAEGER_AND_VICTORIALOGS: Final = ROOT / "docs" / "backends" / "jaeger-victorialogs.md"
 KEEP_ALL: Final = {"SAMPLING_EARLY_PERCENT": "100", "SAMPLING_REST_PERCENT": "100"}
 STEP: Final = 5
 """Seconds between two points of a panel."""
 LONGEST: Final = 'streamtrace:turns:increase3d{streamtrace_fault="true"}'
 """The recorded series that comes last: its windows begin at whole minutes."""
 NOT_THERE: Final = {vocabulary.label(metric) for metric in vocabulary.NOT_IN_THE_DEMO}
+ON_THE_PAGE: Final = {
+    what: (in_logql.replace("\\|", "|"), in_logsql.replace("\\|", "|"))
+    for what, in_logql, in_logsql in re.findall(
+        r"^\| ([\w ]+) \| `(\S.*?)` \| `(\S.*?)` \|$", JAEGER_AND_VICTORIALOGS.read_text(), re.MULTILINE
+    )
+}
+"""What a backend's page asks, in both languages."""
 NEVER_IN_HEALTH: Final = re.compile(r"otelcol_\w+(refused|send_failed|too_early|late_span)\w*")
 """What a Collector reports once it has happened."""
 
@@ -125,6 +134,20 @@ def test_an_alerts_logql_chooses_the_event_that_it_is_for(rule: dict[str, str], 
     chosen = eventually(lambda: played.chosen(rule["expr"]), limit=30, what=rule["alert"])
     assert [labels["service_name"] for labels in chosen] == [service] * count
     assert all(logql.named(rule["expr"]) <= labels.keys() for labels in chosen)
+
+
+@pytest.mark.parametrize(("asked_in_logql", "asked_in_logsql"), ON_THE_PAGE.values(), ids=ON_THE_PAGE)
+def test_the_logsql_beside_logql_finds_the_same_events(
+    asked_in_logql: str, asked_in_logsql: str, played: Played
+) -> None:
+    trace = next(line.fields["trace_id"] for line in played.victorialogs.lines({"event.name": semconv.E_END}))
+    chosen = eventually(lambda: played.chosen(asked_in_logql.replace("…", trace)), what=asked_in_logql)
+    found = played.victorialogs.ask(asked_in_logsql.replace("…", trace))
+    if "| stats" not in asked_in_logsql:
+        assert len(found) == len(chosen)
+        return
+    outcomes = Counter(labels["streamtrace_outcome"] for labels in chosen)
+    assert {row[semconv.A_OUTCOME]: int(row["count(*)"]) for row in found} == outcomes
 
 
 def test_no_rule_fails_in_a_running_prometheus(played: Played) -> None:

@@ -43,12 +43,15 @@ class VictoriaLogs(Server):
     def lines(self, fields: Mapping[str, str]) -> list[Line]:
         """The records whose fields have these values, the oldest first."""
         query = " ".join(f"{json.dumps(name)}:={json.dumps(value)}" for name, value in fields.items())
+        return sorted(map(line, self.ask(query or "*")), key=lambda found: found.time_ns)
+
+    def ask(self, query: str) -> list[dict[str, str]]:
+        """What LogsQL finds: records with their fields, or rows of a ``stats``."""
         # Source: https://docs.victoriametrics.com/victorialogs/querying/#querying-logs
-        answer = get(f"{self.url}/select/logsql/query?{urlencode({'query': query or '*'})}")
-        return sorted(map(line, answer.splitlines()), key=lambda found: found.time_ns)
+        answer = get(f"{self.url}/select/logsql/query?{urlencode({'query': query})}")
+        return [json.loads(told) for told in answer.splitlines()]
 
 
-def line(told: bytes) -> Line:
-    """One line of an answer."""
-    fields: dict[str, str] = json.loads(told)
+def line(fields: dict[str, str]) -> Line:
+    """One record of an answer."""
     return Line(nanoseconds(fields.pop("_time")), fields.pop("_msg", ""), fields)
