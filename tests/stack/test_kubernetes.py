@@ -31,6 +31,7 @@ spec:
   template:
     metadata: {labels: {app: agents}}
     spec:
+      securityContext: {runAsUser: 4321, runAsNonRoot: true}
       containers:
         - name: application
           image: registry.example/agents:1.0
@@ -109,19 +110,69 @@ def test_the_collector_mounts_the_configuration_of_the_repository() -> None:
     assert whole()["ConfigMap", name]["data"]["collector-config.yaml"] == (ROOT / "collector-config.yaml").read_text()
 
 
+def pod() -> dict[str, Any]:
+    found: dict[str, Any] = whole()["StatefulSet", "streamtrace-collector"]["spec"]["template"]["spec"]
+    return found
+
+
+def test_the_collectors_pod_fits_the_restricted_pod_security_standard() -> None:
+    """https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted"""
+    assert pod()["securityContext"]["runAsNonRoot"] and pod()["securityContext"]["runAsUser"]
+    assert pod()["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert hardened(collector())
+    assert {kind for volume in pod()["volumes"] for kind in volume if kind != "name"} == {"configMap"}
+
+
+def hardened(container: dict[str, Any]) -> bool:
+    context = container["securityContext"]
+    closed = not context["allowPrivilegeEscalation"] and context["capabilities"] == {"drop": ["ALL"]}
+    return closed and bool(context["readOnlyRootFilesystem"])
+
+
+def test_nothing_asks_for_rights_in_the_cluster() -> None:
+    kinds = {kind for kind, _ in whole()}
+    assert not {kind for kind in kinds if "Role" in kind}
+    account = whole()["ServiceAccount", pod()["serviceAccountName"]]
+    assert not account["automountServiceAccountToken"] and not pod()["automountServiceAccountToken"]
+
+
+def test_what_the_service_offers_is_what_the_network_policy_lets_in() -> None:
+    policy = whole()["NetworkPolicy", "streamtrace-collector"]["spec"]
+    service = whole()["Service", "streamtrace-collector"]["spec"]
+    (rule,) = policy["ingress"]
+    assert policy["podSelector"]["matchLabels"] == service["selector"]
+    assert {port["port"] for port in rule["ports"]} == {port["targetPort"] for port in service["ports"]}
+    assert {port["port"] for port in rule["ports"]} <= {port["name"] for port in collector()["ports"]}
+
+
+def test_the_collector_is_started_watched_and_bounded() -> None:
+    assert {"startupProbe", "readinessProbe", "livenessProbe"} <= collector().keys()
+    resources = collector()["resources"]
+    assert resources["limits"] == {"memory": "1Gi"} and resources["requests"].keys() == {"cpu", "memory"}
+    (go,) = (int(each["value"].removesuffix("MiB")) for each in collector()["env"] if each["name"] == "GOMEMLIMIT")
+    assert go == pytest.approx(0.8 * 1024, abs=5)  # where its memory limiter refuses
+
+
 def test_a_deployment_with_the_label_gets_the_sidecar_beside_what_it_has(tmp_path: Path) -> None:
     component = shutil.copytree(ROOT / "kubernetes" / "recorder", tmp_path / "recorder")
     (tmp_path / "deployment.yaml").write_text(DEPLOYMENT)
     (tmp_path / "kustomization.yaml").write_text(OVERLAY.format(component=component.name))
     (deployment,) = built(tmp_path)
     kubernetes_validate.validate(deployment, kubernetes_validate.latest_version(), strict=True)
-    pod = deployment["spec"]["template"]["spec"]
-    assert {each["name"]: each["image"] for each in (*pod["initContainers"], *pod["containers"])} == {
+    made = deployment["spec"]["template"]["spec"]
+    (sidecar,), (application,) = made["initContainers"], made["containers"]
+    assert {each["name"]: each["image"] for each in (sidecar, application)} == {
         "streamtrace-recover": "registry.example/agents:1.0",
         "application": "registry.example/agents:1.0",
     }
-    assert {each["name"] for each in pod["containers"][0]["env"]} == {
+    assert {each["name"] for each in application["env"]} == {
         "MODEL",
         "AUTOGEN_STREAMTRACE_RECORDER_DIR",
         "OTEL_EXPORTER_OTLP_ENDPOINT",
     }
+    assert made["securityContext"] == {"runAsUser": 4321, "runAsNonRoot": True}, "whose user it is, is the pod's"
+    assert hardened(sidecar) and sidecar["resources"]["limits"].keys() == {"memory"}
+    addresses = {each["value"] for it in (sidecar, application) for each in it["env"] if "ENDPOINT" in each["name"]}
+    assert addresses == {"http://streamtrace-collector.observability:4317"}
+    assert "kubectl apply --server-side -n observability -k ." in (ROOT / "docs" / "kubernetes.md").read_text()
+    assert ("Service", "streamtrace-collector") in whole()
