@@ -81,9 +81,13 @@ WRONG = {
     "fin every=0": "every=0 is not allowed; allowed: a whole number from 1",
     "fin header=x": "header=x is not allowed; write NAME:PATTERN",
     "fin soon": "'soon' is no option; write key=value",
-    "stall seconds=long": "'long' is no place",
+    "stall seconds=long": "'long' is no time; write 3s, 250ms or 2m",
+    "nginx.proxy_read_timeout=-1s": "'-1s' is no time",
+    "stall seconds=3 seconds=4": "seconds is said twice",
+    " ": "' ' names no fault",
+    "fin probability=often": "probability=often is not allowed; allowed: a number from 0 to 1",
     "drip size=many": "size=many is not allowed",
-    "drip pause=many": "'many' is no place",
+    "drip pause=many": "'many' is no time",
 }
 
 
@@ -116,6 +120,7 @@ def test_a_scenario_that_cannot_be_used_names_the_file_and_the_table(tmp_path: P
 OPTIONS: dict[str, tuple[list[str], str]] = {
     "down": (["--upstream", "http://127.0.0.1:9"], "http://127.0.0.1:9 cannot be reached"),
     "scheme": (["--upstream", "ftp://x"], "'ftp://x' is no http or https URL"),
+    "port": (["--upstream", "http://model:99999"], "'http://model:99999': Port out of range"),
     "key": (["--cert", "x"], "--cert and --key belong together"),
     "no file": (["--verdicts", "/nowhere/otlp.jsonl"], "/nowhere/otlp.jsonl: there is no folder /nowhere"),
     "a folder": (["--verdicts", "/"], "/: a folder, not a file"),

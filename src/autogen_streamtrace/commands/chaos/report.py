@@ -28,6 +28,9 @@ def show(tally: Tally, source: Verdicts | None, *, as_json: bool) -> bool:
     if as_json:
         click.echo(json.dumps({"requests": tally.count, "faults": rows}, indent=2))
         return wrong
+    if not rows:
+        click.echo("No request came.")
+        return wrong
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for column in ("fault", "requests", "ended", *(["the telemetry says"] if told is not None else [])):
         table.add_column(column, no_wrap=True)

@@ -43,15 +43,21 @@ class Rule:
             RuleError: it cannot be used.
         """
         try:
-            name, *options = shlex.split(said)
+            words = shlex.split(said)
         except ValueError as error:
             raise RuleError(f"{said!r}: {error}; write NAME key=value …") from None
-        unclear = [option for option in options if "=" not in option]
-        if unclear:
-            raise RuleError(f"{said!r}: {unclear[0]!r} is no option; write key=value")
-        keys = dict(option.split("=", 1) for option in options)
-        name, _, value = name.partition("=")
-        return cls.read(name, {**keys, **({"seconds": value} if value else {})})
+        if not words:
+            raise RuleError(f"{said!r} names no fault; write NAME key=value …")
+        name, _, value = words[0].partition("=")
+        options = {"seconds": value} if value else {}
+        for word in words[1:]:
+            key, equals, text = word.partition("=")
+            if not equals:
+                raise RuleError(f"{said!r}: {word!r} is no option; write key=value")
+            if key in options:
+                raise RuleError(f"{said!r}: {key} is said twice")
+            options[key] = text
+        return cls.read(name, options)
 
     @classmethod
     def read(cls, name: str, options: Mapping[str, Any]) -> "Rule":
@@ -140,9 +146,13 @@ def _own_options(fault: Fault, said: Mapping[str, str]) -> dict[str, str]:
 
 
 def _share(said: Mapping[str, str]) -> float:
-    value = float(said.get("probability", 1.0))
+    text = said.get("probability", "1")
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
     if not 0 <= value <= 1:
-        raise ValueError(f"probability={said['probability']} is not allowed; allowed: a number from 0 to 1")
+        raise ValueError(f"probability={text} is not allowed; allowed: a number from 0 to 1")
     return value
 
 

@@ -57,7 +57,10 @@ def seconds(said: str) -> float:
     Raises:
         ValueError: it is something else.
     """
-    place = Place.of(f"{said}s" if re.fullmatch(r"[\d.]+", said) else said)
+    try:
+        place = Place.of(f"{said}s" if re.fullmatch(r"[\d.]+", said) else said)
+    except ValueError:
+        place = Place("never")
     if place.kind != "seconds":
         raise ValueError(f"{said!r} is no time; write 3s, 250ms or 2m")
     return place.count

@@ -56,7 +56,10 @@ class Upstream:
                     tls.load_verify_locations(authorities)
                 except OSError as error:
                     raise ValueError(f"{authorities}: {error.strerror or error}") from None
-        port = parts.port or (443 if tls else 80)
+        try:
+            port = parts.port or (443 if tls else 80)
+        except ValueError as error:
+            raise ValueError(f"{url!r}: {error}") from None
         return cls(url, parts.hostname, port, parts.path.rstrip("/"), tls)
 
     async def check(self) -> None:
