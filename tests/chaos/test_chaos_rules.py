@@ -124,7 +124,7 @@ OPTIONS: dict[str, tuple[list[str], str]] = {
     "key": (["--cert", "x"], "--cert and --key belong together"),
     "no file": (["--verdicts", "/nowhere/otlp.jsonl"], "/nowhere/otlp.jsonl: there is no folder /nowhere"),
     "a folder": (["--verdicts", "/"], "/: a folder, not a file"),
-    "no URL": (["--verdicts", "ftp://x"], "ftp://x: neither a file nor an http or https URL"),
+    "no URL": (["--verdicts", "ftp://x"], "ftp://x is no http or https URL"),
     "no store": (["--verdicts", "http://127.0.0.1:9"], "http://127.0.0.1:9: ConnectError"),
     "host": (["--host", "203.0.113.1"], "203.0.113.1 port 0 cannot be listened on"),
 }
@@ -167,6 +167,16 @@ def test_a_narrow_terminal_shows_how_each_ended() -> None:
 
 
 TRACE, SPAN = "a" * 32, "b" * 16
+
+
+def test_verdicts_of_the_page_need_its_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOGEN_STREAMTRACE_UI_STORE", str(tmp_path))
+    result = CliRunner().invoke(app, ["chaos", "--port", "0", "--verdicts", "ui"])
+    assert (result.exit_code, str(tmp_path) in result.output, "`autogen-streamtrace ui` makes it" in result.output) == (
+        2,
+        True,
+        True,
+    )
 
 
 def told_as(outcome: str, tmp_path: Path) -> Verdicts:

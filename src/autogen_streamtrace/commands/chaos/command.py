@@ -42,7 +42,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--ca", type=_FILE, metavar="FILE", help="Certificates of the upstream's authority, in PEM.")
 @click.option("--cert", type=_FILE, metavar="FILE", help="Serve TLS, HTTP/2 on offer, with this certificate in PEM.")
 @click.option("--key", type=_FILE, metavar="FILE", help="Its key.")
-@click.option("--verdicts", default="", metavar="FILE|URL", help="The program's telemetry, as `diagnose` reads it.")
+@click.option("--verdicts", default="", metavar="FILE|URL|ui", help="The program's telemetry; ui: what `ui` has got.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON document.")
 @click.option("--list", "list_only", is_flag=True, help="List the faults and the limits, and serve nothing.")
 def chaos(

@@ -1,15 +1,19 @@
 """What the program's telemetry says of each exchange, found by the trace that the request named."""
 
+import contextlib
 import os
+import sqlite3
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from autogen_streamtrace.commands.chaos.tally import Done
 from autogen_streamtrace.commands.extras import require
+from autogen_streamtrace.commands.reading.pieces import InputError
 from autogen_streamtrace.commands.statuses import wrong
+from autogen_streamtrace.commands.store.place import StoreError, existing
 from autogen_streamtrace.core import semconv as sc
 
 if TYPE_CHECKING:
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
 
     from autogen_streamtrace.commands.reading.files import Streams
 
+PAGE: Final = "ui"
+"""The source that is the store of `autogen-streamtrace ui`."""
 SKEW: Final = 60.0
 """Seconds by which a store's clock may be behind."""
 _WORDS: Final = ("outcome", "ended_by", "limit", "intermediary")
@@ -57,7 +63,8 @@ class Verdicts:
     """The telemetry at a file or URL. It is read at the end of the run.
 
     Args:
-        source: a file, which may be written during the run, or the URL of a store.
+        source: a file, which may be written during the run, the URL of a store, or ``ui`` for what
+            `autogen-streamtrace ui` has received.
     """
 
     def __init__(self, source: str) -> None:
@@ -71,20 +78,13 @@ class Verdicts:
         Raises:
             click.BadParameter: there will be nothing; the message says why.
         """
-        from autogen_streamtrace.commands.reading import remote
-        from autogen_streamtrace.commands.reading.pieces import InputError
-
-        try:
-            if remote.is_url(self.source):
-                found = remote.store(self.source)
-                if found.counts_alone:
-                    raise InputError(f"{self.source}: a {found.name} counts streams, and knows none by itself")
-                return
-        except InputError as error:
-            raise wrong("--verdicts", error) from None
-        problem = _problem(self.source)
-        if problem:
-            raise wrong("--verdicts", f"{self.source}: {problem}")
+        with _told_as_wrong():
+            if self.source == PAGE:
+                _file_of_page()
+            elif "://" in self.source:
+                _check_url(self.source)
+            elif problem := _problem(Path(self.source)):
+                raise InputError(f"{self.source}: {problem}")
 
     def of(self, exchanges: Iterable[Done]) -> dict[int, Verdict]:
         """The verdict on each exchange of which something is told, by its number.
@@ -106,12 +106,12 @@ class Verdicts:
         Raises:
             click.BadParameter: the source cannot be read.
         """
-        from autogen_streamtrace.commands.reading.pieces import InputError
+        with _told_as_wrong():
+            if self.source == PAGE:
+                from autogen_streamtrace.commands.store.frames import stored
 
-        try:
+                return stored(_file_of_page().parent)
             return self._streams().table
-        except InputError as error:
-            raise wrong("--verdicts", error) from None
 
     def _streams(self) -> "Streams":
         from autogen_streamtrace.commands.reading import files, remote
@@ -119,6 +119,31 @@ class Verdicts:
         if remote.is_url(self.source):
             return remote.read(self.source, time.time() - self._began + SKEW)
         return files.read([self.source])
+
+
+@contextlib.contextmanager
+def _told_as_wrong() -> Iterator[None]:
+    """What cannot be read is a wrong use of the option."""
+    try:
+        yield
+    except (InputError, StoreError, sqlite3.Error) as error:
+        raise wrong("--verdicts", error) from None
+
+
+def _file_of_page() -> Path:
+    """Where `autogen-streamtrace ui` keeps what it gets."""
+    named = os.environ.get("AUTOGEN_STREAMTRACE_UI_STORE")
+    return existing(Path(named) if named else None)
+
+
+def _check_url(url: str) -> None:
+    from autogen_streamtrace.commands.reading import remote
+
+    if not remote.is_url(url):
+        raise InputError(f"{url} is no http or https URL")
+    found = remote.store(url)
+    if found.counts_alone:
+        raise InputError(f"{url}: a {found.name} counts streams, and knows none by itself")
 
 
 def _matched(exchanges: list[Done], streams: list[Told]) -> dict[int, Verdict]:
@@ -146,11 +171,8 @@ def _by_trace(exchanges: Iterable[Done]) -> dict[str, list[Done]]:
     return found
 
 
-def _problem(source: str) -> str:
+def _problem(file: Path) -> str:
     """Why nothing can be read there, now or when the program has written it; empty where it can."""
-    file = Path(source)
-    if "://" in source or source == "-":
-        return "neither a file nor an http or https URL"
     if file.is_dir():
         return "a folder, not a file"
     if file.exists() and not os.access(file, os.R_OK):

@@ -80,16 +80,11 @@ def _stored(folder: Path | None) -> "Streams":
     import sqlite3
 
     from autogen_streamtrace.commands.reading.files import Streams
-    from autogen_streamtrace.commands.store.frames import all_streams
-    from autogen_streamtrace.commands.store.place import StoreError, existing
-    from autogen_streamtrace.commands.store.reading import Reader
+    from autogen_streamtrace.commands.store.frames import stored
+    from autogen_streamtrace.commands.store.place import StoreError
 
     try:
-        reader = Reader(existing(folder))
-        try:
-            return Streams(all_streams(reader))
-        finally:
-            reader.close()
+        return Streams(stored(folder))
     except (StoreError, sqlite3.Error) as error:
         raise wrong("FILE...", error) from None
 

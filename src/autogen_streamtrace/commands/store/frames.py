@@ -1,12 +1,14 @@
 """The streams of the store as the frame that `diagnose` reads."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
 from autogen_streamtrace.commands.reading.columns import COLUMNS, Row
 from autogen_streamtrace.commands.reading.frames import SCHEMA, frame, whole
+from autogen_streamtrace.commands.store.place import existing
 from autogen_streamtrace.commands.store.reading import Reader
 
 _AT_ONCE: Final = 20_000
@@ -20,6 +22,20 @@ _SELECT: Final = (
     f'SELECT o.service, s.trace, s.span, t.parent, t.start, t."end", {_CELLS}'
     " FROM {from_} JOIN sources o ON o.id = t.source WHERE {condition}"
 )
+
+
+def stored(folder: Path | None) -> pl.DataFrame:
+    """Every stream of the store in a folder, by default in the user's.
+
+    Raises:
+        StoreError: there is none.
+        sqlite3.Error: it cannot be read.
+    """
+    reader = Reader(existing(folder))
+    try:
+        return all_streams(reader)
+    finally:
+        reader.close()
 
 
 def all_streams(reader: Reader) -> pl.DataFrame:

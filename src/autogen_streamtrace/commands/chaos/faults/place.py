@@ -47,7 +47,7 @@ class Place:
 
     def __str__(self) -> str:
         if self.kind in ("request", "never"):
-            return "before the answer" if self.kind == "request" else "never"
+            return "at the request" if self.kind == "request" else "never"
         return f"after {self.count:g} {self.kind}"
 
 
