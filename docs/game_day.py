@@ -41,13 +41,19 @@ ends it. No key is needed: a model of its own answers. The program asks `http://
 
 Each step has a service of its own, so that the faults of one do not thin out the next one's share of all turns:
 choose it on the dashboard. Beside them, have `autogen-streamtrace top` open, and the log events. The page needs the
-programs' telemetry: let the Collector send it to `autogen-streamtrace ui` as well, or run the day a second time
-without a Collector.
+programs' telemetry: let the Collector send it to `autogen-streamtrace ui` as well.
+
+Who has neither Docker nor a Collector plays the day with the page alone, without alerts: `autogen-streamtrace ui` in
+place of the second line, and at the end the report says of each step whether the page has seen it:
+
+```
+autogen-streamtrace chaos --plan examples/game-day.toml --verdicts ui
+```
 
 An alert waits, so it may fire a step later.
 
-To do it with your own program, write your own plan, with the commands that start it. `--verdicts FILE|URL` reads the
-telemetry at the end, as [chaos](chaos.md) does, and says of each step whether it was seen; the exit status is 1 where
+To do it with your own program, write your own plan, with the commands that start it. `--verdicts FILE|URL|ui` reads
+the telemetry at the end, as [chaos](chaos.md) does, and says of each step whether it was seen; the exit status is 1 where
 one was not. A stream belongs to the step in which it began. Read spans where you can: those that were not sampled
 cannot be seen, and log events tell neither of a stream that completed inside another nor when it began.
 

@@ -33,7 +33,7 @@ def show(tally: Tally, source: Verdicts | None, *, as_json: bool) -> bool:
         return wrong
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for column in ("fault", "requests", "ended", *(["the telemetry says"] if told is not None else [])):
-        table.add_column(column, no_wrap=True)
+        table.add_column(column, no_wrap=column == "requests")
     for row in rows:
         said = [_counted(row["verdicts"])] if told is not None else []
         table.add_row(row["fault"] or "none", str(row["requests"]), _counted(row["ends"]), *said)

@@ -32,7 +32,7 @@ def show(course: Course, source: Verdicts | None, *, as_json: bool) -> bool:
         return missed
     picture = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for column in ("step", "requests", "expected", *(["the telemetry says"] if table is not None else [])):
-        picture.add_column(column, no_wrap=True)
+        picture.add_column(column, no_wrap=column == "requests")
     for row in rows:
         picture.add_row(row["step"], str(row["requests"]), row["expected"], *([_said(row)] if "seen" in row else []))
     for name in left:
