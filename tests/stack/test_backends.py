@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+import yaml
 from dashboards.board import ROOT
 from opentelemetry.proto.metrics.v1.metrics_pb2 import AGGREGATION_TEMPORALITY_CUMULATIVE, AGGREGATION_TEMPORALITY_DELTA
 
@@ -199,6 +200,14 @@ def test_azure_gets_spans_events_and_deltas_in_its_own_form(tmp_path: Path, rece
     spans = [each["data"]["baseData"] for each in tracked if each["data"]["baseType"] == "RemoteDependencyData"]
     asked = [(span["properties"][semconv.A_EARLY], span["properties"][semconv.A_OUTCOME]) for span in spans]
     assert asked == [("true", semconv.TIMEOUT)] * 3  # as texts, as the page's query asks for them
+
+
+def test_azures_deltas_are_made_as_datadogs() -> None:
+    """So what is shown above of the first 0 and of killed processes holds for both."""
+    datadog, azure = (yaml.safe_load((BACKENDS / f"{name}.yaml").read_text()) for name in ("datadog", "azure-monitor"))
+    assert azure["processors"] == datadog["processors"]
+    metrics = [each["service"]["pipelines"]["metrics"]["processors"] for each in (datadog, azure)]
+    assert metrics[0] == metrics[1]
 
 
 def test_every_configuration_has_its_test_and_its_page() -> None:

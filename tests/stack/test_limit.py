@@ -109,5 +109,5 @@ def test_streams_that_a_proxys_limit_cuts_make_the_right_alert_fire(
         eventually(lambda: prometheus.total(faults) == STREAMS, what=faults)
         if manager is not None:
             message = eventually(lambda: received.slack, what="the message")[0]["attachments"][0]
-            assert "layer http, outcome disconnected, ended by upstream, cause httpx" in message["text"]
+            assert "http streams end as disconnected, by upstream, cause httpx" in message["text"]
             assert "disconnected.md" in message["title_link"]
