@@ -96,6 +96,7 @@ class StreamState:
         "follows",
         "info",
         "input_tokens",
+        "items_read",
         "labels",
         "last",
         "left",
@@ -180,6 +181,8 @@ class StreamState:
         """On ``http``: the body of a model's reply is no event stream."""
         self.empty = False
         """On ``model``: the client's result holds nothing."""
+        self.items_read = False
+        """On ``model``: each item is read for what it says of the reply's end."""
         self.content_type = ""
         """On ``http``: that of a model's reply."""
         self.tail: Tail | None = None

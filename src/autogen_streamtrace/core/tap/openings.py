@@ -1,7 +1,8 @@
 """How a stream behind a tap is opened: at its first read, or before that with the call that began it."""
 
+import contextlib
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from autogen_streamtrace.core.errors import contained, report
 from autogen_streamtrace.core.stream import scope
@@ -66,10 +67,14 @@ class Reader(NamedTuple):
     """The text of an unstreamed reply."""
 
 
+_MISSHAPEN: Final = (AttributeError, LookupError, TypeError)
+"""What reading raises where an item is not of its API's shape. A server may send anything, and an SDK pass it on."""
+
+
 def note_whole(state: StreamState, reply: Any, reader: Reader) -> None:
     """Reads an unstreamed reply into its stream's state."""
     state.terminal = True
-    with contained("reading a reply"):
+    with contained("reading a reply"), contextlib.suppress(*_MISSHAPEN):
         text = reader.whole(reply)
         state.size = len(text)
         if state.content is not None:
@@ -86,7 +91,7 @@ class Collected:
         self._text, self._ends, self._holds = reader.text, reader.ends, reader.holds
         self._last = 0.0
         """When the last item arrived, in seconds on ``clock``."""
-        state.empty = True
+        state.empty = state.items_read = True
 
     def add(self, item: Any) -> None:
         """Counts the characters of an item, and looks whether it says why the reply ended."""
@@ -101,10 +106,13 @@ class Collected:
                 state.content.add(text)
             if state.empty and self._holds(item):
                 state.empty = False
-            if why := self._ends(item):
+            why = self._ends(item)
+            if why and isinstance(why, str):
                 state.terminal = state.terminated = True
                 state.finish = why
-        except Exception as defect:  # an item may be of any class
+        except _MISSHAPEN:
+            pass
+        except Exception as defect:
             report("reading an item", defect)
 
 

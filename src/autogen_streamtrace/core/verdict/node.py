@@ -150,6 +150,7 @@ def evidence(node: StreamNode) -> Evidence:
     parent, heard = node.parent, node.heard
     of_model = state.carries_reply
     streamed = state.alone or (of_model and parent is not None and parent.state.info.streamed)
+    unseen = state.items_read and not node.attempts
     stopped_by = ending is not None and (ending.deadline is not None or ending.by_token)
     return Evidence(
         layer=state.layer,
@@ -158,7 +159,8 @@ def evidence(node: StreamNode) -> Evidence:
         held=ending.held if ending is not None else False,
         thrown_in=ending.thrown_in if ending is not None else False,
         terminal=state.terminal,
-        expects_terminator=(streamed and state.readable) or state.layer == sc.SERVER,
+        expects_terminator=(streamed and state.readable) or state.layer == sc.SERVER or unseen,
+        unseen=unseen,
         of_model=of_model,
         alone=state.alone,
         finish=node.meaning,

@@ -31,6 +31,8 @@ class Evidence(NamedTuple):
     """Its body says itself when it is complete: a model's streamed reply, a response to an end user."""
     of_model: bool = False
     """An HTTP exchange with a model's reply."""
+    unseen: bool = False
+    """An SDK's own stream, over an HTTP client that is not watched."""
     alone: bool = False
     """An HTTP exchange with a model's reply, and no model stream above."""
     finish: Meaning | None = None
@@ -130,7 +132,7 @@ def _had_enough(e: Evidence) -> bool:
 
 def _timer_fired(e: Evidence) -> bool:
     """Whatever comes out of a transport as late is a timer of the client's; elsewhere it may be anybody's."""
-    return e.kind == "timeout" or (e.kind == "late" and e.layer == sc.HTTP)
+    return e.kind == "timeout" or (e.kind == "late" and (e.layer == sc.HTTP or e.unseen))
 
 
 def _lost(e: Evidence) -> bool:

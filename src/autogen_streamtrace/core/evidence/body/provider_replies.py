@@ -134,11 +134,13 @@ def of(said: Said) -> Wire:
 
 
 def _is_reply(said: Said) -> bool:
-    """Whether an object is a piece of a model's reply: OpenAI's two formats, Anthropic's or Gemini's."""
+    """Whether an object is a piece of a model's reply: OpenAI's two formats, Anthropic's, Ollama's or Gemini's."""
     kind = said.get("type")
     if isinstance(kind, str):
         return kind in _PIECES or (kind.startswith("response.") and bool({"response", "sequence_number"} & said.keys()))
     named = isinstance(said.get("object"), str) or isinstance(said.get("model"), str)
+    if named and isinstance(said.get("done"), bool):
+        return "message" in said or "response" in said
     return (named and isinstance(said.get("choices"), list)) or isinstance(said.get("candidates"), list)
 
 
