@@ -138,7 +138,7 @@ def test_a_name_that_is_gone_costs_one_fact_and_is_told(
     monkeypatch.setattr(private, "attribute", f"{private.attribute}_of_yore")
     without = told(model)
     assert {key for key in whole if without[key] != whole[key]} == LOST[name]
-    packages = [each for each in (private.package, private.sibling) if each] if LOST[name] else []
+    packages = [private.package, *private.siblings] if LOST[name] else []
     assert len(warnings(caplog)) == len(packages)
     for package, warning in zip(packages, sorted(warnings(caplog)), strict=True):
         assert warning.startswith(f"{package} {neighbours.version(package)} has no ")

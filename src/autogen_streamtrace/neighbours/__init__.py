@@ -35,7 +35,7 @@ class Private:
         attribute: the name itself; empty for a private module.
         without: what is lost without it, as a clause.
         owners: further classes that have it.
-        sibling: another distribution, with classes of the same names.
+        siblings: other distributions, with classes of the same names.
     """
 
     package: str
@@ -43,7 +43,7 @@ class Private:
     attribute: str
     without: str
     owners: tuple[str, ...] = ()
-    sibling: str = ""
+    siblings: tuple[str, ...] = ()
 
     def of(self, thing: Any, default: Any = None) -> Any:
         """Its value on ``thing``, else ``default``, with a warning where ``thing`` is one of the neighbour's own."""
@@ -112,7 +112,7 @@ class Private:
 
     def _package_of(self, owner: type) -> str:
         module = owner.__module__.partition(".")[0].replace("_", "-")
-        return module if module == self.sibling else self.package
+        return module if module in self.siblings else self.package
 
     def __str__(self) -> str:
         return f"{self.owner}.{self.attribute}" if self.attribute else self.owner

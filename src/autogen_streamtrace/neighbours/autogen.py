@@ -35,7 +35,7 @@ ORIGINAL_NAMES: Final = Private(
     "_override_name_to_original",
     "a tool that a workbench renames is counted twice, under both names",
     ("McpWorkbench",),
-    "autogen-ext",
+    ("autogen-ext",),
 )
 CANCELLED: Final = Private(
     "autogen-core", "CancellationToken", "_cancelled", "a cancellation by a token counts as one by the task"

@@ -28,19 +28,27 @@ def synchronous(package: str) -> Private:
 
 
 def parsed(package: str) -> Private:
-    """Where a generated SDK makes a stream out of a raw response."""
+    """The constructor of a generated SDK's streams."""
     return Private(
-        package, "Stream", "response", "the items of a stream that is parsed from a raw response are not read"
+        package, "Stream", "__init__", "the items of a stream that is parsed from a raw response are not read"
     )
 
 
+RESPONSE: Final = Private(
+    "openai",
+    "AsyncStream",
+    "response",
+    "a stream that is parsed from a raw response ends as its HTTP exchange does",
+    ("Stream",),
+    ("anthropic", "groq"),
+)
 ITERATOR: Final = Private(
     "openai",
     "AsyncStream",
     "_iterator",
     "the items of a stream are not read: its end is that of its HTTP exchange",
     ("Stream",),
-    "anthropic",
+    ("anthropic", "groq"),
 )
 OLLAMA_REQUEST: Final = Private(
     "ollama", "Client", "_request", "what it asks is watched as HTTP exchanges alone", ("AsyncClient",)

@@ -56,7 +56,8 @@ def apply_parsed(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -
             original(self, *args, **kwargs)
             if _raw:
                 with contained("finding the call of a stream"):
-                    call = _raw.pop(self.response, None)
+                    response = sdks.RESPONSE.of(self)
+                    call = _raw.pop(response, None) if response is not None else None
                     if call is not None:
                         _watch(self, *call)
 
@@ -97,8 +98,8 @@ class _Request(calls.Call):
         if raw is None and not state.info.streamed:
             tap.note_whole(state, result, reader)
             return False
-        response = result.response if raw is None else raw
-        if response.is_closed:
+        response = sdks.RESPONSE.of(result) if raw is None else raw
+        if response is not None and response.is_closed:
             return False
         state.asked = 0.0  # the reader has the response, and has not asked for the first item yet
         state.follows = True
