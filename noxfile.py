@@ -98,7 +98,7 @@ def tests(session: nox.Session, openai: str) -> None:
         install_debian(session, "chromium", "chromium", "chromium-browser", "google-chrome")
         run_pytest(session, openai)
     else:
-        run_pytest(session, openai, *NOT_ONCE, *CROSS_SECTION)
+        run_pytest(session, openai, *NOT_ONCE, *CROSS_SECTION, "tests/sdks")
 
 
 @nox.session(python=OLDEST)

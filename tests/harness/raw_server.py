@@ -1,5 +1,6 @@
 """A server on loopback that answers with the very bytes that a test gives it."""
 
+import contextlib
 import re
 import socket
 import struct
@@ -47,9 +48,10 @@ def raw_server(*answers: tuple[bytes, Then]) -> Iterator[str]:
 def _answer(connection: socket.socket, left: list[tuple[bytes, Then]]) -> None:
     while left and _asked(connection):
         answer, then = left.pop(0)
-        connection.sendall(answer)
-        if then == "reset":
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        with contextlib.suppress(OSError):  # its client, or the test, is over already
+            connection.sendall(answer)
+            if then == "reset":
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
         if then != "keep":
             connection.close()
             return

@@ -29,7 +29,8 @@ def read_all(url: str) -> None:
 
     client = genai.Client(api_key="none", vertexai=False, http_options=cast(Any, {"base_url": url}))
     list(client.models.generate_content_stream(model=GEMINI, contents="x"))
-    client.close()
+    if hasattr(client, "close"):  # not in its oldest versions
+        client.close()
 
 
 def test_who_closes_a_stream_leaves_it() -> None:

@@ -13,11 +13,17 @@ from sdks.asking import MESSAGES, chat, messages, openai_client, responses, sync
 
 import autogen_streamtrace
 
-pytestmark = pytest.mark.once
-
 Begin = Callable[[Program, str], Awaitable[Any]]
-ASYNC: Final = pytest.mark.parametrize("begin", [chat, responses, messages])
-SYNC: Final = pytest.mark.parametrize("begin", [sync_chat, sync_responses, sync_messages])
+ONCE: Final = pytest.mark.once
+
+
+def _each(*begin: Any) -> pytest.MarkDecorator:
+    """The first one on every family of openai."""
+    return pytest.mark.parametrize("begin", [begin[0], *(pytest.param(each, marks=ONCE) for each in begin[1:])])
+
+
+ASYNC: Final = _each(chat, responses, messages)
+SYNC: Final = _each(sync_chat, sync_responses, sync_messages)
 LEFT: Final = left("model")
 SLOW: Final = "slow"
 """Its reply goes on for longer than a test reads."""
@@ -178,6 +184,7 @@ def test_who_leaves_a_synchronous_loop_may_come_back(begin: Callable[[Program, s
     assert watch(body).told("model", "http") == [done(), done()]
 
 
+@ONCE
 def test_who_stops_at_the_finish_reason_has_the_whole_reply() -> None:
     async def body(program: Program) -> None:
         stream = await chat(program, "usage_last")
@@ -189,6 +196,7 @@ def test_who_stops_at_the_finish_reason_has_the_whole_reply() -> None:
     assert watch(body).told("model", "http") == [done(), done()]
 
 
+@ONCE
 def test_who_stops_at_a_finish_reason_that_means_the_limit_is_told_of_it() -> None:
     async def body(program: Program) -> None:
         stream = await chat(program, "length")
@@ -201,6 +209,7 @@ def test_who_stops_at_a_finish_reason_that_means_the_limit_is_told_of_it() -> No
 
 
 @pytest.mark.parametrize(("fault", "outcome"), [("ok", "completed"), ("silent", "truncated"), ("fin", "disconnected")])
+@ONCE
 def test_a_program_that_reads_the_lines_itself(fault: str, outcome: str) -> None:
     async def body(program: Program) -> None:
         completions = openai_client(program, fault).chat.completions.with_streaming_response
@@ -213,6 +222,7 @@ def test_a_program_that_reads_the_lines_itself(fault: str, outcome: str) -> None
     assert seen.one("model")["chunks"] > 0
 
 
+@ONCE
 def test_a_stream_stays_what_it_is() -> None:
     async def body(program: Program) -> None:
         stream = await chat(program, "ok")
@@ -225,6 +235,7 @@ def test_a_stream_stays_what_it_is() -> None:
 
 
 @pytest.mark.parametrize(("fault", "outcome"), [("ok", "completed"), ("length", "length"), ("http_500", "rejected")])
+@ONCE
 def test_an_unstreamed_reply(fault: str, outcome: str) -> None:
     async def body(program: Program) -> None:
         await openai_client(program, fault).chat.completions.create(model=MODEL_NAME, messages=MESSAGES)
@@ -233,6 +244,7 @@ def test_an_unstreamed_reply(fault: str, outcome: str) -> None:
     assert (model["outcome"], model["gen_ai.request.stream"]) == (outcome, None)
 
 
+@ONCE
 def test_an_attempt_that_a_retry_healed() -> None:
     async def body(program: Program) -> None:
         client = openai_client(program, "retry/1").with_options(max_retries=2)
@@ -243,6 +255,7 @@ def test_an_attempt_that_a_retry_healed() -> None:
     assert (seen.one("model").told, seen.one("model")["attempts"]) == (done(), 2)
 
 
+@ONCE
 def test_a_request_that_asks_no_model_is_an_exchange_alone() -> None:
     async def body(program: Program) -> None:
         await openai_client(program, "http_404").models.list()
@@ -251,6 +264,7 @@ def test_a_request_that_asks_no_model_is_an_exchange_alone() -> None:
 
 
 @pytest.mark.parametrize("fault", ["error_event", "abort"])
+@ONCE
 def test_who_leaves_a_response_over_its_error_is_told_of_the_error(fault: str) -> None:
     async def body(program: Program) -> None:
         stream = await responses(program, fault)
@@ -263,6 +277,7 @@ def test_who_leaves_a_response_over_its_error_is_told_of_the_error(fault: str) -
     assert (model["outcome"], model["ended_by"]) == ("rejected", "upstream")
 
 
+@ONCE
 def test_under_a_framework_its_model_is_the_only_one() -> None:
     async def body(program: Program) -> None:
         async for _ in program.client("ok").create_stream([UserMessage(content="?", source="user")]):
