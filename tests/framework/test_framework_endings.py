@@ -258,6 +258,25 @@ def test_a_turn_completes_however_its_stream_is_used(body: Callable[[Program], A
     assert seen.told("agent", "model", "http") == [done()] * 3
 
 
+def test_a_stream_that_two_tasks_read_is_the_stream_of_the_first() -> None:
+    """The second task's read fails, as it would without us."""
+    raised: list[type] = []
+
+    async def body(program: Program) -> None:
+        reading = stream(program, "slow/3")
+        first = asyncio.ensure_future(read(reading))
+        await begun("http")
+        try:
+            await read(reading)
+        except RuntimeError as error:
+            raised.append(type(error))
+        await first
+
+    seen = watch(body)
+    assert (seen.raised, raised) == ("", [RuntimeError])
+    assert seen.told("agent", "model", "http") == [done()] * 3
+
+
 async def fails_in_a_hook(program: Program) -> None:
     def fail(response: Any) -> None:
         raise LookupError

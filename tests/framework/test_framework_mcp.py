@@ -1,18 +1,22 @@
 """Tools of an MCP server. They need ``mcp`` 2, which AutoGen's extras forbid: nox's session ``agent_framework``."""
 
 import sys
+from collections.abc import Awaitable, Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
 import agent_framework
 import pytest
-from harness import AGENT_NAME, Program, done, watch
-from programs.framework import client, streamed
+from harness import AGENT_NAME, Program, Seen, done, origin, struck, watch
+from programs.framework import DEADLINE, client, streamed, struck_later
 
 pytestmark = [pytest.mark.once, pytest.mark.skipif(version("mcp").startswith("1."), reason="needs mcp 2")]
 
 SERVER: Final = """
+import asyncio
+import os
+
 from mcp.server import MCPServer
 
 server = MCPServer("claims")
@@ -25,24 +29,69 @@ def fetch(claim: str) -> str:
 def fail(claim: str) -> str:
     raise LookupError(claim)
 
+@server.tool()
+def die(claim: str) -> str:
+    os._exit(1)
+
+@server.tool()
+async def hang(claim: str) -> str:
+    await asyncio.sleep(1000)
+
 server.run()
 """
 
 
-@pytest.mark.timeout(120)
-@pytest.mark.parametrize(("name", "outcome"), [("fetch", "completed"), ("fail", "failed")])
-def test_a_call_of_a_servers_tool(name: str, outcome: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+Bound = Callable[[Awaitable[object]], Awaitable[object]]
+
+
+def _unbounded(turn: Awaitable[object]) -> Awaitable[object]:
+    return turn
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Seen]:
+    """Has an agent call this tool of the server, within what ``bounded`` makes of it."""
     monkeypatch.setattr("harness.LIMIT", 100.0)  # a process of its own has to start
     file = tmp_path / "server.py"
     file.write_text(SERVER)
 
-    async def body(program: Program) -> None:
-        made: Any = agent_framework.MCPStdioTool("claims", sys.executable, args=[str(file)], allowed_tools=[name])
-        async with made:
-            await streamed(agent_framework.Agent(client=client(program, "tool_call"), name=AGENT_NAME, tools=made))
+    def called(name: str, bounded: Bound = _unbounded, **options: Any) -> Seen:
+        async def body(program: Program) -> None:
+            made: Any = agent_framework.MCPStdioTool(
+                "claims", sys.executable, args=[str(file)], allowed_tools=[name], **options
+            )
+            async with made:
+                clerk = agent_framework.Agent(client=client(program, "tool_call"), name=AGENT_NAME, tools=made)
+                await bounded(streamed(clerk))
 
-    seen = watch(body)
+        return watch(body)
+
+    return called
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize(("name", "outcome"), [("fetch", "completed"), ("fail", "failed"), ("die", "failed")])
+def test_a_call_of_a_servers_tool(name: str, outcome: str, call: Callable[..., Seen]) -> None:
+    seen = call(name)
     tool = seen.one("tool", name)
     assert (tool["outcome"], tool["ended_by"]) == (outcome, "tool")
     assert [above.layer for above in seen.above(tool)] == ["agent"]
+    assert seen.one("agent").told == done()
+
+
+@pytest.mark.timeout(120)
+def test_a_deadline_names_the_servers_tool_that_hangs(call: Callable[..., Seen]) -> None:
+    """https://github.com/microsoft/agent-framework/issues/4896: the call of an MCP server's tool never returns."""
+    seen = call("hang", lambda turn: struck_later(turn, "tool"))
+    assert seen.told("agent", "tool") == [
+        origin(struck(DEADLINE, "tool", "hang")),
+        struck(DEADLINE, "tool", "hang"),
+    ]
+
+
+@pytest.mark.timeout(120)
+def test_the_framework_gives_up_on_a_servers_tool(call: Callable[..., Seen]) -> None:
+    seen = call("hang", request_timeout=1)
+    tool = seen.one("tool", "hang")
+    assert (tool["outcome"], tool["cause.type"]) == ("failed", "mcp.shared.exceptions.MCPError")
     assert seen.one("agent").told == done()
