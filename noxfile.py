@@ -260,7 +260,7 @@ def certainty(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """What watching costs, beside its peers: writes the table of README's "What it costs"; some minutes."""
+    """What watching costs, beside its peers: writes docs/costs.md; some minutes."""
     session.install("--editable", ".[demo]", "--group", "bench", OPENAI_3)
     session.run("python", "bench/readme.py", *session.posargs)
 

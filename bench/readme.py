@@ -1,4 +1,4 @@
-"""Writes the table of "What it costs" in README.md, from what the benches measure here and now.
+"""Writes docs/costs.md and the figure in README.md, from what the benches measure here and now.
 
     python bench/readme.py [--processes 6] [--rounds 4]
 
@@ -16,8 +16,9 @@ from memory import in_use, of_a_layer
 from overhead import CASES, CONTROL, EXPORTED, OFFICIAL, OURS, Cost, find, measured, share
 from sides import PEERS
 
-README = Path(__file__).parent.parent / "README.md"
-BLOCK = re.compile(r"(<!-- costs: [^\n]* -->\n).*?(<!-- end of costs -->)", re.DOTALL)
+ROOT = Path(__file__).parent.parent
+FIGURE, COSTS = ROOT / "README.md", ROOT / "docs" / "costs.md"
+BLOCK = re.compile(r"(<!-- costs?: [^\n]* -->\n).*?(<!-- end of costs? -->)", re.DOTALL)
 ROWS = (
     ("a chunk of an agent's reply", "agent", "chunk", ""),
     ("a chunk of a team's", "team", "chunk", ""),
@@ -46,15 +47,19 @@ def table(costs: list[Cost], peers: list[str]) -> str:
     return "\n".join(lines)
 
 
+def figure(costs: list[Cost]) -> str:
+    return f"**A turn of 200 chunks takes {share(costs)} of CPU, export included.**"
+
+
 def sentences(costs: list[Cost], layer: float, processes: int, load: float) -> str:
     export = find(costs, "turn", "turn", f"{OURS}, its export")
     loop = find(costs, "turn", "turn loop", f"{OURS} without HTTP")
     http = find(costs, "turn", "turn", OFFICIAL)
     names = ("openai", "autogen-agentchat", "opentelemetry-sdk")
     return (
-        f"**A turn of 200 chunks takes {share(costs)} of CPU, export included.** "
-        f"Of a short turn, {http.added:.0f} µs are the official HTTP instrumentation's, and {export.added:.0f} are its"
-        f" export. The event loop's thread spends {loop.added:.0f} µs a turn besides the official instrumentation. "
+        f"{figure(costs)} Of a short turn, {http.added:.0f} µs are the official HTTP instrumentation's, and "
+        f"{export.added:.0f} are its export. The event loop's thread spends {loop.added:.0f} µs a turn besides the "
+        "official instrumentation. "
         f"An open layer takes {layer / 1000:.1f} KB.\n\n"
         f"Medians of {processes} processes, and the least and greatest of them. Python {python_version()}, "
         + ", ".join(f"{name} {version(name)}" for name in names)
@@ -64,9 +69,10 @@ def sentences(costs: list[Cost], layer: float, processes: int, load: float) -> s
 
 
 def write(costs: list[Cost], peers: list[str], layer: float, processes: int, load: float) -> None:
-    """Writes the block in README."""
+    """Writes the blocks of both pages."""
     text = f"{sentences(costs, layer, processes, load)}\n\n{table(costs, peers)}\n"
-    README.write_text(BLOCK.sub(lambda found: found[1] + text + found[2], README.read_text()))
+    for page, block in ((FIGURE, f"{figure(costs)}\n"), (COSTS, text)):
+        page.write_text(BLOCK.sub(rf"\g<1>{block}\g<2>", page.read_text()))
     print(text)
 
 

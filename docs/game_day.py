@@ -53,8 +53,8 @@ autogen-streamtrace chaos --plan examples/game-day.toml --verdicts ui
 An alert waits, so it may fire a step later.
 
 To do it with your own program, write your own plan, with the commands that start it. `--verdicts FILE|URL|ui` reads
-the telemetry at the end, as [chaos](chaos.md) does, and says of each step whether it was seen; the exit status is 1 where
-one was not. A stream belongs to the step in which it began. Read spans where you can: those that were not sampled
+the telemetry at the end, as [chaos](chaos.md) does, and says of each step whether it was seen; the exit status is 1
+where one was not. A stream belongs to the step in which it began. Read spans where you can: those that were not sampled
 cannot be seen, and log events tell neither of a stream that completed inside another nor when it began.
 
 ## The steps

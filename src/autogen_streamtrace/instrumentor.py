@@ -67,8 +67,10 @@ def instrument(**keywords: "Unpack[Keywords]") -> None:
     """Watches every stream of this process from now on. A second call changes nothing.
 
     Args:
-        tracer_provider, meter_provider, logger_provider: where telemetry goes. By default the program's own
-            providers, or, where it has set up none, new ones that export over OTLP as the ``OTEL_*`` variables say.
+        tracer_provider: where spans go. By default the program's own provider, or, where it has set up none, a new one
+            that exports over OTLP as the ``OTEL_*`` variables say.
+        meter_provider: the same for metrics.
+        logger_provider: the same for log events.
         events: which log events are emitted: ``turns`` (start and end of outermost streams, every early
             ending), ``all`` or ``none``.
         caller_endings: ``error`` gives endings that the reader chose the span status ERROR too.
@@ -79,8 +81,9 @@ def instrument(**keywords: "Unpack[Keywords]") -> None:
         limits_file: a TOML file of limits in the form of the catalogue, which may explain endings beside its limits.
         finish_reasons_file: a TOML file with the meaning of your servers' finish reasons, in the form of the built-in
             table: ``done``, ``length``, ``filtered`` and ``failed``, each a list of words.
-        baggage: keys of baggage entries that go on spans and events. In a mapping, each key has the values that it
-            may have on metrics; every other value reads ``_OTHER``.
+        baggage: keys of baggage entries that go on spans and events, such as ``tenant,plan``. In a mapping (in the
+            environment as JSON), each key has the values that it may have on metrics; every other value reads
+            ``_OTHER``.
 
     Raises:
         SettingError: a setting is unknown, or its value is not allowed.

@@ -180,6 +180,11 @@ def variable(name: str) -> str:
     return PREFIX + name.upper()
 
 
+def allowed(name: str) -> str:
+    """What a setting may be, in words."""
+    return _READERS[name].allowed
+
+
 def _check_names(keywords: dict[str, object]) -> None:
     for name in keywords:
         if name not in _NAMES:

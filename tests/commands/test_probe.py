@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -278,3 +279,14 @@ def test_wrong_use_ends_with_2(arguments: list[str]) -> None:
 def test_the_echo_application_refuses_what_has_no_bound(echo_port: int, query: str) -> None:
     response = httpx.get(direct(echo_port, query))
     assert response.status_code == 400 and "is not allowed; allowed: a number from 0 to" in response.text
+
+
+def test_the_echo_application_says_where_it_is_and_ends_well_with_ctrl_c() -> None:
+    command = (sys.executable, "-m", "autogen_streamtrace", "echo", "--port", "0")
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as echo:
+        assert echo.stderr is not None
+        port = echo.stderr.readline().partition("127.0.0.1:")[2].split()[0]
+        assert int(port) > 0
+        assert any("startup complete" in line for line in echo.stderr)
+        echo.send_signal(signal.SIGINT)
+        assert echo.wait(20) == 0

@@ -1,6 +1,7 @@
 """The documentation as a site: it builds without a warning, its links lead somewhere, each page loads in a browser."""
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,26 +10,30 @@ from html.parser import HTMLParser
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import unquote, urljoin, urlsplit
 from zipfile import ZipFile
 
 import pytest
 import yaml
 from chromium import chromium, needs_chromium
+from click import Context
 from docsite import addresses, contents
 from playwright.sync_api import Page, ViewportSize
 
+from autogen_streamtrace import cli
 from autogen_streamtrace.core import semconv as sc
 
 pytest.importorskip("grafana_foundation_sdk", reason="grafana-foundation-sdk needs Python 3.11", exc_type=ImportError)
 
-pytestmark = [pytest.mark.once, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.once, pytest.mark.timeout(240)]
 
 ROOT: Final = Path(__file__).parents[2]
 ADDRESS: Final = "https://docs.example/"
 """Where the site says that it is."""
 PHONE: Final[ViewportSize] = {"width": 390, "height": 844}
+DESK: Final[ViewportSize] = {"width": 1280, "height": 900}
+SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +46,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         env={**os.environ, "STREAMTRACE_SITE_URL": ADDRESS},
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=200,
     )
     assert (built.returncode, built.stderr) == (0, "")
     return target
@@ -69,7 +74,7 @@ def test_every_page_has_an_address_of_its_own(site: Path) -> None:
 
 def test_a_model_finds_every_page_in_llms_txt(site: Path) -> None:
     listed = (site / "llms.txt").read_text()
-    pages = [*contents.pages_of_docs(), *contents.made()]
+    pages = [*contents.pages_of_docs(), *contents.MADE]
     assert [page for page in pages if f"]({addresses.served(page)})" not in listed] == []
 
 
@@ -122,11 +127,29 @@ def test_the_alerts_are_served_as_they_are_in_the_archive(site: Path) -> None:
         assert {name for name in archive.namelist() if (site / name).read_bytes() != archive.read(name)} == set()
 
 
+def test_each_command_shows_what_it_prints(site: Path) -> None:
+    page = (site / "commands" / "index.html").read_text()
+    shown = {
+        name for name in cli.app.list_commands(Context(cli.app)) if f"autogen-streamtrace {name}" in _printed(page)
+    }
+    assert shown == set(cli.app.list_commands(Context(cli.app)))
+    assert "4 of 4 endings judged right" in page and "6 open streams, 6 stalled" in page
+    assert "127.0.0.1:4319" in page and str(Path.home()) not in page
+
+
+def _printed(page: str) -> str:
+    """The text of a page's runs of commands."""
+    runs = re.findall(r'<div class="highlight-console.*?</pre>', page, re.DOTALL)
+    return re.sub(r"<[^>]+>", "", "\n".join(runs))
+
+
 @needs_chromium
-def test_every_page_loads_without_an_error_and_fits_a_phone(site: Path, address: str) -> None:
+def test_every_page_loads_without_an_error_and_fits_a_phone_and_a_desk_in_light_and_dark(
+    site: Path, address: str
+) -> None:
     pages = [page.parent.relative_to(site).as_posix() for page in site.rglob("index.html")]
     with chromium() as browser:
-        page = browser.new_page(viewport=PHONE)
+        page = browser.new_page()
         wrong: list[str] = []
         page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
@@ -137,4 +160,10 @@ def test_every_page_loads_without_an_error_and_fits_a_phone(site: Path, address:
 
 def _too_wide(page: Page, address: str) -> bool:
     page.goto(address)
+    return any(_wider(page, size, scheme) for size in (DESK, PHONE) for scheme in SCHEMES)
+
+
+def _wider(page: Page, size: ViewportSize, scheme: Literal["light", "dark"]) -> bool:
+    page.set_viewport_size(size)
+    page.emulate_media(color_scheme=scheme)
     return bool(page.evaluate("document.documentElement.scrollWidth > window.innerWidth"))

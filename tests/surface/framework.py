@@ -75,14 +75,14 @@ TABLE: Final[dict[str, dict[str, str]]] = {
 
 def lines() -> Iterator[str]:
     """What ``docs/coverage.md`` says of it."""
-    yield "# Agent Framework\n"
+    yield "## Agent Framework\n"
     yield (
         "Agent Framework 1.22 and later: here `agent-framework-core` and `agent-framework-openai`. A class of any other"
         " of its packages that is installed, and that is watched at none of these places, fails the test, too. Programs"
         " that need other packages or `mcp` 2 run in the session `agent_framework` of nox.\n"
     )
     for name, kind in KINDS.items():
-        yield f"## {kind.title} of Agent Framework\n\nPatched: {kind.patched}.\n"
+        yield f"### {kind.title} of Agent Framework\n\nPatched: {kind.patched}.\n"
         yield "| class | streams of its program |\n|---|---|"
         yield from (f"| `{cls}` | {_streams(row)} |" for cls, row in TABLE[name].items())
         yield ""

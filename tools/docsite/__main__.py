@@ -34,12 +34,14 @@ def main(target: Path = TARGET) -> int:
 
 def write_sources(source: Path) -> None:
     """Writes what Sphinx reads: pages with their links led to each other, pictures, configuration."""
-    written = {page: contents.text(page) for page in contents.pages_of_docs()} | contents.made()
+    written = {page: contents.text(page) for page in contents.pages_of_docs()} | {
+        page: make() for page, make in contents.MADE.items()
+    }
     for page, text in contents.complete(written).items():
         _write(source / page, addresses.moved(text, page))
     _write(source / "llms.txt", pages.llms(written))
     _write(source / "llms-full.txt", pages.llms_full(written))
-    downloads.write(source / "served" / "dashboards")
+    downloads.write(source / addresses.SERVED / "dashboards")
     for picture in (*addresses.DOCS.rglob("*.svg"), *addresses.DOCS.rglob("*.png")):
         copy = source / picture.relative_to(addresses.DOCS)
         copy.parent.mkdir(parents=True, exist_ok=True)

@@ -18,6 +18,9 @@ ELSEWHERE: Final = {
 }
 """Pages that do not stand in docs/, and where they stand on the site."""
 
+SERVED: Final = "served"
+"""The folder of what the site serves as it is: the dashboards and alerts."""
+
 _LINK: Final = re.compile(r"(\]\()([^)\s]+)(\))")
 _ABROAD: Final = re.compile(r"[a-z]+:|#|/")
 _CODE: Final = re.compile(r"(^```.*?^```)", re.MULTILINE | re.DOTALL)
@@ -28,6 +31,8 @@ def on_site(file: Path) -> str:
     path = file.relative_to(ROOT).as_posix()
     if path in ELSEWHERE:
         return ELSEWHERE[path]
+    if path.startswith("dashboards/") and file.suffix in (".json", ".yaml", ".tmpl"):
+        return f"{SERVED}/{path}"
     return file.relative_to(DOCS).as_posix() if file.is_relative_to(DOCS) else f"files/{path}.md"
 
 

@@ -1,7 +1,14 @@
 """How Sphinx builds the site. https://www.sphinx-doc.org/en/master/usage/configuration.html"""
 
 import os
+import re
 from importlib.metadata import version as installed
+
+from sphinx.application import Sphinx
+from sphinx.util.typing import stringify_annotation
+
+from autogen_streamtrace import instrument
+from autogen_streamtrace.settings import Keywords
 
 project = "autogen-streamtrace"
 author = "The autogen-streamtrace authors"
@@ -20,8 +27,23 @@ nitpick_ignore_regex = [("py:.*", r".*")]
 """Types of other packages: their documentation cannot be asked where there is no network."""
 
 autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented_params"
 autodoc_typehints_format = "short"
 autodoc_member_order = "bysource"
+
+
+def setup(app: Sphinx) -> None:
+    app.connect("autodoc-process-docstring", add_types_of_keywords, priority=900)
+
+
+def add_types_of_keywords(app: Sphinx, what: str, name: str, thing: object, options: object, lines: list[str]) -> None:
+    """Says the type of each keyword of ``instrument()``, which takes them as a ``TypedDict``."""
+    if thing is instrument:
+        types = {key: stringify_annotation(of, "smart") for key, of in Keywords.__annotations__.items()}
+        for place, line in reversed(list(enumerate(lines))):
+            if found := re.match(r":param (\w+):", line):
+                lines.insert(place, f":type {found[1]}: {types[found[1]].replace('~', '')}")
+
 
 html_theme = "furo"
 html_title = "autogen-streamtrace"

@@ -8,21 +8,18 @@ from . import addresses, pages
 ORDER: Final = {
     "Use it": [
         "how-a-stream-is-judged",
+        "examples",
         "agent-framework",
         "servers",
-        "chaos",
-        "game-day",
-        "testing",
-        "examples",
+        "extending",
+        "known-limits",
         "coverage",
-        "api",
-        "commands",
-        "telemetry",
-        "stability",
     ],
-    "On call": ["ui", "diagnose", "limits", "dashboards", "runbooks/README"],
-    "Run it": ["recorder", "backends/README", "scaling", "kubernetes", "security"],
-    "The project": ["contributing", "upstream", "changelog"],
+    "On call": ["ui", "diagnose", "runbooks/README", "dashboards", "limits"],
+    "Rehearse": ["chaos", "game-day", "testing"],
+    "Run it": ["recorder", "backends/README", "scaling", "kubernetes", "privacy", "costs"],
+    "Reference": ["settings", "commands", "api", "telemetry", "stability"],
+    "The project": ["contributing", "security", "upstream", "changelog"],
 }
 """The navigation: captions, and the pages below each."""
 
@@ -40,9 +37,8 @@ def text(page: str) -> str:
     return addresses.home(page).read_text()
 
 
-def made() -> dict[str, str]:
-    """The pages that are made from code and data, by address."""
-    return {"api.md": pages.api(), "commands.md": pages.commands(), "limits.md": pages.limits()}
+MADE: Final = {"api.md": pages.api, "commands.md": pages.commands, "limits.md": pages.limits}
+"""The pages that are made from code and data, by address."""
 
 
 def complete(written: dict[str, str]) -> dict[str, str]:

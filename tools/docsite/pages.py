@@ -2,12 +2,12 @@
 
 import re
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from click import Command, Context, Group
+from click import Command, Context
 from click.testing import CliRunner
 
 import autogen_streamtrace
@@ -15,7 +15,12 @@ from autogen_streamtrace import cli
 from autogen_streamtrace.limits.catalogue import KnownLimit, builtin
 
 from .addresses import ROOT, served
+from .outputs import Shown, outputs
 
+_COMMANDS: Final = (
+    "What each command says with `--help`, and then what it prints. All of it was run as this page was built, on one "
+    "machine: a model of `chaos` answers, and the programs are those of the [examples](examples.md)."
+)
 _COUNTS: Final = {
     "silence": "the silence between two bytes",
     "first_byte": "the time until the response begins",
@@ -62,19 +67,20 @@ def _public() -> list[str]:
 
 
 def commands() -> str:
-    """What each command says with ``--help``."""
-    texts = [f"## {name}\n\n```\n{_help(command, name)}\n```\n" for name, command in _walk(cli.app, Context(cli.app))]
-    return "# Commands\n\nWhat `autogen-streamtrace COMMAND --help` says.\n\n" + "\n".join(texts)
+    """What each command says with ``--help``, and what it prints."""
+    shown = outputs()
+    context = Context(cli.app)
+    known = {name: cli.app.get_command(context, name) for name in cli.app.list_commands(context)}
+    texts = [
+        "\n\n".join([f"## {name}", f"```\n{_help(command, name)}\n```", *map(_run, shown[name])])
+        for name, command in known.items()
+        if command is not None
+    ]
+    return "\n\n".join(["# Commands", _COMMANDS, *texts, ""])
 
 
-def _walk(group: Group, context: Context, before: str = "") -> Iterator[tuple[str, Command]]:
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
-        if command is None:
-            continue
-        yield before + name, command
-        if isinstance(command, Group):
-            yield from _walk(command, Context(command), f"{before}{name} ")
+def _run(shown: Shown) -> str:
+    return f"```console\n$ autogen-streamtrace {shown.typed}\n{shown.printed}\n```"
 
 
 def _help(command: Command, name: str) -> str:

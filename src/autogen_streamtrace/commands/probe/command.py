@@ -1,5 +1,6 @@
 """`autogen-streamtrace probe` and `autogen-streamtrace echo`."""
 
+import contextlib
 import json
 import socket
 from collections.abc import Sequence
@@ -183,10 +184,11 @@ def echo(host: str, port: int) -> None:
     from autogen_streamtrace.commands.probe.echo import app
 
     # Without a Server header of its own: some proxies name themselves only then.
-    config = uvicorn.Config(
-        app, host=host, port=port, log_level="info", timeout_graceful_shutdown=2, server_header=False
-    )
-    uvicorn.Server(config).run(sockets=[_listening(host, port)])
+    config = uvicorn.Config(app, log_level="info", timeout_graceful_shutdown=2, server_header=False)
+    listening = _listening(host, port)
+    click.echo(f"http://{host}:{listening.getsockname()[1]} streams as each request asks. Ctrl-C ends it.", err=True)
+    with contextlib.suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listening])
 
 
 def _listening(host: str, port: int) -> socket.socket:
