@@ -47,11 +47,12 @@ def turns(step: Step) -> int:
 class Day:
     """`chaos --plan` in a process of its own, with a terminal on which a test presses Enter."""
 
-    def __init__(self, verdicts: Path) -> None:
+    def __init__(self, store: Path) -> None:
         self._keys, terminal = pty.openpty()
         command = [sys.executable, "-m", "autogen_streamtrace.cli", "chaos", "--plan", str(PLAN), "--port", "0"]
         self.process = subprocess.Popen(
-            [*command, "--verdicts", str(verdicts), "--json"],
+            [*command, "--verdicts", "ui", "--json"],
+            env={**os.environ, "AUTOGEN_STREAMTRACE_UI_STORE": str(store)},
             stdin=terminal,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -78,8 +79,8 @@ class Day:
 
 
 @contextmanager
-def day(verdicts: Path) -> Iterator[Day]:
-    running = Day(verdicts)
+def day(store: Path) -> Iterator[Day]:
+    running = Day(store)
     try:
         yield running
     finally:
@@ -136,7 +137,7 @@ def test_each_step_of_the_game_day_is_counted_and_seen_and_its_alert_fires(tmp_p
             TEMPO_OTLP_ENDPOINT=page.grpc,
             **EVERY_TRACE,
         ) as collector,
-        day(collector.folder / "traces.jsonl") as playing,
+        day(page.folder) as playing,
     ):
         settings = {
             "OPENAI_BASE_URL": f"{playing.url}/v1",
