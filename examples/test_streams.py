@@ -3,9 +3,8 @@
     pytest examples/test_streams.py                              # right.py: all pass
     STREAMTRACE_EXAMPLE=wrong pytest examples/test_streams.py    # wrong.py: all fail, and say why
 
-    STREAMTRACE_EXAMPLE=wrong pytest examples/test_streams.py    # wrong.py: all fail, and say why
-is started, and how it is asked. The name that each test passes to ``ask`` is the mistake against which it guards, and
-the URL at which ``wrong.py`` makes it.
+For a service of your own, say in ``service`` and ``Service`` how it is started, and how it is asked. The name that
+each test passes to ``ask`` is the mistake against which it guards, and the URL at which ``wrong.py`` makes it.
 """
 
 import importlib

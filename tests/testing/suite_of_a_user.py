@@ -3,6 +3,7 @@
 import asyncio
 from typing import Any
 
+import httpx
 import pytest
 from autogen_agentchat.agents import AssistantAgent
 from autogen_ext.models.openai import OpenAIChatCompletionClient
@@ -70,6 +71,19 @@ def test_passes_open(streams: Any, model_server: Any) -> None:
 
     asyncio.run(body())
     assert streams.turn.outcome == "abandoned"
+
+
+def test_passes_own_request(streams: Any, model_server: Any) -> None:
+    asked = {"model": "gpt-4o", "messages": [], "stream": True}
+    httpx.post(f"{model_server.url()}/chat/completions", json=asked, trust_env=False)
+    assert (streams.of("http"), [stream.outcome for stream in streams.outside]) == ([], ["completed"])
+    with pytest.raises(AssertionError, match="0 turns ended in this test, not one:\noutside every turn: http 127"):
+        _ = streams.turn
+
+
+def test_passes_nothing_told(streams: Any) -> None:
+    with pytest.raises(AssertionError, match="was a model asked, in this process, by a client that is watched"):
+        _ = streams.turn
 
 
 class TestProviders:

@@ -27,10 +27,11 @@ def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str
 
 def test_a_users_tests_end_as_they_should_and_tell_their_turns() -> None:
     told = run("-n", "1", "--streamtrace-report", "--tb=short", str(HERE / "suite_of_a_user.py")).stdout
-    assert "1 failed, 5 passed" in told
+    assert "1 failed, 7 passed" in told
     failure = told.partition("FAILURES")[2].partition("= streams =")[0]
     assert "agent clerk ended: truncated, by upstream" in failure
     assert "\n  model gpt-4o ended: truncated" in failure and "\n    http 127.0.0.1 ended: truncated" in failure
+    assert "testing/streams.py" not in failure  # what fails is the test's line
     report = told.partition("= streams =")[2]
     assert "::test_passes_async\n" in report and "agent clerk ended: rejected, by upstream" in report
 

@@ -59,8 +59,8 @@ def pytest_runtest_makereport(item: pytest.Item, call: "pytest.CallInfo[None]") 
     """Adds the turns to the report of a test that failed."""
     report = yield
     told = item.stash.get(TOLD, None)
-    if told is not None and call.when == "call" and report.failed:
-        report.sections.append(("streams", str(told)))
+    if told is not None and call.when == "call" and report.failed and (lines := str(told)):
+        report.sections.append(("streams", lines))
     return report
 
 
@@ -73,8 +73,8 @@ class _Report:
     @pytest.fixture(autouse=True)
     def _reported(self, request: pytest.FixtureRequest, streams: "Streams") -> Iterator[None]:
         yield
-        if str(streams):
-            request.node.user_properties.append((PROPERTY, str(streams)))
+        if told := str(streams):
+            request.node.user_properties.append((PROPERTY, told))
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.when == "teardown":

@@ -36,19 +36,21 @@ class Stream:
         self.layer = heard.info.layer
         self.name = heard.info.name
         self.attributes = dict(heard.attributes)
-        self.sentence = sentences.of_ending(heard.info, heard.attributes)
+        self.sentence = _sentence(heard)
         """What the log event says."""
 
     def __getitem__(self, key: str) -> Any:
         return self.attributes.get(PREFIX + key, self.attributes.get(key))
 
     def __getattr__(self, name: str) -> Any:
+        __tracebackhide__ = True
         if name.startswith("_"):
             raise AttributeError(name)
         found = {key: value for key, value in self.attributes.items() if _as_name(key) == name}
         return next(iter(found.values()), None) if found or name in _NAMES else self._unknown(name)
 
     def _unknown(self, name: str) -> Any:
+        __tracebackhide__ = True
         raise AttributeError(f"a stream has no {name!r}; known are {', '.join(sorted(_NAMES))}")
 
     def __repr__(self) -> str:
@@ -71,6 +73,7 @@ class Turn(Stream):
         return [stream for stream in self.streams if stream.layer == layer]
 
     def __getattr__(self, name: str) -> Any:
+        __tracebackhide__ = True
         if name not in sc.LAYERS:
             return super().__getattr__(name)
         found = self.of(name)
@@ -98,15 +101,22 @@ class Streams:
     @property
     def turn(self) -> Turn:
         """The only turn of this test."""
+        __tracebackhide__ = True
         turns = self.turns
         if len(turns) != 1:
-            raise AssertionError(f"{len(turns)} turns ended in this test, not one:\n{self}")
+            raise AssertionError(f"{len(turns)} turns ended in this test, not one{self._instead()}")
         return turns[0]
 
     def of(self, layer: str) -> list[Stream]:
-        """All streams of a layer."""
+        """All streams of a layer, but for those that are outside every turn."""
         self.settle()
-        return [Stream(heard) for heard in self._heard if heard.info.layer == layer]
+        return [Stream(heard) for heard in self._heard if heard.info.layer == layer and not _is_outside(heard)]
+
+    @property
+    def outside(self) -> list[Stream]:
+        """The streams outside every turn, such as the answers to a test's own requests."""
+        self.settle()
+        return [Stream(heard) for heard in self._heard if _is_outside(heard)]
 
     def settle(self, linger: float = LINGER) -> None:
         """Waits until what has ended is judged.
@@ -137,24 +147,28 @@ class Streams:
 
     def assert_all_completed(self) -> None:
         """Fails where a turn, or a stream inside it, ended early. An HTTP exchange that a retry healed may."""
+        __tracebackhide__ = True
         early = [turn for turn in self.turns if any(each.early for each in turn.streams if each.layer != sc.HTTP)]
         if early:
             raise AssertionError(f"{len(early)} of {len(self._turns())} turns ended early:\n{_listed(early)}")
 
     def assert_no_faults(self) -> None:
         """Fails where a stream ended by a fault; a user or a caller who leaves is none."""
+        __tracebackhide__ = True
         faulty = [turn for turn in self.turns if any(stream.fault for stream in turn.streams)]
         if faulty:
             raise AssertionError(f"{len(faulty)} of {len(self._turns())} turns have a fault:\n{_listed(faulty)}")
 
     def assert_nothing_left_open(self) -> None:
         """Fails where a stream that began in this test is still open."""
+        __tracebackhide__ = True
         self.settle()
         left = self._open()
         if left:
             raise AssertionError(f"{len(left)} streams are still open:\n" + "\n".join(map(_open_line, left)))
 
     def __str__(self) -> str:
+        self.settle(0.0)
         turns = "\n".join(map(str, self._turns()))
         left = "\n".join(map(_open_line, self._open()))
         return "\n".join(filter(None, (turns, left)))
@@ -162,6 +176,11 @@ class Streams:
     def hear(self, heard: Heard) -> None:
         """Takes a stream that ended."""
         self._heard.append(heard)
+
+    def _instead(self) -> str:
+        """What there is in place of the one turn."""
+        told = str(self) or "\n".join(f"outside every turn: {_sentence(heard)}" for heard in self._heard)
+        return f":\n{told}" if told else "; was a model asked, in this process, by a client that is watched?"
 
     def _turns(self) -> list[Turn]:
         heard = list(self._heard)
@@ -197,6 +216,15 @@ def watched(**settings: Any) -> Iterator[Streams]:
             streams.settle(0.0)
         finally:
             stop()
+
+
+def _sentence(heard: Heard) -> str:
+    return sentences.of_ending(heard.info, heard.attributes)
+
+
+def _is_outside(heard: Heard) -> bool:
+    """It is neither a turn nor inside one."""
+    return heard.parent is None and not heard.attributes.get(sc.A_OUTERMOST)
 
 
 def _below(top: Heard, inside: dict[int, list[Heard]], depth: int = 1) -> list[Stream]:

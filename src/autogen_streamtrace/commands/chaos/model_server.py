@@ -59,7 +59,7 @@ class ModelServer:
     def root(self, name: str = "", *arguments: object) -> str:
         """The same as the other clients want it."""
         if name and name not in FAULTS and name not in MANNERS:
-            raise ValueError(f"unknown fault {name!r}; known are {', '.join([*MANNERS, *FAULTS])}")
+            raise ValueError(f"unknown manner or fault {name!r}; known are {', '.join([*MANNERS, *FAULTS])}")
         return "/".join([f"http://{HOST}:{self.port}", *filter(None, [name]), *map(str, arguments)])
 
     def start(self) -> "ModelServer":
