@@ -78,6 +78,24 @@ else:
             yield word
 
 
+@app.get("/framework/{name}/{fault}")
+async def framework(name: str, fault: str) -> StreamingResponse:
+    """A turn of Agent Framework, which may be absent."""
+    from agent_framework import Agent
+    from agent_framework_openai import OpenAIChatCompletionClient
+    from openai import AsyncOpenAI
+
+    async def texts() -> AsyncIterator[str]:
+        url = os.environ["MODEL_URL"].replace("FAULT", fault)
+        async with AsyncOpenAI(base_url=url, api_key="none", max_retries=0, timeout=90) as sdk:
+            writer = Agent(client=OpenAIChatCompletionClient(model="gpt-4o", async_client=sdk), name=name)
+            async with writer.run("hello", stream=True) as updates:
+                async for update in updates:
+                    yield f"data: {update.text}\n\n"
+
+    return StreamingResponse(texts(), media_type="text/event-stream")
+
+
 @app.websocket("/socket/{name}/{fault}")
 async def socket(websocket: WebSocket, name: str, fault: str) -> None:
     """Answers each message with a turn; a task of its own listens for the next."""
