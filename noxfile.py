@@ -190,9 +190,18 @@ def build(session: nox.Session) -> None:
 
 @nox.session
 def workflows(session: nox.Session) -> None:
-    """Checks .github/workflows/ with actionlint, which is built with Go, and with zizmor."""
-    session.install("zizmor>=1.32,<2")
+    """Checks .github/ with zizmor, actionlint (built with Go) and the schemas of its files."""
+    session.install("check-jsonschema>=0.39,<1", "zizmor>=1.32,<2")
     session.run("zizmor", "--offline", ".github")
+    forms = [str(form) for form in Path(".github", "ISSUE_TEMPLATE").glob("*.yml") if form.stem != "config"]
+    for schema, *files in (
+        ("github-workflows", *map(str, Path(".github", "workflows").iterdir())),
+        ("github-issue-forms", *forms),
+        ("github-issue-config", ".github/ISSUE_TEMPLATE/config.yml"),
+        ("dependabot", ".github/dependabot.yml"),
+        ("citation-file-format", "CITATION.cff"),
+    ):
+        session.run("check-jsonschema", f"--builtin-schema=vendor.{schema}", *files)
     if shutil.which("go"):
         session.run("go", "run", "github.com/rhysd/actionlint/cmd/actionlint@v1.7.12", external=True)
     else:

@@ -70,6 +70,26 @@ def test_ci_runs_every_python_of_the_classifiers() -> None:
     assert set(promised) <= {name.removeprefix("pythons-") for name in MATRIX} | {runs_nox}
 
 
+@pytest.mark.parametrize(("ecosystem", "file"), [("gomod", "go.mod"), ("npm", "package.json")])
+def test_every_module_that_tools_build_is_kept_up_to_date(ecosystem: str, file: str) -> None:
+    [update] = [
+        each
+        for each in yaml.safe_load(text(".github", "dependabot.yml"))["updates"]
+        if each["package-ecosystem"] == ecosystem
+    ]
+    assert {f"/tools/{path.parent.name}" for path in (ROOT / "tools").glob(f"*/{file}")} == set(update["directories"])
+
+
+def test_what_the_hooks_leave_alone_exists() -> None:
+    left = re.compile(yaml.safe_load(text(".pre-commit-config.yaml"))["exclude"])
+    files = [
+        path.relative_to(ROOT).as_posix() for path in (*(ROOT / "docs").rglob("*"), *(ROOT / "tests").rglob("*.json"))
+    ]
+    found = [path for path in files if left.search(path)]
+    assert {path for path in found if path.endswith(".json")} == {"tests/evidence/proxy_answers.json"}
+    assert "docs/demo.svg" in found
+
+
 def test_before_a_commit_the_same_ruff_runs_as_in_lint() -> None:
     [version] = re.findall(r"\"(ruff~=[\d.]+)\"", text("pyproject.toml"))
     assert set(re.findall(r"ruff~=[\d.]+", text(".pre-commit-config.yaml"))) == {version}
