@@ -69,6 +69,11 @@ def test_a_request_asks_for_its_own_fault() -> None:
     assert struck(rules, request(**{"x-streamtrace-fault": "none"})) == ["none"]
 
 
+def test_a_request_that_asks_for_its_own_fault_sets_no_conditions() -> None:
+    with pytest.raises(RuleError, match="leave out probability, every"):
+        Rules().choose(request(**{"x-streamtrace-fault": "fin every=2"}))
+
+
 WRONG = {
     "fim": "unknown fault 'fim'; known are none, stall",
     "nginx.nope=3s": "unknown limit 'nginx.nope'; known are nginx.proxy_read_timeout",
@@ -122,6 +127,7 @@ OPTIONS: dict[str, tuple[list[str], str]] = {
     "scheme": (["--upstream", "ftp://x"], "'ftp://x' is no http or https URL"),
     "port": (["--upstream", "http://model:99999"], "'http://model:99999': Port out of range"),
     "key": (["--cert", "x"], "--cert and --key belong together"),
+    "no certificate": (["--cert", __file__, "--key", __file__], "no certificate and its key, in PEM"),
     "no file": (["--verdicts", "/nowhere/otlp.jsonl"], "/nowhere/otlp.jsonl: there is no folder /nowhere"),
     "a folder": (["--verdicts", "/"], "/: a folder, not a file"),
     "no URL": (["--verdicts", "ftp://x"], "ftp://x is no http or https URL"),

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from autogen_streamtrace.commands.chaos.model_server import ModelServer
 from autogen_streamtrace.commands.chaos.server import listen, tls_context
 from autogen_streamtrace.commands.chaos.service import Service
-from autogen_streamtrace.commands.chaos.wire.upstream import Upstream
+from autogen_streamtrace.commands.chaos.wire.upstream import Upstream, UpstreamError
 
 pytestmark = pytest.mark.once
 
@@ -78,6 +78,15 @@ def test_tls_on_both_sides(tmp_path: Any) -> None:
         with httpx.Client(trust_env=False, http2=True, verify=trusted) as client:
             answer = client.post(f"{through.url}/v1/chat/completions", json={"messages": ASKED, "stream": True})
     assert (answer.http_version, answer.text[-14:]) == ("HTTP/2", "data: [DONE]\n\n")
+
+
+def test_a_certificate_of_another_host_is_told_as_such(tmp_path: Any) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    authority.issue_cert("elsewhere.example").private_key_and_cert_chain_pem.write_to_path(tmp_path / "server.pem")
+    tls = tls_context(str(tmp_path / "server.pem"), str(tmp_path / "server.pem"))
+    with proxy(tls=tls) as model, pytest.raises(UpstreamError, match=r"not trusted \(IP address mismatch.*\)$"):
+        asyncio.run(Upstream.of(model.url, str(tmp_path / "ca.pem")).check())
 
 
 def test_an_upstream_that_is_down_is_named() -> None:

@@ -178,5 +178,7 @@ def _tls(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
         raise click.UsageError("--cert and --key belong together")
     try:
         return tls_context(str(certificate), str(key))
+    except ssl.SSLError:
+        raise wrong("--cert", f"{certificate}, {key}: no certificate and its key, in PEM") from None
     except OSError as error:
         raise wrong("--cert", f"{certificate}, {key}: {error.strerror or error}") from None

@@ -103,11 +103,11 @@ class Rules:
         """The rule that strikes this request; None where it passes.
 
         Raises:
-            RuleError: it asks for a fault that does not exist.
+            RuleError: it asks for a fault that cannot be used.
         """
         asked = request.header(HEADER)
         if asked:
-            return Rule.of(asked)
+            return _own(asked)
         return next((rule for at, rule in enumerate(self.rules) if self._strikes(at, rule, request)), None)
 
     def _strikes(self, at: int, rule: Rule, request: Request) -> bool:
@@ -117,6 +117,14 @@ class Rules:
         if count % rule.every:
             return False
         return rule.probability >= 1 or random.Random(f"{self.seed}/{at}/{count}").random() < rule.probability
+
+
+def _own(asked: str) -> Rule:
+    """The rule of a request that asks for its own fault."""
+    rule = Rule.of(asked)
+    if rule != Rule(rule.fault, rule.dose):
+        raise RuleError(f"{asked!r}: a request suffers what it asks for; leave out {', '.join(CONDITIONS)}")
+    return rule
 
 
 def named(name: str) -> Fault:

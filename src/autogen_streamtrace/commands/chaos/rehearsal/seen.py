@@ -72,6 +72,6 @@ def _fits(step: Step, stream: dict[str, Any]) -> bool:
 
 def _said(row: dict[str, Any]) -> str:
     if row["seen"]:
-        return f"seen, {row['seen']} times"
+        return "seen once" if row["seen"] == 1 else f"seen, {row['seen']} times"
     others = "; ".join(f"{count} {what}" for what, count in row["origins"].items())
     return f"not seen; {others or 'nothing of this step'}"

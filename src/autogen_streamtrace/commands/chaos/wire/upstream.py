@@ -13,6 +13,8 @@ from autogen_streamtrace.commands.chaos.wire.passage import Passage
 
 CONNECT_LIMIT: Final = 20.0
 """Seconds to connect, TLS included."""
+_ANOTHERS: Final = (62, 64)
+"""What OpenSSL says of a certificate that is another host's (X509_V_ERR_HOSTNAME_MISMATCH, …_IP_ADDRESS_MISMATCH)."""
 _OURS: Final = (b"x-streamtrace-fault", b"host", b"content-length", b"expect")
 
 
@@ -94,9 +96,9 @@ class Upstream:
         except asyncio.TimeoutError:
             raise UpstreamError(f"{self.url} did not answer within {CONNECT_LIMIT:g} s") from None
         except ssl.SSLCertVerificationError as error:
-            raise UpstreamError(
-                f"{self.url}: its certificate is not trusted ({error.verify_message}); --ca FILE trusts one more"
-            ) from None
+            problem = f"{self.url}: its certificate is not trusted ({error.verify_message})"
+            more = "" if error.verify_code in _ANOTHERS else "; --ca FILE trusts one more"
+            raise UpstreamError(problem + more) from None
         except ssl.SSLError as error:
             raise UpstreamError(f"{self.url}: no TLS ({error.reason or error})") from None
         except OSError as error:
