@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import anthropic
 import ollama
@@ -15,51 +15,39 @@ GEMINI: Final = "gemini-2.5-flash"
 MESSAGES: Final[Any] = [{"role": "user", "content": "Where is my claim?"}]
 
 
+ClientT = TypeVar("ClientT", openai.AsyncOpenAI, openai.OpenAI, anthropic.AsyncAnthropic, anthropic.Anthropic)
+
+
 def openai_client(program: Program, fault: str, timeout: float = NEVER) -> openai.AsyncOpenAI:
-    client = openai.AsyncOpenAI(
-        base_url=_root(program, fault) + "/v1",
-        api_key=API_KEY,
-        max_retries=0,
-        timeout=timeout,
-        http_client=openai.DefaultAsyncHttpxClient(verify=TLS),
-    )
-    program.closing(client.close)
-    return client
+    http = openai.DefaultAsyncHttpxClient(verify=TLS)
+    return _closed(program, openai.AsyncOpenAI(base_url=_root(program, fault) + "/v1", **_options(http, timeout)))
 
 
 def sync_openai_client(program: Program, fault: str, timeout: float = NEVER) -> openai.OpenAI:
-    client = openai.OpenAI(
-        base_url=_root(program, fault) + "/v1",
-        api_key=API_KEY,
-        max_retries=0,
-        timeout=timeout,
-        http_client=openai.DefaultHttpxClient(verify=TLS),
-    )
-    program.closing(lambda: asyncio.to_thread(client.close))
-    return client
+    http = openai.DefaultHttpxClient(verify=TLS)
+    return _closed(program, openai.OpenAI(base_url=_root(program, fault) + "/v1", **_options(http, timeout)))
 
 
 def anthropic_client(program: Program, fault: str, timeout: float = NEVER) -> anthropic.AsyncAnthropic:
-    client = anthropic.AsyncAnthropic(
-        base_url=_root(program, fault),
-        api_key=API_KEY,
-        max_retries=0,
-        timeout=timeout,
-        http_client=anthropic.DefaultAsyncHttpxClient(verify=TLS),
-    )
-    program.closing(client.close)
-    return client
+    http = anthropic.DefaultAsyncHttpxClient(verify=TLS)
+    return _closed(program, anthropic.AsyncAnthropic(base_url=_root(program, fault), **_options(http, timeout)))
 
 
 def sync_anthropic_client(program: Program, fault: str, timeout: float = NEVER) -> anthropic.Anthropic:
-    client = anthropic.Anthropic(
-        base_url=_root(program, fault),
-        api_key=API_KEY,
-        max_retries=0,
-        timeout=timeout,
-        http_client=anthropic.DefaultHttpxClient(verify=TLS),
-    )
-    program.closing(lambda: asyncio.to_thread(client.close))
+    http = anthropic.DefaultHttpxClient(verify=TLS)
+    return _closed(program, anthropic.Anthropic(base_url=_root(program, fault), **_options(http, timeout)))
+
+
+def _options(http: Any, timeout: float) -> dict[str, Any]:
+    return {"api_key": API_KEY, "max_retries": 0, "timeout": timeout, "http_client": http}
+
+
+def _closed(program: Program, client: ClientT) -> ClientT:
+    """The client, which the program closes at its end."""
+    if isinstance(client, (openai.AsyncOpenAI, anthropic.AsyncAnthropic)):
+        program.closing(client.close)
+    else:
+        program.closing(lambda: asyncio.to_thread(client.close))
     return client
 
 
