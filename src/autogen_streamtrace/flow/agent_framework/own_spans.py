@@ -29,6 +29,9 @@ say."""
 
 _ACTIVE: Final = (agent_framework.ACTIVE_SPAN, agent_framework.ACTIVE_WORKFLOW, agent_framework.ACTIVE_FUNCTIONAL)
 
+_AS_IT_IS: Final = contextlib.nullcontext()
+"""One for all: the framework enters it for each item."""
+
 Original = Callable[..., Any]
 
 
@@ -175,7 +178,7 @@ def activate(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> No
         def _activate_span(span: Any) -> Any:
             if not isinstance(span, Written):
                 return original(span)
-            return original(span.ours) if span.layer == sc.TEAM else contextlib.nullcontext()
+            return original(span.ours) if span.layer == sc.TEAM else _AS_IT_IS
 
         return _activate_span
 
