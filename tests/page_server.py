@@ -50,6 +50,11 @@ class PageServer:
         self.port, self.grpc, self.http = map(int, match.groups())
 
     @property
+    def process(self) -> int:
+        """Its id."""
+        return self._process.pid
+
+    @property
     def address(self) -> str:
         """Of the page."""
         return f"http://127.0.0.1:{self.port}/"

@@ -199,7 +199,7 @@ def test_many_small_causes_are_told_from_a_large_one(tmp_path: Path) -> None:
         for host in "abc"
         for _ in range(6)
     ]
-    assert "No single cause: 9 of them" in diagnosis(tmp_path, small).summary
+    assert "No single cause: of 9 causes the largest" in diagnosis(tmp_path, small).summary
     assert "One cause makes" in diagnosis(tmp_path, [*small[:10], *at_nginx(random_, 90)]).summary
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timezone
 
 from autogen_streamtrace.commands.diagnose.endings import Ending, quantile
 from autogen_streamtrace.commands.diagnose.scene import FEW
+from autogen_streamtrace.core.telemetry.sentences import lasting
 
 
 def how(members: Sequence[Ending]) -> str:
@@ -30,8 +31,8 @@ def blurred(members: Sequence[Ending]) -> str:
     spans = sorted(each.waited or 0.0 for each in late)
     most = max(each.blur for each in late)
     return (
-        f"this process did not read in time: its event loop was late by up to {most:.3g} s in {len(late)} of "
-        f"{len(members)}, so the times are blurred between {spans[0]:.3g} and {spans[-1] + most:.3g} s"
+        f"this process did not read in time: its event loop was late by up to {lasting(most)} in {len(late)} of "
+        f"{len(members)}, so the times are blurred between {lasting(spans[0])} and {lasting(spans[-1] + most)}"
     )
 
 
@@ -66,6 +67,12 @@ def span(values: Iterable[float]) -> str:
 
 def _spread(values: Sequence[float]) -> str:
     if len(values) < FEW:
-        return " · ".join(f"{value:.3g}" for value in values) + " s"
+        return " · ".join(map(_digits, values)) + " s"
     low, middle, high = (quantile(values, share) for share in (0.1, 0.5, 0.9))
-    return f"{middle:.3g} s (most {low:.3g} to {high:.3g})"
+    if _digits(low) == _digits(high):
+        return lasting(middle)
+    return f"{lasting(middle)} (most {_digits(low)} to {_digits(high)})"
+
+
+def _digits(seconds: float) -> str:
+    return lasting(seconds).removesuffix(" s")

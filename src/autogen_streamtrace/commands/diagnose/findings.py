@@ -153,4 +153,4 @@ def _summary(streams: int, turns: int, lost: int, findings: tuple[Finding, ...])
     share = first.lost / total
     if len(findings) == 1 or share >= 0.5:
         return f"{of}. One cause makes {share:.0%} of them: {first.title}."
-    return f"{of}. No single cause: {len(findings)} of them, the largest makes {share:.0%}: {first.title}."
+    return f"{of}. No single cause: of {len(findings)} causes the largest makes {share:.0%}: {first.title}."

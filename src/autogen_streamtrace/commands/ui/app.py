@@ -24,7 +24,7 @@ from autogen_streamtrace.commands.ui.views.cuts import cuts
 from autogen_streamtrace.commands.ui.views.facets import facets
 from autogen_streamtrace.commands.ui.views.filters import Filters, ParameterError
 from autogen_streamtrace.commands.ui.views.one_turn import one_turn
-from autogen_streamtrace.commands.ui.views.turn_list import turn_list
+from autogen_streamtrace.commands.ui.views.turn_list import how_many, turn_list
 from autogen_streamtrace.limits.catalogue import KnownLimit
 
 Document = dict[str, Any]
@@ -205,14 +205,10 @@ def _turns(reader: Reader, request: Request) -> Document:
     limit = asked.get("limit", "100")
     if not limit.isdecimal() or len(limit) > 4:
         raise ParameterError(f"limit is {limit!r}; write a number up to 500")
-    return turn_list(
-        reader,
-        _filters(request),
-        order=asked.get("order", "newest"),
-        early=asked.get("early") in ("1", "true"),
-        after=asked.get("before", ""),
-        limit=int(limit),
-    )
+    chosen, early, after = _filters(request), asked.get("early") in ("1", "true"), asked.get("before", "")
+    order = asked.get("order", "newest")
+    found = turn_list(reader, chosen, order=order, early=early, after=after, limit=int(limit))
+    return found if after else {**found, "total": how_many(reader, chosen, early=early)}
 
 
 async def _nothing(request: Request) -> Document:

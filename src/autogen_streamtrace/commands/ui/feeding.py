@@ -36,8 +36,8 @@ def _feed(files: tuple[str, ...], inlet: Inlet) -> None:
         except (InputError, StoreFaultError) as error:
             click.echo(str(error), err=True)
             continue
-        told = f", {bad:,} lines could not be used" if bad else ""
-        click.echo(f"Read {source}: {number:,} lines{told}", err=bool(bad))
+        told = f", of which {bad:,} could not be used" if bad else ""
+        click.echo(f"Read {source}: {number:,} line{'' if number == 1 else 's'}{told}", err=bool(bad))
 
 
 def _feed_one(source: str, inlet: Inlet) -> tuple[int, int]:

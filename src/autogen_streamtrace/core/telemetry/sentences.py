@@ -6,6 +6,13 @@ from autogen_streamtrace.core.stream.state import StreamInfo, StreamState
 from autogen_streamtrace.core.telemetry.limiters import Attributes
 
 
+def lasting(seconds: float) -> str:
+    """A time for people: to the millisecond, in three digits at most, and without a power of ten."""
+    if seconds < 1:
+        return f"{round(seconds, 3):g} s"
+    return f"{seconds:.3g} s" if seconds < 999.5 else f"{seconds:.0f} s"
+
+
 def of_ending(info: StreamInfo, attributes: Attributes) -> str:
     """How a stream ended, from its ``info`` and its span's attributes."""
     text = f"{info.layer} {info.name} ended: {attributes[sc.A_OUTCOME]}, by {attributes[sc.A_ENDED_BY]}"
@@ -15,7 +22,7 @@ def of_ending(info: StreamInfo, attributes: Attributes) -> str:
     if waiting != sc.NONE:
         text += f", waiting on {waiting} {attributes.get(sc.A_WAITING_ON_NAME, '')}".rstrip()
     if sc.A_SILENCE in attributes:
-        text += f", after {attributes[sc.A_SILENCE]:.3g} s of silence"
+        text += f", after {lasting(attributes[sc.A_SILENCE])} of silence"
     if sc.A_LIMIT_VALUE in attributes:
         source, limit = attributes[sc.A_LIMIT_SOURCE], attributes[sc.A_LIMIT_ID]
         text += f"; {source} limit {limit} of {attributes[sc.A_LIMIT_VALUE]:g} s"
@@ -25,7 +32,7 @@ def of_ending(info: StreamInfo, attributes: Attributes) -> str:
 def of_stall(state: StreamState, stall: Stall) -> str:
     """What a silent stream waits for, with the line of code that blocks its loop."""
     waiting = f"{stall.waiting_on} {stall.waiting_on_name}".rstrip()
-    text = f"{state.layer} {state.name} is silent for {stall.silence:.3g} s, waiting on {waiting}"
+    text = f"{state.layer} {state.name} is silent for {lasting(stall.silence)}, waiting on {waiting}"
     if not stall.loop_blocked:
         return text
     where = stall.stack.partition("\n")[0]

@@ -7,6 +7,7 @@ from autogen_streamtrace.commands.diagnose import evidence
 from autogen_streamtrace.commands.diagnose.endings import Ending, commonest
 from autogen_streamtrace.commands.diagnose.scene import Cause, Scene
 from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.limits.catalogue import KnownLimit
 
 
 def own_timers(scene: Scene) -> Iterator[Cause]:
@@ -19,6 +20,12 @@ def own_timers(scene: Scene) -> Iterator[Cause]:
         yield _cause(scene, limit, seconds, members)
 
 
+def _named(entry: KnownLimit | None) -> str:
+    """Whose limit it is, at the beginning of a sentence."""
+    vendor = entry.vendor if entry else "this process"
+    return vendor[0].upper() + vendor[1:] if vendor.startswith("th") else vendor
+
+
 def _cause(scene: Scene, limit: str, seconds: float | None, members: list[Ending]) -> Cause:
     entry = scene.known.by_id.get(limit)
     value = "" if seconds is None else f" of {seconds:g} s"
@@ -26,7 +33,7 @@ def _cause(scene: Scene, limit: str, seconds: float | None, members: list[Ending
     where = f", on {host}" if host else ""
     return Cause(
         kind="deadline",
-        title=f"{entry.vendor if entry else 'This process'} ends them: {limit}{value}, set in this process",
+        title=f"{_named(entry)} ends them: {limit}{value}, set in this process",
         members=members,
         sure="certain",
         fix=entry.fix if entry else f"Raise {limit}.",

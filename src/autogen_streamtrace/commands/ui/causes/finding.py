@@ -65,7 +65,9 @@ def find(file: Path, limits: tuple[Path, ...], filters: Filters) -> Document:
 
 def as_document(each: "Finding") -> Document:
     """A finding as the page reads it, with its runbook."""
-    from autogen_streamtrace.commands.ui.causes.runbooks import of_finding
+    from autogen_streamtrace.commands.ui.causes.runbooks import of_finding, runbook
 
     key = hashlib.sha256(f"{each.title}|{each.fix}".encode()).hexdigest()[:12]
-    return {"id": key, **dataclasses.asdict(each), "runbook": of_finding(each.kind, each.outcome)}
+    name = of_finding(each.kind, each.outcome, timed=each.seconds is not None)
+    opened = runbook(name)
+    return {"id": key, **dataclasses.asdict(each), "runbook": name, "runbook_title": opened["title"] if opened else ""}

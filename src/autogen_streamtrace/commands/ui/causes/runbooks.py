@@ -25,9 +25,9 @@ OF_KIND: Final[dict["Kind", str]] = {
 """The runbook of a sort of cause; the others have that of their outcome."""
 
 
-def of_finding(kind: "Kind", outcome: str) -> str:
-    """The name of a finding's runbook; empty where there is none."""
-    name = OF_KIND.get(kind, outcome)
+def of_finding(kind: "Kind", outcome: str, *, timed: bool) -> str:
+    """The name of a finding's runbook; empty where there is none. ``timed``: it comes after a fixed time."""
+    name = outcome if kind == "reader" and not timed else OF_KIND.get(kind, outcome)
     if kind == "deadline" and outcome == sc.TIMEOUT:
         name = sc.TIMEOUT
     return name if _file(name) is not None else ""

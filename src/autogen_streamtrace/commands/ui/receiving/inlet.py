@@ -163,10 +163,7 @@ class Inlet:
         if not isinstance(error, sqlite3.Error):
             logger.exception("A request could not be written.")
             return RequestError(f"it cannot be written: {type(error).__name__}: {error}")
-        self.trouble = (
-            f"The store {self._file} cannot be written: {error}. What was stored is safe; programs send the rest "
-            "again for about a minute. Make room on its disk, or restart with --store on another."
-        )
+        self.trouble = f"The store {self._file} cannot be written: {error}. {_remedy(error)}"
         return StoreFaultError(self.trouble)
 
     def _keep(self, keeper: Keeper) -> None:
@@ -174,3 +171,12 @@ class Inlet:
             self.generation += keeper.keep(lambda: bool(self._queue))
         except Exception as error:  # what comes must still be written
             logger.warning("The store %s could not be kept within its bounds: %s.", self._file, error)
+
+
+def _remedy(error: sqlite3.Error) -> str:
+    if isinstance(error, sqlite3.OperationalError):
+        return (
+            "What was stored is safe; programs send the rest again for about a minute. Make room on its disk, or "
+            "restart with --store on another."
+        )
+    return "It is damaged: end this command, move the file away, and start it again; a new one begins."

@@ -197,11 +197,13 @@ def _programs(reader: Reader, programs: list[Program]) -> list[Document]:
         for program in programs
     ]
     known = {(each["service"], str(each["process"])) for each in found}
+    alive = {program.resource.get(SERVICE_INSTANCE_ID, "") for program in programs}
     since = time.time_ns() - round(_PROGRAM * 1e9)
     query = 'SELECT u.source, max(u."end") FROM turns u WHERE u."end" > ? GROUP BY +u.source ORDER BY 2 DESC LIMIT 50'
     for source, last in reader.rows(query, (since,)):
         resource = reader.resource(source)
         process = resource.get("process.pid")
-        if (resource.get("service.name"), str(process)) not in known:
+        told = resource.get(SERVICE_INSTANCE_ID) in alive or (resource.get("service.name"), str(process)) in known
+        if not told:
             found.append({**_labels(resource), "process": process, "alive": None, "open": 0, "last_at": last / 1e6})
     return found

@@ -50,6 +50,13 @@ def turn_list(
     }
 
 
+def how_many(reader: Reader, filters: Filters, *, early: bool = False) -> int:
+    """The turns that the filters choose, counted."""
+    chosen = where(reader, filters)
+    query = f"SELECT count(*) FROM turns u WHERE {chosen.text}{' AND u.early' if early else ''}"
+    return int(reader.rows(query, chosen.values)[0][0])
+
+
 def _turn(reader: Reader, row: tuple[Any, ...]) -> Document:
     trace, source, actors, start, end, early, fault, healed, *cells = row
     told = dict(zip(_COLUMNS, cells, strict=True))

@@ -3,6 +3,7 @@
 from typing import Any, Final, Literal
 
 from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.telemetry.sentences import lasting
 
 Sort = Literal["good", "stopped", "fault"]
 """good: it completed · stopped: its reader, or a limit of the model's, ended it · fault: somebody must mend it."""
@@ -27,7 +28,7 @@ def of_turn(turn: dict[str, Any]) -> str:
     if turn["waiting_on"] and turn["waiting_on"] != sc.NONE:
         text += f", waiting on {turn['waiting_on']} {turn['waiting_on_name'] or ''}".rstrip()
     if isinstance(turn["silence"], (int, float)):
-        text += f", after {turn['silence']:.3g} s of silence"
+        text += f", after {lasting(turn['silence'])} of silence"
     if turn["limit"]:
         text += f"; limit {turn['limit']}" + (
             f" of {turn['limit_value']:g} s" if isinstance(turn["limit_value"], (int, float)) else ""

@@ -48,8 +48,8 @@ function foot(found) {
   return el(
     'div',
     { class: 'foot' },
-    found.runbook && runbook(found.runbook),
+    found.runbook && runbook(found.runbook, found.runbook_title),
     examples.length > 0 && el('p', { class: 'faint examples' }, 'For instance ', examples),
-    found.page && el('p', { class: 'faint' }, el('a', { href: found.page, rel: 'noreferrer noopener', target: '_blank' }, "the vendor's page")),
+    found.page && el('p', { class: 'faint' }, el('a', { href: found.page, rel: 'noreferrer noopener', target: '_blank' }, 'its documentation')),
   )
 }

@@ -6,7 +6,11 @@ import { counted, lasting, plain } from '../base/words.js'
 const SETTINGS = { displayModeBar: false, responsive: true, scrollZoom: false }
 const TICKS = [0.001, 0.01, 0.1, 1, 5, 15, 30, 60, 120, 300, 600, 1800, 3600, 14400]
 const TEXT_TICKS = ['1 ms', '10 ms', '0.1 s', '1 s', '5 s', '15 s', '30 s', '1 min', '2 min', '5 min', '10 min', '30 min', '1 h', '4 h']
+const CROWDED = ['15 s', '30 s', '2 min', '10 min', '1 h']
 let library = null
+
+/** On a phone there is room for fewer labels. */
+const narrow = () => innerWidth < 600
 
 function loaded() {
   const embedded = document.getElementById('plotly')
@@ -74,7 +78,7 @@ function coloured(trace) {
 
 function common(height) {
   const [text, line] = [resolved('faint'), resolved('line')]
-  const axis = { gridcolor: line, zerolinecolor: line, linecolor: line, tickcolor: line, automargin: true, fixedrange: true }
+  const axis = { gridcolor: line, zerolinecolor: line, linecolor: line, tickcolor: line, tickangle: 0, automargin: true, fixedrange: true }
   return {
     height, barmode: 'stack', bargap: 0.06, paper_bgcolor: 'rgba(0,0,0,0)', plot_bgcolor: 'rgba(0,0,0,0)',
     font: { family: 'system-ui, sans-serif', size: 12, color: text },
@@ -96,7 +100,7 @@ export function overTime({ at, outcomes }, { from, to, step }) {
   const base = common(190)
   return [traces, {
     dragmode: 'zoom',
-    xaxis: { ...base.xaxis, type: 'date', fixedrange: false, range: [from, to].map(each => new Date(each).toISOString()), nticks: 8 },
+    xaxis: { ...base.xaxis, type: 'date', fixedrange: false, range: [from, to].map(each => new Date(each).toISOString()), nticks: narrow() ? 4 : 8 },
   }]
 }
 
@@ -122,7 +126,7 @@ export function spread({ edges, outcomes, all }, marks = [], beside = null) {
   return [traces, {
     hovermode: 'closest',
     margin: { ...base.margin, t: 16 + 15 * Math.min(3, marks.length) },
-    xaxis: { ...base.xaxis, range: [least, most], tickvals: TICKS.map(Math.log10), ticktext: TEXT_TICKS },
+    xaxis: { ...base.xaxis, range: [least, most], tickvals: TICKS.map(Math.log10), ticktext: TEXT_TICKS.map(text => (narrow() && CROWDED.includes(text) ? '' : text)) },
     shapes: marks.map(markLine), annotations: placed(marks, least, most),
   }]
 }

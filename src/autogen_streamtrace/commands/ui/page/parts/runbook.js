@@ -7,9 +7,9 @@ import { plain } from '../base/words.js'
 const KEPT = new Set('H1 H2 H3 H4 P UL OL LI CODE PRE EM STRONG A TABLE THEAD TBODY TR TH TD BLOCKQUOTE HR BR'.split(' '))
 
 /** A disclosure that fetches the runbook when it is opened. */
-export function runbook(name) {
+export function runbook(name, title) {
   const body = el('div', { class: 'runbook' })
-  const made = el('details', {}, el('summary', {}, `Runbook: ${plain(name)}`), body)
+  const made = el('details', {}, el('summary', {}, `Runbook: ${title || plain(name)}`), body)
   made.addEventListener('toggle', () => made.open && !body.hasChildNodes() && fill(body, name))
   return made
 }

@@ -7,6 +7,7 @@ const TWO_LINES = 'import autogen_streamtrace\nautogen_streamtrace.instrument()'
 
 /** The one line, the endpoint, and the demo. */
 export function welcome(meta) {
+  if (meta.demo) return el('div', { class: 'welcome' }, el('p', {}, 'The demo starts: an agent reads from a model server that cuts its streams in every way. The first stream appears here in a few seconds.'))
   const { http, grpc } = meta.endpoints ?? {}
   return el('div', { class: 'welcome' },
     el('ol', {},

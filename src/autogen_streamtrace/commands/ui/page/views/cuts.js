@@ -11,11 +11,13 @@ import { findingCard } from '../parts/finding.js'
 import { legend, overTime, plot, spread } from '../parts/plots.js'
 
 const EVERY = 5
+const FIRST = 8
 const BY = { layer: 'where it arose', host: 'host', ended_by: 'who ended it', cause_type: 'exception' }
 
 /** Opens the view. */
 export function open(main, { failed }) {
   const parts = skeleton()
+  parts.more.addEventListener('click', () => { parts.all = true; showCauses(parts, parts.known) })
   main.replaceChildren(parts.element)
   if (isReport) ask('input').then(found => parts.element.append(...left(found)))
   const cuts = fresh(EVERY, signal => ask('cuts', chosen(), signal), answer => show(parts, answer), failed)
@@ -42,19 +44,20 @@ function skeleton() {
   const silence = plot('silence before an early end', 230)
   const duration = plot('duration of turns that ended early', 230)
   const [key, findings, by, state] = [el('ul', { class: 'legend' }), el('ol', { class: 'findings' }), el('div', { class: 'by' }), el('span', { class: 'note' })]
-  const marked = 'Solid: a limit that a cause names. Dotted: a known limit nearby.'
+  const marked = el('p', { class: 'faint' }, 'Solid: a limit that a cause names. Dotted: a known limit nearby.')
+  const more = el('button', { type: 'button', class: 'more', hidden: true })
   const body = el('div', { class: 'body' },
     section('Turns over time', el('div', {}, time.element, key)),
-    section('Causes', findings, { also: state }),
+    section('Causes', el('div', {}, findings, more), { also: state }),
     el('div', { class: 'pair' },
       section('Silence before the end', silence.element, { note: 'early endings' }),
       section('Duration', duration.element, { note: 'early endings' })),
-    el('p', { class: 'faint' }, marked),
+    marked,
     section('Where they were cut', by))
   const tops = el('div', { class: 'figures' }, Object.values(figures).map(each => each.element))
   const nothing = el('div', {})
   const element = el('div', { class: 'view cuts' }, el('div', { class: 'lead' }, headline, tops), nothing, body)
-  return { element, headline, figures, time, silence, duration, key, findings, by, state, body, nothing, turns: 0, lost: 0 }
+  return { element, headline, figures, time, silence, duration, key, findings, by, state, body, nothing, marked, more, turns: 0, lost: 0, known: null }
 }
 
 function show(parts, answer) {
@@ -71,6 +74,7 @@ function show(parts, answer) {
   parts.nothing.replaceChildren(...(any ? [] : [empty('No turn in this time.', el('p', { class: 'faint' }, 'Choose a longer time, or take a filter out. ', el('a', { href: link('now') }, 'What is open now')))]))
   if (!any) return
   parts.time.draw(...overTime(answer.over_time, answer.range))
+  parts.marked.hidden = !marks.silence?.length && !marks.duration?.length
   parts.silence.draw(...spread(answer.silence, marks.silence))
   parts.duration.draw(...spread(answer.duration, marks.duration))
   parts.key.replaceChildren(...legend(answer.over_time.outcomes))
@@ -104,7 +108,11 @@ function showCauses(parts, answer) {
   const part = answer.looked_at?.all === false ? `in the latest ${counted(answer.looked_at.streams, 'stream')}` : ''
   say(parts.state, answer.fresh ? part : answer.as_of ? 'looking again…' : 'looking for causes…')
   const whole = answer.findings.reduce((sum, each) => sum + each.lost, 0)
-  const ranked = answer.findings.map((found, n) => ({ found, n: n + 1 }))
+  const rest = answer.findings.length - FIRST
+  parts.known = answer
+  parts.more.hidden = parts.all || rest <= 0
+  say(parts.more, `${counted(rest, 'more cause')}`)
+  const ranked = answer.findings.slice(0, parts.all ? undefined : FIRST).map((found, n) => ({ found, n: n + 1 }))
   const none = answer.fresh && !ranked.length ? [null] : []
   keyed(parts.findings, [...ranked, ...none], each => each?.found.id ?? 'none', () => el('li', {}), (item, each) => fillCause(item, each, whole))
 }

@@ -14,7 +14,8 @@ const EVERY = 1
 
 /** Opens the view. */
 export function open(main, { failed }) {
-  const [top, layers, details, causes, log, rest] = Array.from({ length: 6 }, () => el('div', {}))
+  const [top, layers, details, log, rest] = Array.from({ length: 5 }, () => el('div', {}))
+  const causes = el('div', { class: 'causes' })
   main.replaceChildren(el('div', { class: 'view turn' }, top, layers, el('div', { class: 'columns' }, el('div', {}, details), el('aside', {}, causes, log, rest))))
   let [turn, told] = [null, '']
   const parts = { top, layers, details, causes, log, rest }
@@ -65,14 +66,15 @@ function layers(turn, selected, choose) {
 
 function head(turn) {
   const outer = turn.spans.find(each => each.outermost) ?? turn.spans.find(each => each.stream)
+  const [began, ended] = outer ? [outer.start, outer.end] : [turn.start, turn.end]
   return el('div', { class: 'lead' },
     el('div', { class: 'titles' }, pill(turn.outcome), el('h1', {}, turn.sentence || (outer ? stream(outer.layer, outer.stream_name) : 'A turn'))),
     waited(turn),
     facts([
       ['trace', id(turn.trace, 'the trace id')],
       ['service', turn.service],
-      ['began', moment(turn.start)],
-      ['took', lasting((turn.end - turn.start) / 1000)],
+      ['began', moment(began)],
+      ['took', ended && lasting((ended - began) / 1000)],
     ]),
     !turn.complete && el('p', { class: 'note' }, 'Parts of it are still open, or have not come yet.'))
 }

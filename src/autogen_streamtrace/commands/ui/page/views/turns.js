@@ -4,6 +4,7 @@ import { el, keyed, say } from '../base/dom.js'
 import { ask, isReport } from '../base/api.js'
 import { fresh } from '../base/fresh.js'
 import { changed, go, here } from '../base/route.js'
+import { counted } from '../base/words.js'
 import { empty } from '../parts/bits.js'
 import { chosen } from '../parts/filters.js'
 import { keyOf, turnRow } from '../parts/turn_row.js'
@@ -37,7 +38,7 @@ export function open(main, { failed }) {
     const has = new Set(first.map(keyOf))
     older = older.filter(each => !has.has(keyOf(each)))
     if (!older.length) next = answer.next
-    say(headline, answer.total === null || answer.total === undefined ? 'Turns' : `${answer.total.toLocaleString('en')} turns`)
+    say(headline, answer.total === undefined ? 'Turns' : counted(answer.total, 'turn'))
     draw()
   }, failed)
   more.addEventListener('click', async () => {
