@@ -8,7 +8,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,17 +81,30 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 
 
 @contextmanager
-def running(folder: Path, *arguments: str, before: Callable[[], object] | None = None) -> Iterator[Ui]:
+def running(
+    folder: Path, *arguments: str, before: Callable[[], object] | None = None, within: Sequence[str] = ()
+) -> Iterator[Ui]:
     """A page that is ready; killed at the latest at the end.
 
     Args:
         folder: of its store, and of the user's state.
         arguments: more of the command line.
         before: called in the new process before it begins.
+        within: the command that runs it, such as in mounts of its own.
     """
     state = folder / "state"
     process = subprocess.Popen(
-        [sys.executable, "-m", "autogen_streamtrace", "ui", *FREE, "--store", str(folder / "store"), *arguments],
+        [
+            *within,
+            sys.executable,
+            "-m",
+            "autogen_streamtrace",
+            "ui",
+            *FREE,
+            "--store",
+            str(folder / "store"),
+            *arguments,
+        ],
         env={**os.environ, "XDG_STATE_HOME": str(state)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -1,29 +1,16 @@
 """Disks that really fail under the recorder: the kernel refuses its writes, and the streams go on."""
 
-import contextlib
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from mounts import OWN_MOUNTS
 from otlp_receiver import OtlpReceiver, points
 from processes import LATE, PROGRAMS, environment, sums
 
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.recorder.flight import FAILING, RECORDING
-
-
-def own_mounts() -> list[str]:
-    """The command that gives a program mounts of its own; empty where nothing can be mounted."""
-    for command in (["unshare", "--map-root-user", "--mount"], ["unshare", "--mount"]):
-        with contextlib.suppress(FileNotFoundError):
-            tried = subprocess.run([*command, "mount", "-t", "tmpfs", "tmpfs", "/tmp"], capture_output=True)
-            if tried.returncode == 0:
-                return command
-    return []
-
-
-OWN_MOUNTS = own_mounts()
 
 pytestmark = [
     pytest.mark.once,
