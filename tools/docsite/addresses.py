@@ -22,6 +22,8 @@ SERVED: Final = "served"
 """The folder of what the site serves as it is: the dashboards and alerts."""
 
 _LINK: Final = re.compile(r"(\]\()([^)\s]+)(\))")
+_PICTURE: Final = re.compile(r"^!\[([^\]]*)\]\(([^)\s]+)\)$", re.MULTILINE)
+"""A picture that stands alone."""
 _ABROAD: Final = re.compile(r"[a-z]+:|#|/")
 _CODE: Final = re.compile(r"(^```.*?^```)", re.MULTILINE | re.DOTALL)
 
@@ -53,7 +55,10 @@ def linked(file: Path) -> list[Path]:
 
 
 def moved(text: str, page: str) -> str:
-    """The text of a page with each link to a file changed to the page that the file has on the site."""
+    """The text of a page with each link to a file changed to the page that the file has on the site.
+
+    A picture leads to itself, where it can be seen in its full size.
+    """
     file = home(page)
 
     def link(match: re.Match[str]) -> str:
@@ -64,7 +69,15 @@ def moved(text: str, page: str) -> str:
         relative = posixpath.relpath(on_site(target), posixpath.dirname(page) or ".")
         return f"{match[1]}{relative}{anchor[1]}{anchor[2]}{match[3]}"
 
-    return "".join(part if part.startswith("```") else _LINK.sub(link, part) for part in _CODE.split(text))
+    def picture(match: re.Match[str]) -> str:
+        copy = f"_images/{posixpath.basename(match[2])}"  # where Sphinx puts it
+        target = posixpath.relpath(copy, served(page))
+        return f"```{{image}} {match[2]}\n:alt: {match[1]}\n:target: {target}\n```"
+
+    def prose(part: str) -> str:
+        return _PICTURE.sub(picture, _LINK.sub(link, part))
+
+    return "".join(part if part.startswith("```") else prose(part) for part in _CODE.split(text))
 
 
 def _prose(text: str) -> list[str]:

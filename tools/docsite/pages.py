@@ -57,7 +57,7 @@ def api() -> str:
 
 def _documented(name: str) -> str:
     what = "class" if isinstance(getattr(autogen_streamtrace, name), type) else "function"
-    members = "\n   :members:" if what == "class" else ""
+    members = "\n   :members:\n   :undoc-members:" if what == "class" else ""
     return f"```{{eval-rst}}\n.. auto{what}:: autogen_streamtrace.{name}{members}\n```"
 
 
