@@ -6,7 +6,7 @@ import yaml
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
-from . import alertmanager, ending_early, instrument, kubernetes, objectives, one_path
+from . import alertmanager, ending_early, instrument, kubernetes, objectives, one_path, victorialogs
 from .alerts import alerts
 from .alerts.alert import Alert
 from .recording import recordings
@@ -28,8 +28,9 @@ def all_of_them(runbooks: str = RUNBOOKS) -> dict[str, str]:
     """The text of each file. ``runbooks``: where docs/runbooks is served."""
     promql = [alert for alert in alerts() if alert.language == "promql"]
     logql = [alert for alert in alerts() if alert.language == "logql"]
+    boards = {name: as_json(make()) for name, make in DASHBOARDS.items()}
     return {
-        **{name: as_json(make()) for name, make in DASHBOARDS.items()},
+        **boards,
         "alerts/recording-rules.yaml": as_yaml({"groups": [recording_group()]}),
         "alerts/alert-rules.yaml": as_yaml({"groups": [alert_group(promql, runbooks)]}),
         "alerts/loki-alert-rules.yaml": as_yaml({"groups": [alert_group(logql, runbooks)]}),
@@ -38,6 +39,8 @@ def all_of_them(runbooks: str = RUNBOOKS) -> dict[str, str]:
         "alerts/prometheus-rule.yaml": as_yaml(
             kubernetes.prometheus_rule([recording_group(), alert_group(promql, runbooks)])
         ),
+        "victorialogs/log-events.json": victorialogs.dashboard(*boards.values()),
+        "victorialogs/alert-rules.yaml": as_yaml({"groups": [victorialogs_group(logql, runbooks)]}),
         "kustomization.yaml": as_yaml(kubernetes.kustomization(list(DASHBOARDS))),
     }
 
@@ -88,6 +91,13 @@ def alert_group(chosen: list[Alert], runbooks: str) -> dict[str, Any]:
         for alert in chosen
     ]
     return {"name": f"autogen-streamtrace-{chosen[0].language}", "interval": "1m", "rules": rules}
+
+
+def victorialogs_group(chosen: list[Alert], runbooks: str) -> dict[str, Any]:
+    """The same for vmalert (https://docs.victoriametrics.com/victorialogs/vmalert/)."""
+    group = alert_group(chosen, runbooks)
+    rules = [{**rule, "expr": victorialogs.ALERTS[rule["alert"]]} for rule in group["rules"]]
+    return {"name": "autogen-streamtrace-logsql", "type": "vlogs", "interval": "1m", "rules": rules}
 
 
 def labels(alert: Alert) -> dict[str, str]:

@@ -16,7 +16,7 @@ def test_a_file_is_what_the_code_makes_of_it(name: str) -> None:
 
 
 def test_nothing_else_lies_there() -> None:
-    found = {str(file.relative_to(FOLDER)) for file in [*FOLDER.glob("*.json"), *FOLDER.rglob("*.yaml")]}
+    found = {str(file.relative_to(FOLDER)) for file in [*FOLDER.rglob("*.json"), *FOLDER.rglob("*.yaml")]}
     assert found == set(MADE)
 
 

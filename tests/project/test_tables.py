@@ -88,7 +88,7 @@ def test_every_key_of_a_plan_is_explained() -> None:
 
 def test_every_file_of_the_dashboards_is_listed() -> None:
     folder = ROOT / "dashboards"
-    files = [path for pattern in ("*.json", "*.yaml", "alerts/*") for path in folder.glob(pattern)]
+    files = [path for pattern in ("*.json", "*.yaml", "alerts/*", "victorialogs/*") for path in folder.glob(pattern)]
     told = re.findall(
         r"\]\(([^)]+)\)", "".join(cells[0] for cells in rows(folder / "README.md", "file | what it is | goes to"))
     )

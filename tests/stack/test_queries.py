@@ -3,6 +3,7 @@
 PromQL runs on the real Prometheus. What LogQL and TraceQL choose by is looked for in the events and spans that arrived.
 """
 
+import json
 import re
 import time
 from collections import Counter
@@ -43,6 +44,11 @@ ON_THE_PAGE: Final = {
     )
 }
 """What a backend's page asks, in both languages."""
+IN_LOGSQL: Final = {
+    panel["title"]: panel["targets"][0]["expr"]
+    for panel in json.loads((ROOT / "dashboards" / "victorialogs" / "log-events.json").read_text())["panels"]
+}
+"""By the panel's title."""
 NEVER_IN_HEALTH: Final = re.compile(r"otelcol_\w+(refused|send_failed|too_early|late_span)\w*")
 """What a Collector reports once it has happened."""
 
@@ -148,6 +154,32 @@ def test_the_logsql_beside_logql_finds_the_same_events(
         return
     outcomes = Counter(labels["streamtrace_outcome"] for labels in chosen)
     assert {row[semconv.A_OUTCOME]: int(row["count(*)"]) for row in found} == outcomes
+
+
+@pytest.mark.parametrize("target", [pytest.param(each, id=expected(each)) for each in targets("loki")])
+def test_a_panels_logsql_finds_what_its_logql_chooses(target: Target, played: Played) -> None:
+    everything = re.sub(r"\$\{\w+:regex\}", ".*", IN_LOGSQL[target.panel])
+    query = re.sub(r"\$(layer|outcome|cause)", "", everything)
+    chosen = eventually(lambda: played.chosen(filled(target.query)), what=target.query)
+    found = played.victorialogs.ask(query)
+    stats = re.search(r'(count|max|sum)\("?(.*?)"?\) (\w+)$', query)
+    if stats is None:
+        assert len(found) == len(chosen)
+        return
+    function, attribute, name = stats.groups()
+    one = [float(labels[vocabulary.label(attribute)]) if attribute else 1.0 for labels in chosen]
+    together = max if function == "max" else sum
+    assert together(float(row[name]) for row in found) == pytest.approx(together(one))
+    assert played.victorialogs.stats("stats_query_range", query, start=played.start, step="1m")
+
+
+@pytest.mark.parametrize("rule", rules("../victorialogs/alert-rules.yaml"), ids=lambda rule: str(rule["alert"]))
+def test_an_alerts_logsql_finds_the_event_that_it_is_for(rule: dict[str, str], played: Played) -> None:
+    service, count = ALERTED[rule["alert"]]
+    query = rule["expr"].replace("_time:5m", "_time:1h")  # whenever this test runs
+    assert query != rule["expr"]
+    (found,) = eventually(lambda: played.victorialogs.stats("stats_query", query), what=rule["alert"])
+    assert (found["metric"]["service_name"], int(found["value"][1])) == (service, count)
 
 
 def test_no_rule_fails_in_a_running_prometheus(played: Played) -> None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 from binaries import binary
@@ -50,6 +51,12 @@ class VictoriaLogs(Server):
         # Source: https://docs.victoriametrics.com/victorialogs/querying/#querying-logs
         answer = get(f"{self.url}/select/logsql/query?{urlencode({'query': query})}")
         return [json.loads(told) for told in answer.splitlines()]
+
+    def stats(self, kind: str, query: str, **parameters: object) -> list[dict[str, Any]]:
+        """What a dashboard (``stats_query_range``) or vmalert (``stats_query``) gets for a query of numbers."""
+        # Source: https://docs.victoriametrics.com/victorialogs/querying/#querying-log-stats
+        answer = get(f"{self.url}/select/logsql/{kind}?{urlencode({'query': query, **parameters})}")
+        return list(json.loads(answer)["data"]["result"])
 
 
 def line(fields: dict[str, str]) -> Line:
