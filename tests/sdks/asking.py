@@ -52,6 +52,9 @@ def _closed(program: Program, client: ClientT) -> ClientT:
 
 
 def _root(program: Program, fault: str) -> str:
+    """The URL of a fault of the server, which may be a whole URL itself."""
+    if "://" in fault:
+        return fault
     name, *arguments = fault.split("/")
     return program.server.root(name, *arguments)
 
@@ -197,7 +200,8 @@ async def _streaming(program: Program, fault: str, timeout: float) -> None:
 async def _messages_raw(program: Program, fault: str, timeout: float) -> None:
     client = anthropic_client(program, fault, timeout).messages
     raw = await client.with_raw_response.create(model=MODEL_NAME, max_tokens=99, messages=MESSAGES, stream=True)
-    async for _ in cast(Any, raw.parse()):
+    parsed: Any = raw.parse()
+    async for _ in await parsed if hasattr(parsed, "__await__") else parsed:  # since anthropic 1
         pass
 
 

@@ -27,6 +27,10 @@ ASKED: Final[dict[str, dict[str, Any]]] = {
 FINALS: Final = ("get_final_completion", "get_final_response", "get_final_message")
 
 
+class MishapError(BaseException):
+    """The program's own, which no SDK catches."""
+
+
 @dataclass(frozen=True)
 class Program:
     """One program."""
@@ -206,7 +210,7 @@ class _Sync(_Player):
     def mishap(self) -> None:
         with self.stream:
             self.some(1)
-            raise LookupError("of the program")
+            raise MishapError("of the program")
 
     def close(self) -> None:
         self.notes.note("close", self.stream.close())
@@ -236,7 +240,8 @@ class _Async(_Player):
         with self.notes.step("open"):
             if self.program.way == "raw":
                 self.notes.note("raw", self.stream.headers.get("content-type", ""))
-                self.stream = self.stream.parse()
+                parsed = self.stream.parse()
+                self.stream = await parsed if hasattr(parsed, "__await__") else parsed  # since anthropic 1
             elif self.program.way in ("streaming", "helper"):
                 manager, self.stream = self.stream, None
                 async with manager as opened:
@@ -279,7 +284,7 @@ class _Async(_Player):
     async def mishap(self) -> None:
         async with self.stream:
             await self.some(1)
-            raise LookupError("of the program")
+            raise MishapError("of the program")
 
     async def close(self) -> None:
         self.notes.note("close", await self.stream.close())

@@ -1,6 +1,7 @@
 """How a reader leaves a stream of an SDK's own, and what is told of it. The stream stays the SDK's object."""
 
 import asyncio
+import contextlib
 import gc
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -8,10 +9,11 @@ from typing import Any, Final
 import openai
 import pytest
 from autogen_core.models import UserMessage
-from harness import MODEL_NAME, Program, Seen, cancelled, done, left, origin, struck, watch
+from harness import MODEL_NAME, Program, Seen, asked, cancelled, done, left, origin, struck, watch
 from sdks.asking import MESSAGES, chat, messages, openai_client, responses, sync_chat, sync_messages, sync_responses
 
 import autogen_streamtrace
+from autogen_streamtrace.commands.chaos.model.reply import HALF
 
 Begin = Callable[[Program, str], Awaitable[Any]]
 ONCE: Final = pytest.mark.once
@@ -284,3 +286,66 @@ def test_under_a_framework_its_model_is_the_only_one() -> None:
             pass
 
     assert watch(body).layers == ["http", "model"]
+
+
+@ONCE
+def test_two_tasks_that_read_a_stream_in_turn_read_one_stream() -> None:
+    async def body(program: Program) -> None:
+        stream = await chat(program, "ok")
+
+        async def read(count: int) -> None:
+            async for _ in stream:
+                count -= 1
+                if not count:
+                    break
+
+        await asyncio.create_task(read(3))
+        await asyncio.create_task(read(-1))
+
+    assert watch(body).told("model", "http") == [done(), done()]
+
+
+@ONCE
+def test_of_two_tasks_that_read_a_stream_at_once_the_second_is_refused_as_without_us() -> None:
+    async def body(program: Program) -> None:
+        stream = await chat(program, "stall")
+        for _ in range(HALF + 1):
+            await anext(stream)
+        first = asyncio.ensure_future(stream.__anext__())
+        await asked()
+        with pytest.raises(RuntimeError, match="already running"):
+            await anext(stream)
+        first.cancel()
+        await asyncio.wait([first])
+
+    assert watch(body).told("model", "http") == [origin(cancelled(layer="model")), cancelled(layer="model")]
+
+
+class StopError(BaseException):
+    """Not even an ``Exception``."""
+
+
+@ONCE
+def test_a_hook_of_the_program_may_raise_anything() -> None:
+    async def hook(response: Any) -> None:
+        raise StopError
+
+    async def body(program: Program) -> None:
+        client = openai_client(program, "ok")
+        client._client.event_hooks = {"response": [hook]}
+        with pytest.raises(StopError):
+            await client.chat.completions.create(model=MODEL_NAME, messages=MESSAGES, stream=True)
+
+    model = watch(body).one("model")
+    assert (model["outcome"], model["ended_by"], model.chain[0].rpartition(".")[2]) == ("failed", "agent", "StopError")
+
+
+@ONCE
+def test_who_raises_anything_inside_the_loop_leaves_the_stream() -> None:
+    async def body(program: Program) -> None:
+        async with await chat(program, SLOW) as stream:
+            with contextlib.suppress(StopError):
+                async for _ in stream:
+                    raise StopError
+
+    assert told(body).told("model", "http") == [origin(LEFT), LEFT]

@@ -9,7 +9,7 @@ TESTED: Final = {
     "anthropic": ("0.60", "3"),
     "groq": ("0.9", "2"),
     "ollama": ("0.4", "1"),
-    "google-genai": ("1", "4"),
+    "google-genai": ("1.10", "4"),
 }
 """By distribution: the first version that was tested, and the first one after those."""
 

@@ -182,7 +182,7 @@ class StreamState:
         self.empty = False
         """On ``model``: the client's result holds nothing."""
         self.items_read = False
-        """On ``model``: each item is read for what it says of the reply's end."""
+        """On ``model``: the items of an SDK, or its whole reply, are read for what they say of the reply."""
         self.content_type = ""
         """On ``http``: that of a model's reply."""
         self.tail: Tail | None = None

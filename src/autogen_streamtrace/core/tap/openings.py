@@ -72,10 +72,12 @@ _MISSHAPEN: Final = (AttributeError, LookupError, TypeError)
 
 
 def note_whole(state: StreamState, reply: Any, reader: Reader) -> None:
-    """Reads an unstreamed reply into its stream's state."""
-    state.terminal = True
+    """Reads an unstreamed reply into its stream's state. One of another shape holds nothing."""
+    state.terminal = state.items_read = True
+    state.empty = True
     with contained("reading a reply"), contextlib.suppress(*_MISSHAPEN):
         text = reader.whole(reply)
+        state.empty = False
         state.size = len(text)
         if state.content is not None:
             state.content.add(text)

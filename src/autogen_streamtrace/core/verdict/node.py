@@ -150,6 +150,7 @@ def evidence(node: StreamNode) -> Evidence:
     parent, heard = node.parent, node.heard
     of_model = state.carries_reply
     streamed = state.alone or (of_model and parent is not None and parent.state.info.streamed)
+    looked_into = state.info.streamed or (state.items_read and not state.terminated)
     unseen = state.items_read and not node.attempts
     stopped_by = ending is not None and (ending.deadline is not None or ending.by_token)
     return Evidence(
@@ -165,8 +166,8 @@ def evidence(node: StreamNode) -> Evidence:
         alone=state.alone,
         finish=node.meaning,
         error=state.error or (heard is not None and heard.error),
-        document=heard is not None and heard.document and state.info.streamed,
-        empty=state.empty and heard is not None and state.info.streamed,
+        document=heard is not None and heard.document and looked_into,
+        empty=state.empty and heard is not None and looked_into,
         terminated=state.terminated,
         status=state.status,
         gone=ending is not None and ending.gone,

@@ -35,7 +35,7 @@ def _chat_holds(item: Any) -> bool:
 
 
 def _chat_whole(reply: Any) -> str:
-    return str(reply.choices[0].message.content or "") if reply.choices else ""
+    return "" if reply.choices == [] else str(reply.choices[0].message.content or "")
 
 
 def _legacy_text(item: Any) -> str:

@@ -47,6 +47,10 @@ def _text(item: Any) -> str:
     return str((item.response if message is None else message.content) or "")
 
 
-_READER: Final = Reader(
-    _text, lambda item: str(item.done_reason or "stop") if item.done else "", lambda item: bool(_text(item)), _text
-)
+def _holds(item: Any) -> bool:
+    """A text, a thought or a call."""
+    message = getattr(item, "message", None) or item
+    return bool(_text(item) or getattr(message, "thinking", None) or getattr(message, "tool_calls", None))
+
+
+_READER: Final = Reader(_text, lambda item: str(item.done_reason or "stop") if item.done else "", _holds, _text)

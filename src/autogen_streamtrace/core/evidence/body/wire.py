@@ -95,7 +95,7 @@ def _whole(body: bytes) -> Wire:
     if wire == NOTHING:  # one object in many lines, or a list of objects
         for said in partial_json.objects(body):
             wire = then(wire, of(said))
-    return wire._replace(document=True) if is_document(body) else wire
+    return wire._replace(document=True) if is_document(body) and not wire.over else wire  # a stream may be one line
 
 
 def _beginning(head: bytes) -> Wire:
