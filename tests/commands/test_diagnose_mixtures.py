@@ -203,6 +203,17 @@ def test_many_small_causes_are_told_from_a_large_one(tmp_path: Path) -> None:
     assert "One cause makes" in diagnosis(tmp_path, [*small[:10], *at_nginx(random_, 90)]).summary
 
 
+def test_causes_that_read_alike_name_their_hosts(tmp_path: Path) -> None:
+    random_ = random.Random(7)
+    turns = [
+        cut(60 + random_.uniform(0, 0.2), intermediary="nginx", host=f"{host}.example", at=random_.uniform(0, 86_400))
+        for host in "ab"
+        for _ in range(30)
+    ]
+    titles = {finding.title for finding in diagnosis(tmp_path, turns).findings}
+    assert {title.rpartition(" ")[2] for title in titles} == {"(a.example)", "(b.example)"}
+
+
 def test_when_nothing_ended_early_all_is_well(tmp_path: Path) -> None:
     found = diagnosis(tmp_path, whole(50, random.Random(7)))
     assert not found.findings and found.summary.startswith("All is well")

@@ -1,5 +1,6 @@
 """Finds what cuts the streams of a table, ranked by turns lost. No I/O."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -72,8 +73,8 @@ def diagnose(table: pl.DataFrame, known: LimitMatcher) -> Diagnosis:
         known: the catalogue of limits.
     """
     early = endings(table)
-    causes = map(_finding, explain(Scene(early, others(table), known)))
-    found = tuple(sorted(causes, key=lambda each: (-each.lost, -each.streams, each.title)))
+    causes = _told_apart(explain(Scene(early, others(table), known)))
+    found = tuple(sorted(map(_finding, causes), key=lambda each: (-each.lost, -each.streams, each.title)))
     outermost = table.filter(pl.col("outermost"))
     turns = outermost.height
     lost = outermost.filter(pl.col("early")).height if turns else sum(each.lost for each in early)
@@ -103,6 +104,16 @@ def _merged(causes: Iterable[Cause]) -> Iterator[Cause]:
             known.members += cause.members
             known.evidence += [each for each in cause.evidence if each not in known.evidence]
     yield from merged.values()
+
+
+def _told_apart(causes: list[Cause]) -> list[Cause]:
+    """The causes; those that would read alike name the host of each."""
+    alike = Counter(cause.title for cause in causes)
+    for cause in causes:
+        host = commonest(each.host for each in cause.members)
+        if alike[cause.title] > 1 and host:
+            cause.title += f" ({host})"
+    return causes
 
 
 def _finding(cause: Cause) -> Finding:

@@ -14,6 +14,8 @@ _LEAST: Final = 3
 """Turns that a bar must have for a limit to be marked there."""
 _SHARE: Final = 0.05
 """Share of all turns of the distribution that it must have."""
+_MOST: Final = 5
+"""Limits of findings that are marked, of those that lost most turns: more could not be read."""
 _COUNTED: Final[dict[Measure, tuple[str, ...]]] = {"silence": ("silence", "first_byte"), "duration": ("duration",)}
 
 
@@ -39,7 +41,7 @@ def _of(measure: Measure, bars: Document, findings: list[Document], limits: Sequ
     ]
     known = _known(measure, bars, limits)
     taken = [each["seconds"] for each in named]
-    return named + [each for each in known if all(abs(each["seconds"] - one) > 0.05 * one for one in taken)]
+    return named[:_MOST] + [each for each in known if all(abs(each["seconds"] - one) > 0.05 * one for one in taken)]
 
 
 def _known(measure: Measure, bars: Document, limits: Sequence[KnownLimit]) -> list[Document]:
