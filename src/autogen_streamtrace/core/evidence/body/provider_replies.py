@@ -60,9 +60,11 @@ _OUTPUT: Final = (
 )
 """Token counts by provider; those of one provider add up."""
 
-_CONTENT: Final = ("choices", "candidates", "delta", "content", "output", "usage", "index")
+_CONTENT: Final = frozenset({"choices", "candidates", "delta", "content", "output", "usage", "index"})
 """Members of a piece of a reply: beside them a text named ``message`` is no error."""
-_FAILURES: Final = ("error", "errors", "fault", "exception", "errorCode", "error_code", "errorMessage", "__type")
+_FAILURES: Final = frozenset(
+    {"error", "errors", "fault", "exception", "errorCode", "error_code", "errorMessage", "__type"}
+)
 """Members that stand in an error alone; without a value they say nothing."""
 _COMPLAINTS: Final = ("detail", "message", "Message", "msg")
 """Members that say why, in an error without an envelope."""
@@ -146,16 +148,18 @@ def _is_reply(said: Said) -> bool:
 
 def fails(said: Said) -> bool:
     """Whether an object is an error, or carries one, with an envelope or without."""
-    if any(said.get(key) for key in _FAILURES) or any(_dict(choice).get("error") for choice in _list(said, "choices")):
+    if any(said[key] for key in _FAILURES & said.keys()) or any(
+        _dict(choice).get("error") for choice in _list(said, "choices")
+    ):
         return True
-    if any(_failure(said.get(key)) for key in ("type", "object")):
+    if _failure(said.get("type")) or _failure(said.get("object")):
         return True
     if _dict(said.get("x_groq")).get("error") or _dict(said.get("base_resp")).get("status_code"):
         return True
     response = _dict(said.get("response"))
     if response.get("error") or response.get("status") == "failed":
         return True
-    if any(said.get(key) not in (None, []) for key in _CONTENT):
+    if any(said[key] not in (None, []) for key in _CONTENT & said.keys()):
         return False
     return _complains(said)
 
@@ -187,19 +191,18 @@ def _reasons(said: Said, reply: Said, *, done: bool) -> Iterator[object]:
             yield from _named(_dict(choice))
     if done:
         yield said.get("done_reason")
-    yield from _named(said)
-    yield from _named(_dict(said.get("delta")))
-    yield from _named(_dict(said.get("details")))
+    for holder in (said, said.get("delta"), said.get("details")):
+        yield from _named(_dict(holder))
     yield _dict(reply.get("incomplete_details")).get("reason")
     yield _dict(said.get("promptFeedback")).get("blockReason")
     if reply.get("object") == "response" and reply.get("status") in _OVER:
         yield reply.get("status")
 
 
-def _named(holder: Said) -> Iterator[object]:
+def _named(holder: Said) -> list[object]:
     """``finish_reason`` before ``stop_reason``: vLLM names a stop string in the second."""
     order = reversed(_REASONS) if "finish_reason" in holder else _REASONS
-    yield from (holder.get(key) for key in order)
+    return [holder[key] for key in order if key in holder]
 
 
 def _dict(value: Any) -> Said:
