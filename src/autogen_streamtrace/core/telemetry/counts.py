@@ -29,7 +29,7 @@ class Counter:
 
     def add(self, attributes: Attributes, context: Context | None = None) -> Attributes:
         """Adds one, and returns the attributes that it counts under; an exemplar takes its trace from ``context``."""
-        row = self._row(self.limit(attributes))
+        row = self._rows.get(tuple(attributes.items())) or self._row(self.limit(attributes))
         row.value += 1
         row.context = context
         return row.attributes
@@ -95,7 +95,10 @@ class UpDownCounter:
 
     def add(self, amount: int, attributes: Attributes) -> None:
         """Adds ``amount``, which may be negative."""
-        self._rows.setdefault(tuple(self.limit(attributes).items()), [0])[0] += amount
+        row = self._rows.get(tuple(attributes.items()))
+        if row is None:
+            row = self._rows.setdefault(tuple(self.limit(attributes).items()), [0])
+        row[0] += amount
 
     def keys(self) -> list[Key]:
         """Every attribute set once seen."""

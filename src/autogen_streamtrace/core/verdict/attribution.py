@@ -231,11 +231,13 @@ class Attribution:
     def _judge(self, node: StreamNode) -> Verdict:
         ending = node.ending
         assert ending is not None
-        for kid in list(node.kids):
+        kids = list(node.kids)
+        for kid in kids:
             going_up.hear(node, kid)
-        by_itself = judge(evidence(node))
-        for kid in list(node.kids):
-            if waiting.ended_in_silence(kid) and not waiting.is_unparsable(ending, by_itself):
+        seen = evidence(node)
+        rule = judge(seen)
+        for kid in kids:
+            if waiting.ended_in_silence(kid) and not waiting.is_unparsable(ending, rule):
                 self._fall_alone(kid)
         if ending.how == "raised":
             for kid, by_deadline in going_up.raisers(node):
@@ -245,8 +247,9 @@ class Attribution:
             if carried is not None:
                 node.carries = True
                 return carried
-        seen = evidence(node)
-        rule = judge(seen)
+        if kids:  # their verdicts are evidence, too
+            seen = evidence(node)
+            rule = judge(seen)
         short = going_up.short(node, rule)
         if short is not None:
             node.carries = True
