@@ -29,6 +29,9 @@ def read_ending(
         finished: it has also finished.
     """
     _note_error(state, how, error, at)
+    parent_chunks = state.parent.chunks if state.parent is not None else 0
+    if how == "returned" and error is None and state.failure is None and state.layer != SERVER:
+        return Ending(how, at, parent_chunks=parent_chunks, finished=finished)  # nothing stopped it
     cause = causes.CLOSED if how == "closed" else causes.read(error) if error is not None else None
     if state.failure is not None and error is None:
         how, cause = "raised", state.failure
@@ -46,7 +49,7 @@ def read_ending(
         thrown_in=thrown_in,
         by_token=by_token,
         shutdown=shutdown,
-        parent_chunks=state.parent.chunks if state.parent is not None else 0,
+        parent_chunks=parent_chunks,
         deadline=deadline,
         grace=loops.grace(state.loop, at) if shutdown else None,
         finished=finished,

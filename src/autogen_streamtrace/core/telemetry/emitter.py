@@ -16,7 +16,7 @@ from opentelemetry.trace import (
 )
 
 from autogen_streamtrace.core import semconv as sc
-from autogen_streamtrace.core.errors import contained
+from autogen_streamtrace.core.errors import contained, report
 from autogen_streamtrace.core.evidence.content import NOWHERE, Capture, as_text
 from autogen_streamtrace.core.stream.facts import Stall
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamLabels, StreamState
@@ -106,11 +106,15 @@ class Telemetry:
 
         If a span processor of the program fails, the stream has no span of its own and uses the one around it.
         """
-        context, state.context = state.context, None
+        context = state.context
         if context is not None:
-            state.span = NonRecordingSpan(get_current_span(context).get_span_context())
-            with contained("starting a span"):
+            try:
                 state.span = self._spans.start(state.info, context, state.start_ns)
+            except Exception as defect:
+                state.span = NonRecordingSpan(get_current_span(context).get_span_context())
+                report("starting a span", defect)
+            finally:
+                state.context = None
         return state.span
 
     def started(self, state: StreamState, outermost: bool) -> None:

@@ -111,7 +111,7 @@ class Watcher:
 
     def late(self, loop: int, since: float, until: float) -> float:
         """The longest lateness of an event loop in this time, in seconds; 0 where it is not worth reporting."""
-        if not loop:
+        if not loop or until - since <= TOLD:
             return 0.0
         pulse = self._pulses.get(loop)
         silent = pulse.silent_since if pulse is not None else None
