@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping
-from typing import Final
+from typing import Any, Final
 
 from opentelemetry._logs import Logger, LoggerProvider, SeverityNumber
 from opentelemetry.context import Context
@@ -32,6 +32,7 @@ from autogen_streamtrace.core.telemetry.unknown_reasons import UnknownReasons
 from autogen_streamtrace.core.verdict.node import StreamNode
 from autogen_streamtrace.core.verdict.rules import Verdict
 from autogen_streamtrace.core.watching.recorder import CounterLabels, Report
+from autogen_streamtrace.neighbours.opentelemetry_logs import light_logs_of
 
 VERSION: Final = "0.1.0"
 
@@ -62,6 +63,7 @@ class Telemetry:
     ) -> None:
         self._spans = Spans(tracer_provider.get_tracer(sc.SCOPE, VERSION))
         self.logger: Logger = logger_provider.get_logger(sc.SCOPE, VERSION)
+        self._light_logs = light_logs_of(self.logger)
         self._events = events
         self._callers_count = caller_endings == "error"
         self._capture = capture
@@ -268,15 +270,16 @@ class Telemetry:
     def _emit(
         self, name: str, severity: SeverityNumber, body: str, attributes: Attributes, span: Span, time_ns: int
     ) -> None:
-        self.logger.emit(
-            event_name=name,
-            severity_number=severity,
-            severity_text=severity.name,
-            body=body,
-            attributes=attributes,
-            context=set_span_in_context(span, Context()),
-            timestamp=time_ns,
-        )
+        rest: dict[str, Any] = {
+            "event_name": name,
+            "severity_number": severity,
+            "severity_text": severity.name,
+            "body": body,
+            "context": set_span_in_context(span, Context()),
+            "timestamp": time_ns,
+        }
+        if self._light_logs is None or not self._light_logs.emit(attributes, **rest):
+            self.logger.emit(attributes=attributes, **rest)
 
 
 def _framework(info: StreamInfo) -> Attributes:

@@ -1,0 +1,129 @@
+"""Light log records: records of OpenTelemetry's SDK whose attributes stay in the dictionary in which they came.
+
+The SDK copies attributes into a mapping with a lock, and cleans every value. Here that is left out where it would
+change nothing, and where no processor but the SDK's own sees the record.
+
+This depends on the SDK's private names. So a light record is compared with the SDK's own before any is used.
+"""
+
+import functools
+import logging
+from typing import Any, Final
+
+from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.context import Context
+
+from autogen_streamtrace.neighbours import GoneError, Private
+from autogen_streamtrace.neighbours.opentelemetry import SDK
+
+_SLOWER: Final = "a log record costs more"
+LIMITS: Final = Private(SDK, "Logger", "_log_record_limits", _SLOWER)
+PROCESSOR: Final = Private(SDK, "Logger", "_multi_log_record_processor", _SLOWER)
+PROCESSORS: Final = Private(SDK, "SynchronousMultiLogRecordProcessor", "_log_record_processors", _SLOWER)
+
+_PLAIN: Final = frozenset({str, bool, int, float})
+"""Types of attributes that the SDK takes as they are."""
+
+logger = logging.getLogger(__name__)
+
+
+class LightLogs:
+    """The light log records of a logger.
+
+    Raises:
+        GoneError: the logger is not the SDK's, or has settings for which there are no light records.
+    """
+
+    def __init__(self, sdk_logger: Any) -> None:
+        from opentelemetry.sdk._logs import Logger, ReadWriteLogRecord
+
+        limits, processor = LIMITS.need(sdk_logger), PROCESSOR.need(sdk_logger)
+        if type(sdk_logger) is not Logger or limits.max_log_record_attribute_length is not None:
+            raise GoneError(LIMITS)
+        PROCESSORS.need(processor)
+        self._logger = sdk_logger
+        self._processor = processor
+        self._limits = limits
+        self._most: int | None = limits.max_log_record_attributes
+        self._class: Any = ReadWriteLogRecord
+        self._known: object = ()
+        """The processors that were last found to be the SDK's own."""
+
+    def emit(self, attributes: dict[str, Any], **rest: Any) -> bool:
+        """As ``Logger.emit``, which takes over ``attributes``; returns whether the record could be a light one."""
+        full = self._most is not None and len(attributes) > self._most
+        if full or "" in attributes or not all(map(_is_plain, attributes.values())) or not self._are_the_sdks():
+            return False
+        record = self._class.__new__(self._class)
+        record.log_record = LogRecord(attributes=attributes, **rest)
+        record.resource = self._logger.resource
+        record.instrumentation_scope = self._logger.instrumentation_scope
+        record.limits = self._limits
+        self._logger.emit(record)
+        return True
+
+    def _are_the_sdks(self) -> bool:
+        """Whether all processors are the SDK's own: the program may add one at any time."""
+        processors = PROCESSORS.need(self._processor)
+        if processors is self._known:
+            return True
+        if not all(type(each) in _known_processors() for each in processors):
+            return False
+        self._known = processors
+        return True
+
+
+def _is_plain(value: Any) -> bool:
+    return type(value) in _PLAIN or (type(value) is tuple and _PLAIN.issuperset(map(type, value)))
+
+
+@functools.cache
+def _known_processors() -> tuple[type, ...]:
+    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, SimpleLogRecordProcessor
+
+    return BatchLogRecordProcessor, SimpleLogRecordProcessor
+
+
+@functools.cache
+def are_known() -> bool:
+    """Whether light records come out as those of the installed SDK do."""
+    try:
+        light, own = (_trial(light=light) for light in (True, False))
+    except Exception as defect:
+        logger.debug("Log records are the SDK's own, which cost more: the SDK is not what is known (%s)", defect)
+        return False
+    return light == own
+
+
+def _trial(*, light: bool) -> list[str]:
+    """A record, as its exporter gets it."""
+    from opentelemetry.sdk._logs import LoggerProvider
+    from opentelemetry.sdk._logs.export import InMemoryLogRecordExporter, SimpleLogRecordProcessor
+    from opentelemetry.sdk.resources import Resource
+
+    exporter = InMemoryLogRecordExporter()  # type: ignore[no-untyped-call]
+    provider = LoggerProvider(Resource({"a": "b"}), shutdown_on_exit=False)
+    provider.add_log_record_processor(SimpleLogRecordProcessor(exporter))
+    one: Any = provider.get_logger("autogen_streamtrace")
+    emit = LightLogs(one).emit if light else one.emit
+    emit(
+        attributes={"a": 1, "b": "c", "d": 0.5, "e": True, "f": ("g", "h")},
+        event_name="event",
+        severity_number=SeverityNumber.WARN,
+        severity_text="WARN",
+        body="text",
+        context=Context(),
+        timestamp=1,
+        observed_timestamp=2,
+    )
+    return [each.to_json() for each in exporter.get_finished_logs()]
+
+
+def light_logs_of(sdk_logger: Any) -> LightLogs | None:
+    """The light log records of a logger; None where its records have to be the SDK's own."""
+    if not type(sdk_logger).__module__.startswith("opentelemetry.sdk.") or not are_known():
+        return None
+    try:
+        return LightLogs(sdk_logger)
+    except (GoneError, AttributeError):
+        return None
