@@ -120,7 +120,7 @@ def test_no_tool_is_waited_for_without_a_bound(service: Service, streams: Any) -
 
 def test_nothing_blocks_the_event_loop(service: Service, streams: Any) -> None:
     service.ask("blocking")
-    assert [stream for turn in streams.turns for stream in turn.streams if stream.stall_loop_blocked] == []
+    streams.assert_nothing_blocked()
 
 
 def test_two_users_at_once_both_get_an_answer(service: Service, streams: Any) -> None:

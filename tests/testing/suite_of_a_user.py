@@ -1,6 +1,8 @@
 """A user's own tests, which `test_plugin.py` runs. What each is to end with is in its name."""
 
 import asyncio
+import time
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
@@ -11,9 +13,15 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+import autogen_streamtrace
 from autogen_streamtrace.commands.demo.scenarios.program import MODEL_INFO
 
 KEPT: list[Any] = []
+
+
+@pytest.fixture
+def streamtrace_settings() -> dict[str, Any]:
+    return {"stall_after": 0.3}
 
 
 async def answer(url: str, words: int = 0) -> None:
@@ -84,6 +92,38 @@ def test_passes_own_request(streams: Any, model_server: Any) -> None:
 def test_passes_nothing_told(streams: Any) -> None:
     with pytest.raises(AssertionError, match="was a model asked, in this process, by a client that is watched"):
         _ = streams.turn
+
+
+def test_passes_unread_turn(streams: Any, model_server: Any) -> None:
+    """It is a part of the turn in which it was made, and no turn is complete with it."""
+
+    async def words() -> AsyncIterator[str]:
+        AssistantAgent("clerk", client).run_stream(task="Hello")
+        yield "Hello"
+
+    client = OpenAIChatCompletionClient(model="gpt-4o", api_key="none", base_url=model_server.url())
+
+    async def read() -> None:
+        async for _ in autogen_streamtrace.trace_stream(words(), "words"):
+            pass
+
+    asyncio.run(read())
+    assert streams.turn.agent.outcome == "never_started"
+    with pytest.raises(AssertionError, match=r"\n  agent clerk ended: never_started, by caller"):
+        streams.assert_all_completed()
+
+
+def test_passes_blocked_loop(streams: Any, model_server: Any) -> None:
+    async def blocked() -> None:
+        reading = asyncio.ensure_future(answer(model_server.url("slow")))
+        while not [stream for stream in autogen_streamtrace.open_streams() if stream.layer == "http"]:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        time.sleep(1.0)  # noqa: ASYNC251 - what is to be found
+        await reading
+
+    asyncio.run(blocked())
+    with pytest.raises(AssertionError, match=r"the event loop was blocked for [\d.]+ s, under:\n"):
+        streams.assert_nothing_blocked()
 
 
 class TestProviders:

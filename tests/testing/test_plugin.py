@@ -27,7 +27,7 @@ def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str
 
 def test_a_users_tests_end_as_they_should_and_tell_their_turns() -> None:
     told = run("-n", "1", "--streamtrace-report", "--tb=short", str(HERE / "suite_of_a_user.py")).stdout
-    assert "1 failed, 7 passed" in told
+    assert "1 failed, 9 passed" in told
     failure = told.partition("FAILURES")[2].partition("= streams =")[0]
     assert "agent clerk ended: truncated, by upstream" in failure
     assert "\n  model gpt-4o ended: truncated" in failure and "\n    http 127.0.0.1 ended: truncated" in failure

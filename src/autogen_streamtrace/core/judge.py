@@ -16,7 +16,6 @@ from opentelemetry.trace import Span
 from autogen_streamtrace.core.errors import contained, logger
 from autogen_streamtrace.core.evidence import causes
 from autogen_streamtrace.core.evidence.body.finish_reasons import FinishReasons
-from autogen_streamtrace.core.semconv import HTTP
 from autogen_streamtrace.core.stream.facts import (
     ClientGone,
     Ended,
@@ -76,7 +75,7 @@ class Telemetry(Protocol):
     def ended(self, node: StreamNode, report: Report) -> None:
         """Ends a stream's span and reports its end."""
 
-    def never_started(self, info: StreamInfo, parent: Context, outermost: bool) -> CounterLabels:
+    def never_started(self, info: StreamInfo, above: Context, parent: StreamState | None) -> CounterLabels:
         """Counts and reports a stream that was created and never read."""
 
     def reset_after_fork(self) -> None:
@@ -286,7 +285,7 @@ class Judge:
     def _tell_never_started(self, info: StreamInfo, context: Context, parent: StreamState | None) -> None:
         info = self._telemetry.carried(info, context)
         above = parent_context(parent, context)
-        self._recorder.counted(self._telemetry.never_started(info, above, parent is None and info.layer != HTTP))
+        self._recorder.counted(self._telemetry.never_started(info, above, parent))
 
     def _tell_stalled(self, state: StreamState, stall: Stall) -> None:
         node = self.attribution.nodes.get(state)

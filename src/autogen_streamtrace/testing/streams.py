@@ -159,6 +159,15 @@ class Streams:
         if faulty:
             raise AssertionError(f"{len(faulty)} of {len(self._turns())} turns have a fault:\n{_listed(faulty)}")
 
+    def assert_nothing_blocked(self) -> None:
+        """Fails where something held the event loop of a stream that was waiting."""
+        __tracebackhide__ = True
+        blocked = [stream for turn in self.turns for stream in turn.streams if stream.stall_loop_blocked]
+        if blocked:
+            late = max(stream.loop_late or 0.0 for stream in blocked)
+            listed = "\n".join(stream.sentence for stream in blocked)
+            raise AssertionError(f"the event loop was blocked for {late:.3g} s, under:\n{listed}")
+
     def assert_nothing_left_open(self) -> None:
         """Fails where a stream that began in this test is still open."""
         __tracebackhide__ = True

@@ -219,11 +219,18 @@ class Telemetry:
         assert verdict is not None
         return self._explained(verdict, of_span.of_judged(node))
 
-    def never_started(self, info: StreamInfo, parent: Context, outermost: bool) -> CounterLabels:
-        """Counts and reports a stream that was created and never read."""
+    def never_started(self, info: StreamInfo, above: Context, parent: StreamState | None) -> CounterLabels:
+        """Counts and reports a stream that was created and never read.
+
+        Args:
+            info: about it.
+            above: the context of its span.
+            parent: the stream in which it was created.
+        """
+        outermost = parent is None and info.layer != sc.HTTP
         verdict = Verdict(sc.NEVER_STARTED, "caller", "caller", "", "never read")
         now = time.time_ns()
-        span = self._spans.start(info, parent, now)
+        span = self._spans.start(info, above, now)
         attributes = self._explained(
             verdict, {**of_span.of_verdict(verdict), sc.A_OUTERMOST: outermost, sc.A_CHUNKS: 0}
         )
@@ -233,7 +240,7 @@ class Telemetry:
         with contained("reporting how a stream ended"):
             self._tell(info, attributes, span, now)
         with contained("telling a listener"):
-            listeners.tell(info, attributes, None)
+            listeners.tell(info, attributes, None, parent)
         return counted
 
     def reset_after_fork(self) -> None:
