@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from autogen_streamtrace.neighbours.sdks import TESTED
+
 GENERATED: Final = ("openai", "anthropic", "groq")
 """Those that Stainless generates. They stream where a call has a ``stream_cls``."""
 
@@ -101,6 +103,16 @@ def lines() -> Iterator[str]:
     yield "Without a framework around it, what an SDK streams is a `model` layer. Under AutoGen or Agent Framework,"
     yield "theirs is the only one. `tests/sdks/test_sdk_coverage.py` finds every endpoint at which an installed SDK"
     yield "streams, and fails where one is missing here.\n"
+    yield "A framework that asks through one of them needs nothing more: each of its requests is one `model` layer,"
+    yield "with the ending of its reply. So it was in streamed runs that completed, met the token limit, were cut"
+    yield "silently, reset, stalled, refused, or told of an error: `openai-agents` 0.24 with chat completions and"
+    yield "responses, `pydantic-ai` 2.68 with both and with Anthropic, LangGraph 1.2 with `langchain-openai` 1.7. Their"
+    yield "agents and tools are no layers; `trace_stream` makes one of a stream of theirs.\n"
+    yield "`google-genai` asks over `aiohttp` where that is installed: there its `model` layer has no `http` layer"
+    yield "below, and the end is read from the items alone.\n"
+    yield "| SDK | versions that were tested |\n|---|---|"
+    yield from (f"| `{package}` | {first} and later, before {before} |" for package, (first, before) in TESTED.items())
+    yield ""
     yield "| SDK | endpoint | |\n|---|---|---|"
     for package, rows in TABLE.items():
         yield from (f"| `{package}` | `{path}` | {what} |" for path, what in rows.items())

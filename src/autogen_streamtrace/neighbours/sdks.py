@@ -6,7 +6,7 @@ from autogen_streamtrace.neighbours import Private
 
 TESTED: Final = {
     "openai": ("1.93", "4"),
-    "anthropic": ("0.60", "3"),
+    "anthropic": ("0.50", "3"),
     "groq": ("0.9", "2"),
     "ollama": ("0.4", "1"),
     "google-genai": ("1.10", "4"),
