@@ -1,5 +1,6 @@
 """The documentation as a site: it builds without a warning, its links lead somewhere, each page loads in a browser."""
 
+import fcntl
 import os
 import re
 import subprocess
@@ -38,8 +39,19 @@ SCHEMES: Final[tuple[Literal["light", "dark"], ...]] = ("light", "dark")
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The site, built with every warning an error."""
-    target = tmp_path_factory.mktemp("site")
+    """The site, built once for all processes that test."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    target = shared / "site"
+    with (shared / "site.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not target.exists():
+            build(tmp_path_factory.mktemp("built") / "site").rename(target)
+    return target
+
+
+def build(target: Path) -> Path:
+    """Builds it with every warning an error."""
     built = subprocess.run(
         [sys.executable, "-m", "docsite", str(target)],
         cwd=ROOT / "tools",
