@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from autogen_streamtrace.neighbours import Private
 
-PACKAGES: Final = ("httpcore", ("httpcore2",))
+PACKAGES: Final = ("httpcore", "httpcore2")
 """The pool's connections."""
 
 _FAILED: Final = "a request that fails before a response is reported without its connection"
