@@ -214,5 +214,5 @@ def test_the_model_server_stops_with_a_stream_open() -> None:
 
 
 def test_the_model_server_knows_its_faults(server: ModelServer) -> None:
-    with pytest.raises(ValueError, match="unknown fault 'nope'; known are ok, empty"):
+    with pytest.raises(ValueError, match="unknown manner or fault 'nope'; known are ok, empty"):
         server.url("nope")
