@@ -9,11 +9,12 @@ from synthetic import Turn, lines
 from autogen_streamtrace.commands.store.place import held
 from autogen_streamtrace.commands.store.reading import Reader
 from autogen_streamtrace.commands.store.writing import Batch, Writer
-from autogen_streamtrace.commands.ui.causes.runbooks import of_finding, runbook
 from autogen_streamtrace.commands.ui.machine import Program
 from autogen_streamtrace.commands.ui.views.filters import Filters
 from autogen_streamtrace.commands.ui.views.now import now
 from autogen_streamtrace.core import semconv as sc
+
+runbooks = pytest.importorskip("autogen_streamtrace.commands.ui.causes.runbooks", reason="needs the extra `ui`")
 
 pytestmark = pytest.mark.once
 
@@ -30,8 +31,8 @@ pytestmark = pytest.mark.once
 def test_a_reader_who_leaves_has_the_runbook_of_users_only_after_a_fixed_time(
     outcome: str, timed: bool, name: str
 ) -> None:
-    assert of_finding("reader", outcome, timed=timed) == name
-    assert runbook(name) is not None
+    assert runbooks.of_finding("reader", outcome, timed=timed) == name
+    assert runbooks.runbook(name) is not None
 
 
 @pytest.mark.parametrize(("instance", "listed"), [("one", 1), ("other", 2)])
