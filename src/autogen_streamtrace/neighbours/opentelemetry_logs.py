@@ -14,7 +14,7 @@ from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.context import Context
 
 from autogen_streamtrace.neighbours import GoneError, Private
-from autogen_streamtrace.neighbours.opentelemetry import SDK
+from autogen_streamtrace.neighbours.opentelemetry import SDK, KnownProcessors
 
 _SLOWER: Final = "a log record costs more"
 LIMITS: Final = Private(SDK, "Logger", "_log_record_limits", _SLOWER)
@@ -36,6 +36,7 @@ class LightLogs:
 
     def __init__(self, sdk_logger: Any) -> None:
         from opentelemetry.sdk._logs import Logger, ReadWriteLogRecord
+        from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, SimpleLogRecordProcessor
 
         limits, processor = LIMITS.need(sdk_logger), PROCESSOR.need(sdk_logger)
         if type(sdk_logger) is not Logger or limits.max_log_record_attribute_length is not None:
@@ -46,13 +47,14 @@ class LightLogs:
         self._limits = limits
         self._most: int | None = limits.max_log_record_attributes
         self._class: Any = ReadWriteLogRecord
-        self._known: object = ()
-        """The processors that were last found to be the SDK's own."""
+        self._known = KnownProcessors(PROCESSORS, BatchLogRecordProcessor, SimpleLogRecordProcessor)
 
     def emit(self, attributes: dict[str, Any], **rest: Any) -> bool:
         """As ``Logger.emit``, which takes over ``attributes``; returns whether the record could be a light one."""
         full = self._most is not None and len(attributes) > self._most
-        if full or "" in attributes or not all(map(_is_plain, attributes.values())) or not self._are_the_sdks():
+        if full or "" in attributes or not all(map(_is_plain, attributes.values())):
+            return False
+        if not self._known.are_all_of(self._processor):
             return False
         record = self._class.__new__(self._class)
         record.log_record = LogRecord(attributes=attributes, **rest)
@@ -62,26 +64,9 @@ class LightLogs:
         self._logger.emit(record)
         return True
 
-    def _are_the_sdks(self) -> bool:
-        """Whether all processors are the SDK's own: the program may add one at any time."""
-        processors = PROCESSORS.need(self._processor)
-        if processors is self._known:
-            return True
-        if not all(type(each) in _known_processors() for each in processors):
-            return False
-        self._known = processors
-        return True
-
 
 def _is_plain(value: Any) -> bool:
     return type(value) in _PLAIN or (type(value) is tuple and _PLAIN.issuperset(map(type, value)))
-
-
-@functools.cache
-def _known_processors() -> tuple[type, ...]:
-    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, SimpleLogRecordProcessor
-
-    return BatchLogRecordProcessor, SimpleLogRecordProcessor
 
 
 @functools.cache

@@ -27,7 +27,7 @@ from opentelemetry.trace import (
 )
 
 from autogen_streamtrace.neighbours import GoneError, Private
-from autogen_streamtrace.neighbours.opentelemetry import SDK
+from autogen_streamtrace.neighbours.opentelemetry import SDK, KnownProcessors
 
 _SLOWER: Final = "a span costs more"
 LIMITS: Final = Private(SDK, "Tracer", "_span_limits", _SLOWER)
@@ -58,6 +58,7 @@ class LightSpans:
 
     def __init__(self, tracer: Any) -> None:
         from opentelemetry.sdk import trace
+        from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 
         self._tracer = tracer
         limits, metrics = LIMITS.need(tracer), METRICS.need(tracer)
@@ -71,8 +72,8 @@ class LightSpans:
         self._most: int | None = limits.max_span_attributes
         self._is_enabled: Callable[[], bool] = ENABLED.need(tracer)
         PROCESSORS.need(tracer.span_processor)
-        self._known: object = ()
-        """The processors that were last found to ask for nothing at the start."""
+        self._known = KnownProcessors(PROCESSORS, BatchSpanProcessor, SimpleSpanProcessor)
+        """Those that do not look at a span before its end."""
         self._readable: Any = trace.ReadableSpan
         self._class: Any = _class_for(tracer)
         self._new: Any = self._class.__new__
@@ -81,7 +82,7 @@ class LightSpans:
         self, name: str, context: Context, kind: SpanKind, attributes: dict[str, Any], start_time: int
     ) -> Span | None:
         """As ``Tracer.start_span``; None where the span has to be the SDK's own."""
-        if not self._is_enabled() or not self._ask_for_nothing():
+        if not self._is_enabled() or not self._known.are_all_of(self._tracer.span_processor):
             return None
         tracer, parent = self._tracer, get_current_span(context).get_span_context()
         ids = tracer.id_generator
@@ -113,7 +114,11 @@ class LightSpans:
     def end(self, span: Span, attributes: Mapping[str, Any], status: Status | None, end_time: int) -> bool:
         """Sets attributes and status, and ends a light span; returns whether that could be done at one go."""
         own = vars(span)
-        if type(span) is not self._class or not _ROOMS.isdisjoint(own) or not self._ask_for_nothing():
+        if (
+            type(span) is not self._class
+            or not _ROOMS.isdisjoint(own)
+            or not self._known.are_all_of(self._tracer.span_processor)
+        ):
             return False
         merged = {**own["_initial"], **attributes}
         full = self._most is not None and len(merged) > self._most
@@ -141,23 +146,6 @@ class LightSpans:
             instrumentation_info=span._instrumentation_info,
             instrumentation_scope=span._instrumentation_scope,
         )
-
-    def _ask_for_nothing(self) -> bool:
-        """Whether no processor looks at a span before its end: the program may add one at any time."""
-        processors = PROCESSORS.need(self._tracer.span_processor)
-        if processors is self._known:
-            return True
-        if not all(type(each) in _known_processors() for each in processors):
-            return False
-        self._known = processors
-        return True
-
-
-@functools.cache
-def _known_processors() -> tuple[type, ...]:
-    from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
-
-    return BatchSpanProcessor, SimpleSpanProcessor
 
 
 def _class_for(tracer: Any) -> Any:
