@@ -270,8 +270,9 @@ def certainty(session: nox.Session) -> None:
 @nox.session
 def bench(session: nox.Session) -> None:
     """What watching costs, beside its peers: writes docs/costs.md; some minutes."""
-    session.install("--editable", ".[demo]", "--group", "bench", OPENAI_3)
+    session.install("--editable", ".[demo,frameworks]", "--group", "bench", OPENAI_3)
     session.run("python", "bench/readme.py", *session.posargs)
+    session.run("python", "bench/framework.py", "--write", *session.posargs)
 
 
 @nox.session
