@@ -5,13 +5,16 @@ from __future__ import annotations
 import gzip
 import threading
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 import grpc  # type: ignore[import-untyped]
+from google.protobuf.duration_pb2 import Duration
+from google.rpc.error_details_pb2 import RetryInfo  # type: ignore[import-untyped]
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2, logs_service_pb2_grpc
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
@@ -21,6 +24,9 @@ from opentelemetry.proto.metrics.v1.metrics_pb2 import Metric, NumberDataPoint
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 T = TypeVar("T")
+
+RETRY_AFTER = 300
+"""Seconds that a refused client is asked to wait."""
 
 _MESSAGES: dict[str, tuple[Any, Any]] = {
     "traces": (trace_service_pb2.ExportTraceServiceRequest, trace_service_pb2.ExportTraceServiceResponse),
@@ -95,6 +101,14 @@ class _Store:
 
     changed: threading.Condition = field(default_factory=threading.Condition)
     requests: list[Request] = field(default_factory=list)
+    refused: set[str] = field(default_factory=set)
+    """The signals whose next request is refused."""
+
+    def refuses(self, signal: str) -> bool:
+        with self.changed:
+            refuses = signal in self.refused
+            self.refused.discard(signal)
+            return refuses
 
     def add(self, request: Request) -> None:
         with self.changed:
@@ -138,6 +152,10 @@ class OtlpReceiver:
         self._http.shutdown()
         self._http.server_close()
         self._grpc.stop(grace=None).wait(5)
+
+    def refuse_once(self) -> None:
+        """Refuses the next request of each signal, and asks its client to wait ``RETRY_AFTER`` seconds."""
+        self._store.refused |= _MESSAGES.keys()
 
     def endpoint(self, protocol: str) -> str:
         """The base URL for ``grpc`` or ``http/protobuf``."""
@@ -201,6 +219,10 @@ class _Servicer:
         self._signal = signal
 
     def Export(self, message: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802 - the service's own name
+        if self._store.refuses(self._signal):
+            wait = RetryInfo(retry_delay=Duration(seconds=RETRY_AFTER))
+            context.set_trailing_metadata((("google.rpc.retryinfo-bin", wait.SerializeToString()),))
+            context.abort(grpc.StatusCode.UNAVAILABLE, "refused once")
         headers = {key: str(value) for key, value in context.invocation_metadata()}
         self._store.add(Request(self._signal, "grpc", "Export", context.peer(), headers, message))
         return _MESSAGES[self._signal][1]()
@@ -250,14 +272,19 @@ class _HttpHandler(BaseHTTPRequestHandler):
         if signal not in _MESSAGES:
             self._answer(404, b"")
             return
+        if self.arrived.refuses(signal):
+            self._answer(503, b"", {"Retry-After": str(RETRY_AFTER)})
+            return
         request, response = _MESSAGES[signal]
         message = request.FromString(_DECODERS[headers.get("content-encoding", "")](body))
         peer = "{}:{}".format(*self.client_address)
         self.arrived.add(Request(signal, "http/protobuf", self.path, peer, headers, message))
         self._answer(200, response().SerializeToString())
 
-    def _answer(self, status: int, body: bytes) -> None:
+    def _answer(self, status: int, body: bytes, headers: Mapping[str, str] = MappingProxyType({})) -> None:
         self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header("Content-Type", "application/x-protobuf")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -1,8 +1,8 @@
 """Endpoints that do not answer, and exporters that cannot be made: a warning, and the program runs on."""
 
 import pytest
-from otlp_programs import DELIVER, PROTOCOLS, run, warnings_in
-from otlp_receiver import OtlpReceiver
+from otlp_programs import DELIVER, PROTOCOLS, everything, run, warnings_in
+from otlp_receiver import RETRY_AFTER, OtlpReceiver
 
 pytestmark = pytest.mark.once  # the same on every event loop and openai family
 
@@ -42,6 +42,22 @@ while any(each.busy for each in deliveries):
     time.sleep(0.01)
 """
     run(script, {"OTEL_EXPORTER_OTLP_PROTOCOL": protocol, "OTEL_EXPORTER_OTLP_ENDPOINT": refusing})
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_a_process_that_ends_does_not_wait_for_the_next_attempt(receiver: OtlpReceiver, protocol: str) -> None:
+    """A collector that was away is back, and the exporter would try again in minutes."""
+    script = """
+providers = otlp.providers()
+record(providers, "work")
+otlp.flush(providers, timeout=0)
+while not all(each.troubled for each in otlp._pipelines.deliveries()):
+    time.sleep(0.01)
+otlp.shutdown(providers)
+"""
+    receiver.refuse_once()
+    run(script, {**receiver.env(protocol), "OTEL_EXPORTER_OTLP_TIMEOUT": str(2 * RETRY_AFTER)})
+    assert everything(receiver)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

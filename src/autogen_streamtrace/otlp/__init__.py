@@ -51,10 +51,10 @@ __all__ = [
     "start_threads",
 ]
 
-_LISTENING: Final = "listening"
-"""The name of the thread that checks whether anything listens at an endpoint."""
+_BESIDE: Final = "endpoints"
+"""The name of the thread that looks after endpoints while those of the signals wait for them."""
 _ANSWER: Final = 0.2
-"""Seconds that this check may take."""
+"""Seconds that it may take for one thing."""
 _SHARE_FOR_CLOSING: Final = 0.1
 """Share of a shutdown's time that is reserved for closing the exporters."""
 
@@ -123,7 +123,7 @@ def discard(providers: Providers) -> None:
 
 def start_threads() -> None:
     """Starts the threads that call providers. A forked child has none of its parent's threads."""
-    for name in (*SIGNALS, _LISTENING):
+    for name in (*SIGNALS, _BESIDE):
         _helpers.start(name)
 
 
@@ -230,12 +230,20 @@ def _end(provider: Any, deadline: float) -> None:
 
 
 def _run(calls: dict[str, Call], timeout: float) -> set[str]:
-    """Makes the calls, and warns of the endpoints that block them. Returns the names of calls that did not return."""
+    """Makes each signal's call, and warns of the endpoints that block them. Returns the signals that are not done."""
+    troubled = [each for each in _pipelines.deliveries() if each.target.signal in calls and each.troubled]
+    if troubled:
+        _helpers.run({_BESIDE: partial(_hurry, troubled)}, _ANSWER)
     late = _helpers.run(calls, timeout, partial(_in_vain, set()))
     for delivery in _pipelines.deliveries():
         if delivery.target.signal in late and delivery.busy:
             delivery.warn("no answer in time")
     return late
+
+
+def _hurry(deliveries: list[Delivery[Any]]) -> None:
+    for each in deliveries:
+        each.hurry()
 
 
 def _in_vain(listening: set[str], late: Set[str]) -> bool:
@@ -250,7 +258,7 @@ def _in_vain(listening: set[str], late: Set[str]) -> bool:
     if listening & targets.keys():
         return False
     listening.update(targets)
-    _helpers.run({_LISTENING: lambda: listening.difference_update(_deserted(targets))}, _ANSWER)
+    _helpers.run({_BESIDE: lambda: listening.difference_update(_deserted(targets))}, _ANSWER)
     return not listening & targets.keys()
 
 

@@ -37,6 +37,7 @@ class Delivery(Generic[ResultT]):
         self._exporter: Any = None
         self._inherited: list[Any] = []
         self._closed = False
+        self._hurried = False
         self._making: list[str] = []
         self._trouble: list[str] = []
         self._busy = threading.Lock()
@@ -48,11 +49,10 @@ class Delivery(Generic[ResultT]):
         A failure of any kind is counted and returned; a warning names it once per endpoint.
         """
         with self._busy, _heard_by(self._trouble):
-            try:
-                result = export(self._own())
-            except Exception as error:
-                _note(self._trouble, f"{type(error).__name__}: {error}")
-                result = self._failure
+            result = self._attempt(export)
+            while result == self._failure and self._hurried:
+                self._hurried, self._exporter = False, None
+                result = self._attempt(export)
         if result != self._failure:
             self.delivered = True
             self._making, self._trouble = [], []
@@ -61,6 +61,16 @@ class Delivery(Generic[ResultT]):
         if not self._closed:
             self.warn("the exporter failed")
         return result
+
+    def hurry(self) -> None:
+        """After a failure, lets the export under way and the next one try at once, with a new exporter.
+
+        The old one may wait for seconds before its next attempt, which a process that ends does not have.
+        """
+        if not self._closed and self._exporter is not None:
+            self._hurried = True
+            with _heard_by([]):
+                self._exporter.shutdown()
 
     def succeeds(self, export: Callable[[Any], ResultT]) -> bool:
         """As ``send``; returns whether it succeeded."""
@@ -126,6 +136,13 @@ class Delivery(Generic[ResultT]):
         self._busy = threading.Lock()
         self._trouble = []
         self.failures = 0
+
+    def _attempt(self, export: Callable[[Any], ResultT]) -> ResultT:
+        try:
+            return export(self._own())
+        except Exception as error:
+            _note(self._trouble, f"{type(error).__name__}: {error}")
+            return self._failure
 
     def _own(self) -> Any:
         if self._pid != os.getpid():
