@@ -102,6 +102,8 @@ def test_a_function_that_the_sdk_calls_itself_is_asked_for_by_a_stream_and_answe
     ("event", "outcome", "word"),
     [
         ({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}}, "filtered", "PROHIBITED_CONTENT"),
+        ({"promptFeedback": {"blockReason": "OTHER"}}, "filtered", "prompt_blocked"),
+        (said("Some", finishReason="OTHER"), "completed", "OTHER"),
         (said("Some", finishReason="IMAGE_PROHIBITED_CONTENT"), "filtered", "IMAGE_PROHIBITED_CONTENT"),
         (said("", finishReason="MALFORMED_FUNCTION_CALL"), "rejected", "MALFORMED_FUNCTION_CALL"),
         (said("Some", finishReason="FINISH_REASON_UNSPECIFIED"), "truncated", "error"),

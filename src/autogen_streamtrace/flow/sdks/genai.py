@@ -3,6 +3,7 @@
 from types import ModuleType
 from typing import Any, Final
 
+from autogen_streamtrace.core.evidence.body.provider_replies import blocked
 from autogen_streamtrace.core.patcher import Patcher
 from autogen_streamtrace.core.stream.models import model_info, parameters
 from autogen_streamtrace.core.stream.state import StreamInfo
@@ -52,8 +53,12 @@ def _text(item: Any) -> str:
 
 
 def _ends(item: Any) -> str:
-    blocked = item.prompt_feedback.block_reason if item.prompt_feedback else None
-    reason = item.candidates[0].finish_reason if item.candidates else blocked
+    if item.candidates:
+        return _word(item.candidates[0].finish_reason)
+    return blocked(_word(item.prompt_feedback.block_reason)) if item.prompt_feedback else ""
+
+
+def _word(reason: Any) -> str:
     word = str(getattr(reason, "value", reason) or "")
     return "" if word.endswith("_UNSPECIFIED") else word  # that stands for none
 

@@ -194,9 +194,14 @@ def _reasons(said: Said, reply: Said, *, done: bool) -> Iterator[object]:
     for holder in (said, said.get("delta"), said.get("details")):
         yield from _named(_dict(holder))
     yield _dict(reply.get("incomplete_details")).get("reason")
-    yield _dict(said.get("promptFeedback")).get("blockReason")
+    yield blocked(_dict(said.get("promptFeedback")).get("blockReason"))
     if reply.get("object") == "response" and reply.get("status") in _OVER:
         yield reply.get("status")
+
+
+def blocked(why: Any) -> Any:
+    """Gemini's reason why it took no prompt. ``OTHER`` is another word of a reply's end, where it means no block."""
+    return "prompt_blocked" if why == "OTHER" else why
 
 
 def _named(holder: Said) -> list[object]:
