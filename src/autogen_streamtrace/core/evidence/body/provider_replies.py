@@ -12,7 +12,6 @@ Only keys in their place count: a tool's arguments are JSON, too. Sources:
 - MiniMax https://platform.minimax.io/docs/api-reference/errorcode
 """
 
-from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 Said = dict[str, Any]
@@ -22,7 +21,10 @@ _WORD: Final = 128
 _COUNT: Final = 2**53
 """Tokens beyond which a count is not believed."""
 
-_REASONS: Final = ("stop_reason", "finish_reason", "finishReason", "stopReason", "completionReason")
+_PARTS: Final = ("choices", "candidates", "results")
+"""Lists of a reply's alternatives."""
+_ORDER: Final = ("stop_reason", "finish_reason", "finishReason", "stopReason", "completionReason")
+_REASONS: Final = frozenset(_ORDER)
 _NO_REASON: Final = frozenset({"null", "none", "FINISH_REASON_UNSPECIFIED", "BLOCKED_REASON_UNSPECIFIED"})
 """Words that some servers send with every piece of the text."""
 _TERMINATORS: Final = frozenset(
@@ -59,6 +61,7 @@ _OUTPUT: Final = (
     ("candidatesTokenCount", "thoughtsTokenCount"),
 )
 """Token counts by provider; those of one provider add up."""
+_COUNTS: Final = frozenset(key for keys in (*_INPUT, *_OUTPUT) for key in keys)
 
 _CONTENT: Final = frozenset({"choices", "candidates", "delta", "content", "output", "usage", "index"})
 """Members of a piece of a reply: beside them a text named ``message`` is no error."""
@@ -66,6 +69,8 @@ _FAILURES: Final = frozenset(
     {"error", "errors", "fault", "exception", "errorCode", "error_code", "errorMessage", "__type"}
 )
 """Members that stand in an error alone; without a value they say nothing."""
+_ENVELOPES: Final = frozenset({"x_groq", "base_resp", "response"})
+"""Members in which an error may stand."""
 _COMPLAINTS: Final = ("detail", "message", "Message", "msg")
 """Members that say why, in an error without an envelope."""
 _FINE: Final = frozenset({False, 200, "", "0", "200", "ok", "success"})
@@ -120,7 +125,7 @@ def of(said: Said) -> Wire:
     reply = _dict(said.get("message")) if start else _dict(said.get("response")) or said
     usage = _dict(reply.get("usage")) or _dict(said.get("usage")) or _dict(said.get("usageMetadata")) or said
     done = said.get("done") is True
-    finish = next(filter(None, map(_reason, _reasons(said, reply, done=done))), None)
+    finish = _finish(said, reply, done=done)
     over = done or (isinstance(kind, str) and kind in _TERMINATORS)
     return Wire(
         terminator=over or finish is not None,
@@ -148,20 +153,25 @@ def _is_reply(said: Said) -> bool:
 
 def fails(said: Said) -> bool:
     """Whether an object is an error, or carries one, with an envelope or without."""
-    if any(said[key] for key in _FAILURES & said.keys()) or any(
-        _dict(choice).get("error") for choice in _list(said, "choices")
-    ):
+    if not _FAILURES.isdisjoint(said) and any(said[key] for key in _FAILURES & said.keys()):
+        return True
+    if any(_dict(choice).get("error") for choice in _list(said, "choices")):
         return True
     if _failure(said.get("type")) or _failure(said.get("object")):
         return True
-    if _dict(said.get("x_groq")).get("error") or _dict(said.get("base_resp")).get("status_code"):
-        return True
-    response = _dict(said.get("response"))
-    if response.get("error") or response.get("status") == "failed":
+    if not _ENVELOPES.isdisjoint(said) and _enveloped(said):
         return True
     if any(said[key] not in (None, []) for key in _CONTENT & said.keys()):
         return False
     return _complains(said)
+
+
+def _enveloped(said: Said) -> bool:
+    """An error inside what is no error by itself."""
+    response = _dict(said.get("response"))
+    if _dict(said.get("x_groq")).get("error") or _dict(said.get("base_resp")).get("status_code"):
+        return True
+    return bool(response.get("error")) or response.get("status") == "failed"
 
 
 def _complains(said: Said) -> bool:
@@ -184,19 +194,20 @@ def _failure(kind: object) -> bool:
     return isinstance(kind, str) and kind.lower().endswith(("error", "exception", ".failed"))
 
 
-def _reasons(said: Said, reply: Said, *, done: bool) -> Iterator[object]:
-    """Where a finish reason may stand, the last one first."""
-    for key in ("choices", "candidates", "results"):
-        for choice in reversed(_list(said, key)):
-            yield from _named(_dict(choice))
-    if done:
-        yield said.get("done_reason")
-    for holder in (said, said.get("delta"), said.get("details")):
-        yield from _named(_dict(holder))
-    yield _dict(reply.get("incomplete_details")).get("reason")
-    yield blocked(_dict(said.get("promptFeedback")).get("blockReason"))
-    if reply.get("object") == "response" and reply.get("status") in _OVER:
-        yield reply.get("status")
+def _finish(said: Said, reply: Said, *, done: bool) -> str | None:
+    """The finish reason, which may stand in many places."""
+    for key in _PARTS:
+        if key in said:
+            for choice in reversed(_list(said, key)):
+                if reason := _named(choice):
+                    return reason
+    reason = _reason(said.get("done_reason")) if done else None
+    reason = reason or _named(said) or _named(said.get("delta")) or _named(said.get("details"))
+    reason = reason or _reason(_dict(reply.get("incomplete_details")).get("reason"))
+    reason = reason or _reason(blocked(_dict(said.get("promptFeedback")).get("blockReason")))
+    if reason is None and reply.get("object") == "response" and reply.get("status") in _OVER:
+        return _reason(reply.get("status"))
+    return reason
 
 
 def blocked(why: Any) -> Any:
@@ -204,10 +215,12 @@ def blocked(why: Any) -> Any:
     return "prompt_blocked" if why == "OTHER" else why
 
 
-def _named(holder: Said) -> list[object]:
+def _named(holder: Any) -> str | None:
     """``finish_reason`` before ``stop_reason``: vLLM names a stop string in the second."""
-    order = reversed(_REASONS) if "finish_reason" in holder else _REASONS
-    return [holder[key] for key in order if key in holder]
+    if not isinstance(holder, dict) or _REASONS.isdisjoint(holder):
+        return None
+    order = reversed(_ORDER) if "finish_reason" in holder else _ORDER
+    return next(filter(None, (_reason(holder[key]) for key in order if key in holder)), None)
 
 
 def _dict(value: Any) -> Said:
@@ -232,6 +245,8 @@ def _word(value: Any) -> str | None:
 
 
 def _tokens(usage: Said, groups: tuple[tuple[str, ...], ...]) -> int | None:
+    if _COUNTS.isdisjoint(usage):
+        return None
     for keys in groups:
         counts = [n for n in map(usage.get, keys) if type(n) is int and 0 <= n <= _COUNT]
         if counts:

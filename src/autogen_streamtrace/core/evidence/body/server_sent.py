@@ -37,10 +37,21 @@ def records(text: bytes) -> list[Record]:
     JSON in many lines is one record, whether it stands by itself or its first line is an event's data.
     """
     found: list[Record] = []
+    for block in _plain(text).split(b"\n\n"):  # an empty line ends whatever stands before it
+        if block.startswith(b"data:") and b"\n" not in block:  # most are like this
+            found.append(Record(block[5:]))
+        elif block:
+            found += _of_block(block.split(b"\n"))
+    return found
+
+
+def _of_block(block: Iterable[bytes]) -> list[Record]:
+    """The records in lines that stand together."""
+    found: list[Record] = []
     data: list[bytes] = []
     printed: list[bytes] = []
     name = b""
-    for line in (*lines(text), b""):
+    for line in (*block, b""):
         if printed:
             if line.startswith(_WITHIN):
                 printed.append(line)
@@ -66,9 +77,11 @@ def records(text: bytes) -> list[Record]:
 
 def lines(text: bytes) -> list[bytes]:
     """The lines of a text, whichever of the standard's three ends they have."""
-    if b"\r" in text:
-        text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    return text.split(b"\n")
+    return _plain(text).split(b"\n")
+
+
+def _plain(text: bytes) -> bytes:
+    return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in text else text
 
 
 def _event(data: list[bytes], name: bytes) -> Iterable[Record]:

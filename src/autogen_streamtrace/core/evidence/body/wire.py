@@ -13,7 +13,7 @@ The middle of a long body is dropped, except the line in which the stored end be
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from autogen_streamtrace.core.evidence.body import aws_frames, partial_json
@@ -34,25 +34,12 @@ _SLICE: Final = 1024
 _FIRST: Final = 3
 """Records that are read for the reply's id: Azure's first one has none."""
 
-_PATTERNS: Final = tuple(
-    map(re.compile, (rb'eason"\s*:\s*"', rb'"done"\s*:\s*true', rb'"message"\s*:\s*"', rb'"usage"\s*:\s*\{'))
+_TELLING: Final = re.compile(
+    rb'"(?:message(?:_stop"|-end"|"\s*:\s*")|response\.|transcript\.|inputTokens"|status|detail"|code"|msg"|fault"'
+    rb'|Message"|__type"|done"\s*:\s*true|usage"\s*:\s*\{)'
+    rb'|r(?:ror|eason"\s*:\s*")|Reason"\s*:\s*"|xception|\.completed"'
 )
-_WORDS: Final = (
-    *(
-        b'"message_stop"',
-        b'"message-end"',
-        b'"response.',
-        b'"transcript.',
-        b'.completed"',
-        b'"inputTokens"',
-        b'"status',
-        b'"detail"',
-        b'"code"',
-        b'"msg"',
-    ),
-    *(b"rror", b'"fault"', b"xception", b'"Message"', b'"__type"'),
-)
-"""Find the records that say more than another piece of the reply's text, within which quotes are escaped."""
+"""Finds the records that say more than another piece of the reply's text, within which quotes are escaped."""
 
 
 NOTHING: Final = Wire()
@@ -73,11 +60,10 @@ def read(tail: bytes, head: bytes = b"", line: bytes | None = None) -> Wire:
     document = Wire(document=is_document(head))
     begun = then(document, _beginning(head))
     if line is not None and (found := records(line + tail)):
-        return _told(line + tail, found, begun)
+        return _told(found, begun)
     cut, *rest = lines(tail)
-    text = b"\n".join(rest)
-    found = records(text)
-    return _told(text, found, then(begun, _of_rest(cut if found else tail)))
+    found = records(b"\n".join(rest))
+    return _told(found, then(begun, _of_rest(cut if found else tail)))
 
 
 def read_frames(tail: bytes, head: bytes = b"") -> Wire | None:
@@ -86,12 +72,11 @@ def read_frames(tail: bytes, head: bytes = b"") -> Wire | None:
     if last is None:
         return None if head or tail else NOTHING
     first = aws_frames.records(head) or []
-    begun = _told(b"".join(record.data for record in first), first, NOTHING)
-    return _told(b"".join(record.data for record in last), last, begun)
+    return _told(last, _told(first, NOTHING))
 
 
 def _whole(body: bytes) -> Wire:
-    wire = _told(body, records(body), NOTHING)
+    wire = _told(records(body), NOTHING)
     if wire == NOTHING:  # one object in many lines, or a list of objects
         for said in partial_json.objects(body):
             wire = then(wire, of(said))
@@ -101,37 +86,29 @@ def _whole(body: bytes) -> Wire:
 def _beginning(head: bytes) -> Wire:
     """What the first records say, of which the last may be cut; a JSON text may have many lines."""
     text, found = head.lstrip(), records(head)
-    begun = _told(head, found, NOTHING)
+    begun = _told(found, NOTHING)
     cut = text if text.startswith(b"{") else found[-1].data if found else b""
     return begun if begun.response_model else then(begun, of(partial_json.beginning(cut)))
 
 
-def _told(text: bytes, found: Sequence[Record], wire: Wire) -> Wire:
-    """Reads a text's records: those that show something, and the first ones until the reply's model is known."""
-    telling = _telling(text)
+def _told(found: Sequence[Record], wire: Wire) -> Wire:
+    """Reads records: those that show something, and the first ones until the reply's model is known."""
     looks = _FIRST
     for record in found:
         if record.fails:
             wire = then(wire, _ERROR)
         elif record.data.lstrip(b" \t").startswith(b"[DONE]"):
             wire = then(wire, _TERMINATOR)
-        elif (looks > 0 and not wire.response_model) or telling(record.data):
+        elif (looks > 0 and not wire.response_model) or _TELLING.search(record.data):
             looks -= not record.skipped
             for said in partial_json.objects(record.data):
                 wire = then(wire, Wire(error=fails(said)) if record.skipped else of(said))
     return wire
 
 
-def _telling(text: bytes) -> Callable[[bytes], bool]:
-    """Whether a piece of this text shows something. A mark that the whole lacks is not looked for in its pieces."""
-    words = [word for word in _WORDS if word in text]
-    patterns = [pattern for pattern in _PATTERNS if pattern.search(text)]
-    return lambda piece: any(word in piece for word in words) or any(each.search(piece) for each in patterns)
-
-
 def _of_rest(text: bytes) -> Wire:
     """What the end of a record shows if its beginning is missing."""
-    levels = partial_json.ending(text) if _telling(text)(text) else ()
+    levels = partial_json.ending(text) if _TELLING.search(text) else ()
     if not levels:
         return NOTHING
     choice = levels[-3] if len(levels) > 2 else {}  # of the list of choices in the reply
