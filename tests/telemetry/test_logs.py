@@ -78,6 +78,18 @@ def test_what_the_sdk_would_change_is_its_own(attributes: dict[str, Any], light:
     assert logs is not None and logs.emit(attributes, **REST) is light
 
 
+@pytest.mark.once
+def test_a_batch_has_what_a_record_had() -> None:
+    made, exporter = provider()
+    made.add_log_record_processor(BatchLogRecordProcessor(exporter))
+    logs = light_logs_of(made.get_logger("scope"))
+    assert logs is not None and logs.emit({"a": 1, "b": ("c", "d")}, **REST)
+    made.force_flush()
+    at_once, in_a_batch = exporter.get_finished_logs()
+    assert in_a_batch.to_json() == at_once.to_json()
+    made.shutdown()
+
+
 class Own(BatchLogRecordProcessor):
     """A processor of the program's: it may ask for anything that the SDK's records have."""
 

@@ -1,6 +1,10 @@
 """Our own errors: logged once each with their traceback, never raised into the program; raised under test."""
 
 import logging
+from collections.abc import Callable
+from typing import ParamSpec
+
+P = ParamSpec("P")
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +29,14 @@ class contained:  # noqa: N801 - it reads like a function, and costs a third of 
             return False
         report(self._doing, error)
         return True
+
+
+def safely(doing: str, call: Callable[P, object], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Makes a call as ``contained`` would, for a fifth of its cost."""
+    try:
+        call(*args, **kwargs)
+    except Exception as error:
+        report(doing, error)
 
 
 def report(doing: str, error: Exception) -> None:

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple, Protocol
 from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
-from autogen_streamtrace.core.errors import contained, logger
+from autogen_streamtrace.core.errors import logger, safely
 from autogen_streamtrace.core.evidence import causes
 from autogen_streamtrace.core.evidence.body.finish_reasons import FinishReasons
 from autogen_streamtrace.core.stream.facts import (
@@ -167,11 +167,11 @@ class Judge:
         """Judges and reports all facts so far."""
         with self._judging:
             for _ in range(self._facts.qsize()):
-                fact = self._facts.get_nowait()
-                with contained("judging a stream"):
-                    self._take(fact)
-            with contained("judging a stream that waited"):
-                self._tell_settled(self.attribution.tick(clock()))
+                safely("judging a stream", self._take, self._facts.get_nowait())
+            safely("judging a stream that waited", self._tick)
+
+    def _tick(self) -> None:
+        self._tell_settled(self.attribution.tick(clock()))
 
     def settle(self, timeout: float) -> bool:
         """Waits up to ``timeout`` seconds until all facts so far are judged; returns whether they are."""
@@ -269,18 +269,22 @@ class Judge:
         """Reports each stream inside its own containment, so that a failure in one does not affect the others."""
         for node in settled:
             state = node.state
-            with contained("reading what its server showed"):
-                node.loop_late = self._loop_late(state.loop, state.start, node.ended_at)
-                self._servers.settled(node)
-            with contained("reporting how a stream ended"):
-                report = self._telemetry.counted(node)
-                with contained("recording a verdict"):
-                    self._recorder.judged(state, report)
-                self._telemetry.ended(node, report)
+            safely("reading what its server showed", self._learn, node)
+            safely("reporting how a stream ended", self._report, node)
             state.tail = None
             state.finished = True
             node.release()
             self._let_go(state)
+
+    def _learn(self, node: StreamNode) -> None:
+        state = node.state
+        node.loop_late = self._loop_late(state.loop, state.start, node.ended_at)
+        self._servers.settled(node)
+
+    def _report(self, node: StreamNode) -> None:
+        report = self._telemetry.counted(node)
+        safely("recording a verdict", self._recorder.judged, node.state, report)
+        self._telemetry.ended(node, report)
 
     def _tell_never_started(self, info: StreamInfo, context: Context, parent: StreamState | None) -> None:
         info = self._telemetry.carried(info, context)

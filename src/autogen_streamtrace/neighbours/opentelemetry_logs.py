@@ -8,6 +8,7 @@ This depends on the SDK's private names. So a light record is compared with the 
 
 import functools
 import logging
+from collections.abc import Collection
 from typing import Any, Final
 
 from opentelemetry._logs import LogRecord, SeverityNumber
@@ -52,12 +53,12 @@ class LightLogs:
     def emit(self, attributes: dict[str, Any], **rest: Any) -> bool:
         """As ``Logger.emit``, which takes over ``attributes``; returns whether the record could be a light one."""
         full = self._most is not None and len(attributes) > self._most
-        if full or "" in attributes or not all(map(_is_plain, attributes.values())):
+        if full or "" in attributes or not _are_plain(attributes.values()):
             return False
         if not self._known.are_all_of(self._processor):
             return False
         record = self._class.__new__(self._class)
-        record.log_record = LogRecord(attributes=attributes, **rest)
+        record.log_record = _Record(attributes=attributes, **rest)
         record.resource = self._logger.resource
         record.instrumentation_scope = self._logger.instrumentation_scope
         record.limits = self._limits
@@ -65,8 +66,18 @@ class LightLogs:
         return True
 
 
-def _is_plain(value: Any) -> bool:
-    return type(value) in _PLAIN or (type(value) is tuple and _PLAIN.issuperset(map(type, value)))
+class _Record(LogRecord):
+    def __copy__(self) -> "_Record":
+        """The SDK copies each record into its batch."""
+        made = _Record.__new__(_Record)
+        vars(made).update(vars(self))
+        return made
+
+
+def _are_plain(values: Collection[Any]) -> bool:
+    return _PLAIN.issuperset(map(type, values)) or all(
+        type(each) in _PLAIN or (type(each) is tuple and _PLAIN.issuperset(map(type, each))) for each in values
+    )
 
 
 @functools.cache

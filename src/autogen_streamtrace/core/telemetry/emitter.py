@@ -16,7 +16,7 @@ from opentelemetry.trace import (
 )
 
 from autogen_streamtrace.core import semconv as sc
-from autogen_streamtrace.core.errors import contained, report
+from autogen_streamtrace.core.errors import contained, report, safely
 from autogen_streamtrace.core.evidence.content import NOWHERE, Capture, as_text
 from autogen_streamtrace.core.stream.facts import Stall
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamLabels, StreamState
@@ -168,21 +168,26 @@ class Telemetry:
         assert verdict is not None
         attributes, end_ns = report.attributes, report.end_ns
         contents: Attributes = {}
-        with contained("reading contents"):
-            contents = of_span.contents(node) if state.content is not None else {}
+        if state.content is not None:
+            with contained("reading contents"):
+                contents = of_span.contents(node)
         on_span = {**attributes, **as_text(contents)} if self._capture.spans else attributes
-        with contained("ending a span"):
-            self._spans.end(state.info, report.span, on_span, end_ns)
-        with contained("measuring a stream"):
-            error = self.counters.cause(verdict.error_type) if verdict.fault else ""
-            self._meters.histograms.measure(node, report.counted.started[sc.A_NAME], error)
-        with contained("reporting how a stream ended"):
-            if self._capture.events and contents:
-                self._tell_contents(state, attributes, contents, end_ns)
-                attributes |= {key: contents[key] for key in (sc.A_EXCEPTION_MESSAGE,) if key in contents}
-            self._tell(state.info, attributes, report.span, end_ns)
-        with contained("telling a listener"):
-            listeners.tell(state.info, attributes, state, node.parent.state if node.parent is not None else None)
+        parent = node.parent.state if node.parent is not None else None
+        safely("ending a span", self._spans.end, state.info, report.span, on_span, end_ns)
+        safely("measuring a stream", self._measure, node, verdict, report)
+        safely("reporting how a stream ended", self._tell_end, state, report, contents)
+        safely("telling a listener", listeners.tell, state.info, attributes, state, parent)
+
+    def _measure(self, node: StreamNode, verdict: Verdict, report: Report) -> None:
+        error = self.counters.cause(verdict.error_type) if verdict.fault else ""
+        self._meters.histograms.measure(node, report.counted.started[sc.A_NAME], error)
+
+    def _tell_end(self, state: StreamState, report: Report, contents: Attributes) -> None:
+        attributes, end_ns = report.attributes, report.end_ns
+        if self._capture.events and contents:
+            self._tell_contents(state, attributes, contents, end_ns)
+            attributes |= {key: contents[key] for key in (sc.A_EXCEPTION_MESSAGE,) if key in contents}
+        self._tell(state.info, attributes, report.span, end_ns)
 
     def recovered(
         self,
@@ -235,12 +240,9 @@ class Telemetry:
             verdict, {**of_span.of_verdict(verdict), sc.A_OUTERMOST: outermost, sc.A_CHUNKS: 0}
         )
         counted = self.counters.never(info, attributes, set_span_in_context(span))
-        with contained("ending a span"):
-            self._spans.end(info, span, attributes, now)
-        with contained("reporting how a stream ended"):
-            self._tell(info, attributes, span, now)
-        with contained("telling a listener"):
-            listeners.tell(info, attributes, None, parent)
+        safely("ending a span", self._spans.end, info, span, attributes, now)
+        safely("reporting how a stream ended", self._tell, info, attributes, span, now)
+        safely("telling a listener", listeners.tell, info, attributes, None, parent)
         return counted
 
     def reset_after_fork(self) -> None:
