@@ -52,7 +52,7 @@ def parameters(*asked: Any) -> tuple[tuple[str, Any], ...]:
     """The parameters of a request that the conventions name; the last mapping wins. What is no mapping is skipped."""
     found: dict[str, Any] = {}
     for each in asked:
-        if isinstance(each, Mapping):
+        if isinstance(each, Mapping) and not sc.GEN_AI_REQUEST_PARAMETERS.keys().isdisjoint(each):
             for key, name in sc.GEN_AI_REQUEST_PARAMETERS.items():
                 if key in each and isinstance(each[key], _VALUES):
                     found[name] = each[key]

@@ -68,13 +68,63 @@ class Reading:
         self._base: Context | None = None
         """Where it was made; the reader's context at its last call, and what was made of that for the source."""
 
-    def item(self, stream: Any) -> Awaitable[Any]:
-        """Reads the next item."""
-        return self._read(self.step, stream, counts=True)
+    @property
+    def over(self) -> bool:
+        """Whether the stream has ended for its reader."""
+        return self._state is not None and self._state.closed
 
-    def ready(self, resolve: Advance) -> Awaitable[Any]:
+    async def item(self, stream: Any) -> Any:
+        """Reads the next item."""
+        state = self._asked()
+        if state is None:
+            return await self.step(stream)
+        base = get()
+        inside = self._derived if base is self._base else self._derive(state, base)
+        switch(inside)
+        self._inside = True
+        try:
+            item = await self.step(stream)
+        except BaseException as error:
+            self._stopped(state, error)
+            raise
+        finally:
+            self._inside = False
+            if get() is inside:
+                switch(base)
+        now = state.last = clock()
+        if now > self._tracker.watcher.overdue:
+            self._tracker.watcher.give_way(now)
+        state.chunks += 1
+        if state.chunks == 1:
+            state.first = now
+        elif now - state.asked > state.longest_gap:
+            state.longest_gap = now - state.asked
+        if state.content is not None:
+            state.content.add(item)
+        if self._note is not None:
+            try:
+                self._note(state, item)
+            except Exception as defect:  # an item may be of any class
+                report("reading an item", defect)
+        return item
+
+    async def ready(self, resolve: Advance) -> Any:
         """Awaits the stream itself, which may start its source."""
-        return self._read(lambda _: resolve(), None, counts=False)
+        state = self._asked()
+        if state is None:
+            return await resolve()
+        base = get()
+        inside = self._derive(state, base)
+        switch(inside)
+        self._inside = True
+        try:
+            return await resolve()
+        except BaseException as error:
+            self._stopped(state, error)
+            raise
+        finally:
+            self._inside = False
+            scope.leave(inside, base)
 
     async def rest(self, finish: Advance) -> Any:
         """Reads to the end."""
@@ -120,31 +170,6 @@ class Reading:
         else:
             self._tracker.end(self._state, "closed")
 
-    async def _read(self, step: Step, stream: Any, *, counts: bool) -> Any:
-        state = self._asked()
-        if state is None:
-            return await step(stream)
-        base = get()
-        if base is not self._base:
-            self._base, self._derived = base, scope.of(state, base)
-        inside = self._derived
-        switch(inside)
-        self._inside = True
-        try:
-            item = await step(stream)
-        except StopAsyncIteration:
-            self._tracker.end(state, "returned")
-            raise
-        except BaseException as error:
-            self._tracker.end(state, "raised", error)
-            raise
-        finally:
-            self._inside = False
-            scope.leave(inside, base)
-        if counts:
-            self._arrived(state, item)
-        return item
-
     def _asked(self) -> StreamState | None:
         """The state of a stream that its reader asks for more; None where another asks, or the stream is over."""
         state = self._state
@@ -160,20 +185,14 @@ class Reading:
                 state.caller_time += state.asked - state.last
         return None if state.closed else state
 
-    def _arrived(self, state: StreamState, item: Any) -> None:
-        now = state.last = clock()
-        watcher = self._tracker.watcher
-        if now > watcher.overdue:
-            watcher.give_way(now)
-        state.chunks += 1
-        if state.chunks == 1:
-            state.first = now
-        elif now - state.asked > state.longest_gap:
-            state.longest_gap = now - state.asked
-        if state.content is not None:
-            state.content.add(item)
-        if self._note is not None:
-            try:
-                self._note(state, item)
-            except Exception as defect:  # an item may be of any class
-                report("reading an item", defect)
+    def _derive(self, state: StreamState, base: Context) -> Context:
+        """The context of the source, for a reader whose context is ``base``."""
+        self._base, self._derived = base, scope.of(state, base)
+        return self._derived
+
+    def _stopped(self, state: StreamState, error: BaseException) -> None:
+        """Ends a stream from which ``error`` comes."""
+        if isinstance(error, StopAsyncIteration):
+            self._tracker.end(state, "returned")
+        else:
+            self._tracker.end(state, "raised", error)

@@ -17,26 +17,28 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Watches every ``BaseAgent`` of ``agent_framework._agents``."""
 
     def describe(agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> StreamInfo:
-        name, description = name_of(agent), getattr(agent, "description", None)
-        span_name, attributes = _said(name, description if isinstance(description, str) else "")
-        said = args[0] if args else kwargs.get("messages")
-        return StreamInfo(
-            sc.AGENT,
-            name,
-            subject=id(agent),
-            span_name=span_name,
-            framework=agent_framework.FRAMEWORK,
-            attributes=attributes,
-            streamed=bool(kwargs.get("stream")),
-            content=contents.of_input(said) if tracker.captures else None,
+        description = getattr(agent, "description", None)
+        known = _known(
+            name_of(agent), description if isinstance(description, str) else "", bool(kwargs.get("stream")), id(agent)
         )
+        if not tracker.captures:
+            return known
+        return known._replace(content=contents.of_input(args[0] if args else kwargs.get("messages")))
 
     patcher.family(agent_framework.AGENTS.need(module), "run", watched(tracker, sc.AGENT, describe))
 
 
 @functools.lru_cache(maxsize=256)
-def _said(name: str, description: str) -> tuple[str, tuple[tuple[str, str], ...]]:
-    """The span's name and attributes. They are the same objects for every turn of an agent."""
+def _known(name: str, description: str, streamed: bool, subject: int) -> StreamInfo:
+    """One for all turns of an agent."""
     attributes = ((sc.GEN_AI_OPERATION, "invoke_agent"), (sc.GEN_AI_AGENT_NAME, name))
     described = ((sc.GEN_AI_AGENT_DESCRIPTION, description),) if description else ()
-    return f"invoke_agent {name}", attributes + described
+    return StreamInfo(
+        sc.AGENT,
+        name,
+        subject=subject,
+        span_name=f"invoke_agent {name}",
+        framework=agent_framework.FRAMEWORK,
+        attributes=attributes + described,
+        streamed=streamed,
+    )

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from autogen_streamtrace.core import tap
-from autogen_streamtrace.core.errors import contained
+from autogen_streamtrace.core.errors import report
 from autogen_streamtrace.core.proxy import AutoObjectProxy
 from autogen_streamtrace.core.semconv import Layer
 from autogen_streamtrace.core.stream.scope import current
@@ -43,8 +43,12 @@ def watched(tracker: StreamTracker, layer: Layer, describe: Describe, notes: Not
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def call(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-            known = None if _inside(layer, self) else tap.opened(lambda: describe(self, args, kwargs))
-            if known is None:
+            if _inside(layer, self):
+                return original(self, *args, **kwargs)
+            try:
+                known = describe(self, args, kwargs)
+            except Exception as defect:
+                report("naming a stream", defect)
                 return original(self, *args, **kwargs)
             written = Written(layer, self)
             token = calling.set(written)
@@ -52,8 +56,13 @@ def watched(tracker: StreamTracker, layer: Layer, describe: Describe, notes: Not
                 result = original(self, *args, **kwargs)
             finally:
                 calling.reset(token)
-            with contained("watching a stream of Agent Framework"):
+            try:
+                if is_stream(result):
+                    watch(result, tap.Reading(tracker, known, notes.item, written.bind))
+                    return result
                 return _Result(tracker, known, notes, written).watched(result)
+            except Exception as defect:
+                report("watching a stream of Agent Framework", defect)
             return result
 
         if inspect.iscoroutinefunction(original):
@@ -138,13 +147,18 @@ class _Coroutine(_Awaitable):
 def name_of(subject: Any) -> str:
     """The name of an agent or a workflow, without the id that ends a made-up one; its class where it has none."""
     name = getattr(subject, "name", None)
-    named = _MADE_UP_ID.sub("", name) if isinstance(name, str) else ""
-    return named or type(subject).__name__
+    return (_named(name) if isinstance(name, str) else "") or type(subject).__name__
+
+
+@functools.lru_cache(maxsize=256)
+def _named(name: str) -> str:
+    return _MADE_UP_ID.sub("", name)
 
 
 def _inside(layer: Layer, subject: object) -> bool:
     """Whether this call is part of another one: of one that has not returned, or of the stream around it."""
-    call, state = calling.get(), current()
-    if call is not None and call.layer == layer and call.subject is subject:
+    call = calling.get()
+    if call is not None and call.subject is subject and call.layer == layer:
         return True
+    state = current()
     return state is not None and state.layer == layer and state.info.subject == id(subject) and not state.closed

@@ -1,5 +1,6 @@
 """Layer ``model``: a chat client's reply, streamed or not."""
 
+import functools
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, Final
@@ -61,21 +62,26 @@ def _info(client: Any, kwargs: Mapping[str, Any]) -> StreamInfo:
     model = overrides.get("model") or options.get("model") or getattr(client, "model", None)
     name = model if isinstance(model, str) and model else type(client).__name__
     provider = getattr(client, "otel_provider_name", None) or getattr(client, "OTEL_PROVIDER_NAME", None)
-    return model_info(
-        name,
-        provider if isinstance(provider, str) and provider != _UNKNOWN else None,
-        streamed=bool(kwargs.get("stream")),
-        asked=parameters(options),
-        subject=client,
-        framework=agent_framework.FRAMEWORK,
-    )
+    named = provider if isinstance(provider, str) and provider != _UNKNOWN else None
+    known = _known(name, named, bool(kwargs.get("stream")), id(client))
+    asked = parameters(options)
+    return known._replace(attributes=(*known.attributes, *asked)) if asked else known
+
+
+@functools.lru_cache(maxsize=256)
+def _known(name: str, provider: str | None, streamed: bool, subject: int) -> StreamInfo:
+    """One for all replies of a client's model."""
+    info = model_info(name, provider, streamed=streamed, framework=agent_framework.FRAMEWORK)
+    return info._replace(subject=subject)
 
 
 def _note_update(state: StreamState, update: Any) -> None:
     if state.chunks == 1:
         state.empty = True
-    _note_contents(state, update.contents)
-    _note_finish(state, update.finish_reason)
+    if update.contents:
+        _note_contents(state, update.contents)
+    if update.finish_reason:
+        _note_finish(state, update.finish_reason)
 
 
 def _note_response(state: StreamState, response: Any) -> None:

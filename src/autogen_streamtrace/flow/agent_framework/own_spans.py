@@ -53,7 +53,8 @@ class Written(Span):
     def bind(self, state: StreamState) -> None:
         """Takes the stream, now that it is read."""
         self._state = state
-        self.set_attributes(self._early)
+        if self._early:
+            self.set_attributes(self._early)
 
     @property
     def ours(self) -> Span:

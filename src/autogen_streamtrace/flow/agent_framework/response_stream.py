@@ -1,16 +1,12 @@
 """How a ``ResponseStream`` is watched: its object stays, and its class becomes a subclass that reads it for a tap."""
 
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final
-from weakref import WeakKeyDictionary
 
 from autogen_streamtrace.core.tap import Reading
 
 _READINGS: Final = "_streamtrace_readings"
-
-_classes: Final[WeakKeyDictionary[type, type]] = WeakKeyDictionary()
-"""The watched class for each class of streams."""
 
 
 def is_stream(thing: Any) -> bool:
@@ -24,27 +20,28 @@ def watch(stream: Any, reading: Reading) -> None:
     Raises:
         TypeError: the class of ``stream`` cannot be replaced.
     """
-    readings = vars(stream).get(_READINGS)
+    attributes = vars(stream)
+    readings = attributes.get(_READINGS)
     if readings is not None:
         reading.step = readings[-1].item
         readings.append(reading)
         return
-    cls = type(stream)
-    watched = _classes.get(cls)
-    if watched is None:
-        watched = _classes[cls] = _watched(cls)
+    cls: Any = type(stream)
     reading.step = cls.__anext__
-    stream.__class__ = watched
-    vars(stream)[_READINGS] = [reading]
+    stream.__class__ = _watched(cls)
+    attributes[_READINGS] = [reading]
 
 
+@lru_cache(maxsize=64)
 def _watched(cls: type) -> type:
     """A subclass of a class of streams. It has the name of its base, and only the methods that read or end a stream."""
     base: Any = cls
+    finalizer = getattr(cls, "__del__", None)
 
     def through(stream: Any, method: Callable[..., Any], how: Callable[[Reading, Any], Any]) -> Any:
         for reading in vars(stream)[_READINGS]:
-            method = partial(how, reading, method)
+            if not reading.over:
+                method = partial(how, reading, method)
         return method()
 
     def __anext__(self: Any) -> Any:
@@ -61,9 +58,10 @@ def _watched(cls: type) -> type:
 
     def __del__(self: Any) -> None:
         for reading in vars(self)[_READINGS]:
-            reading.dropped()
-        if hasattr(base, "__del__"):
-            base.__del__(self)
+            if not reading.over:
+                reading.dropped()
+        if finalizer is not None:
+            finalizer(self)
 
     methods: dict[str, Any] = {"__anext__": __anext__, "__await__": __await__, "__del__": __del__}
     methods |= {"get_final_response": get_final_response, "close": close}
