@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 
 from autogen_streamtrace.core.evidence import causes
-from autogen_streamtrace.core.evidence.exception_kinds import CLOSINGS, CONNECTIONS, KINDS, WRAPPERS
+from autogen_streamtrace.core.evidence.exception_kinds import CLOSINGS, CONNECTIONS, KINDS, SESSIONS, WRAPPERS
 
 pytestmark = pytest.mark.once
 
@@ -44,6 +44,10 @@ def test_a_row_names_a_real_class_where_its_package_is_installed(name: str) -> N
         pytest.skip(f"not installed: {error.name}")
     assert isinstance(cls, type)
     assert f"{cls.__module__}.{cls.__qualname__}" == name
+
+
+def test_a_sessions_exception_is_a_real_class_of_the_installed_version() -> None:
+    assert [name for name in SESSIONS if found(name) is not None]
 
 
 def in_place(name: str, *bases: type[BaseException]) -> BaseException:

@@ -1,7 +1,10 @@
 """Tools of an MCP server. They need ``mcp`` 2, which AutoGen's extras forbid: nox's session ``agent_framework``."""
 
+import contextlib
+import socket
+import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -38,6 +41,42 @@ async def hang(claim: str) -> str:
     await asyncio.sleep(1000)
 
 server.run()
+"""
+
+OVER_HTTP: Final = """
+import sys
+
+import uvicorn
+from mcp.server import MCPServer
+
+server = MCPServer("claims")
+
+@server.tool()
+def rejected(claim: str) -> str:
+    return "its exchange is refused"
+
+@server.tool()
+def disconnected(claim: str) -> str:
+    return "its exchange is cut"
+
+sessions = server.streamable_http_app()
+
+async def app(scope, receive, send):
+    if scope["type"] != "http" or scope["method"] != "POST":
+        return await sessions(scope, receive, send)
+    asked = await receive()
+    first = [asked]
+
+    async def again():
+        return first.pop() if first else await receive()
+
+    if b"tools/call" not in asked["body"]:
+        return await sessions(scope, again, send)
+    status = 500 if b"rejected" in asked["body"] else 200
+    await send({"type": "http.response.start", "status": status, "headers": [(b"content-type", b"text/event-stream")]})
+    await send({"type": "http.response.body", "body": b": on its way\\n\\n", "more_body": status == 200})
+
+uvicorn.run(app, fd=int(sys.argv[1]), log_level="critical")
 """
 
 
@@ -94,4 +133,37 @@ def test_the_framework_gives_up_on_a_servers_tool(call: Callable[..., Seen]) -> 
     seen = call("hang", request_timeout=1)
     tool = seen.one("tool", "hang")
     assert (tool["outcome"], tool["cause.type"]) == ("failed", "mcp.shared.exceptions.MCPError")
+    assert seen.one("agent").told == done()
+
+
+@contextlib.contextmanager
+def over_http() -> Iterator[str]:
+    """The URL of a server whose tool calls are cut on their way."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/mcp"
+        command = [sys.executable, "-c", OVER_HTTP, str(listener.fileno())]
+        process = subprocess.Popen(command, pass_fds=[listener.fileno()])
+    try:
+        yield url
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("outcome", ["rejected", "disconnected"])
+def test_a_call_whose_exchange_fails_is_what_became_of_that(outcome: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.LIMIT", 100.0)  # a process of its own has to start
+
+    async def body(program: Program) -> None:
+        with over_http() as url:
+            async with agent_framework.MCPStreamableHTTPTool("claims", url, allowed_tools=[outcome]) as made:
+                await streamed(agent_framework.Agent(client=client(program, "tool_call"), name=AGENT_NAME, tools=made))
+
+    seen = watch(body)
+    tool = seen.one("tool", outcome)
+    exchange = next(each for each in seen.streams if each.layer == "http" and seen.above(each)[:1] == [tool])
+    assert (tool["outcome"], tool["ended_by"], tool["waiting_on.type"]) == (outcome, "upstream", "http")
+    assert (exchange["outcome"], exchange["ended_by"]) == (outcome, "upstream")
+    assert (tool["origin"], exchange["origin"]) == (False, True)
     assert seen.one("agent").told == done()

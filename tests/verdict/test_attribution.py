@@ -7,6 +7,7 @@ from attribution_streams import DONE, SILENT, Streams, error, flattened, late, n
 
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.evidence import causes
+from autogen_streamtrace.core.stream.state import StreamState
 from autogen_streamtrace.core.verdict.limits import Limit
 
 
@@ -307,3 +308,71 @@ def test_a_stray_exchange_with_an_exception_of_its_own_is_nobodys(streams: Strea
     streams.raises(late(), stray)
     streams.raises(late(), tool)
     assert told(tool).limit is None
+
+
+# A session raises an exception of its own over whatever became of its exchange, which another task sent.
+
+
+def session_error(name: str = "MCPError") -> BaseException:
+    return error(f"mcp.shared.exceptions.{name}")
+
+
+def exchange_that_fails(streams: Streams, tool: StreamState, how: str) -> StreamState:
+    http = streams.start("http", tool)
+    if how == "rejected":
+        http.status = 500
+        streams.returns(http)
+    elif how == "refused, and not closed yet":
+        http.status = 404
+    else:
+        streams.raises(late() if how == "timeout" else error("httpx.ReadError"), http)
+    return http
+
+
+@pytest.mark.parametrize("how", ["timeout", "disconnected", "rejected", "refused, and not closed yet"])
+@pytest.mark.parametrize("above", ["MCPError", "McpError", "a wrapper's"])
+def test_a_sessions_exception_is_what_became_of_its_exchange(streams: Streams, how: str, above: str) -> None:
+    tool = streams.start("tool")
+    http = exchange_that_fails(streams, tool, how)
+    raised = over(ValueError(), session_error()) if above == "a wrapper's" else session_error(above)
+    streams.raises(raised, tool)
+    assert outcomes(tool, http) == ["rejected" if "refused" in how else how] * 2
+    assert origins(tool, http) == ["http"]
+    assert (told(tool).ended_by, told(tool).waiting_on) == (told(http).ended_by, "http")
+    assert told(tool).cause_chain[: len(causes.read(raised).types)] == causes.read(raised).types
+
+
+def test_a_sessions_exception_after_an_exchange_that_answered_is_the_tools(streams: Streams) -> None:
+    tool = streams.start("tool")
+    asked_to_log_in = exchange_that_fails(streams, tool, "rejected")
+    answered = streams.start("http", tool)
+    answered.status, answered.size = 200, 30
+    streams.returns(answered)
+    streams.raises(session_error(), tool)
+    assert outcomes(tool, asked_to_log_in, answered) == ["failed", "rejected", "completed"]
+
+
+def test_a_farewell_without_an_answer_does_not_heal_the_exchange_before(streams: Streams) -> None:
+    tool = streams.start("tool")
+    http = exchange_that_fails(streams, tool, "disconnected")
+    farewell = streams.start("http", tool)
+    farewell.status = 200
+    streams.returns(farewell)
+    streams.raises(session_error(), tool)
+    assert outcomes(tool, http, farewell) == ["disconnected", "disconnected", "completed"]
+
+
+def test_a_session_that_gives_up_waiting_is_the_tools_failure(streams: Streams) -> None:
+    tool = streams.start("tool")
+    http = streams.start("http", tool)
+    http.status = 200
+    streams.raises(session_error(), tool)
+    assert outcomes(tool, http) == ["failed", "failed"]
+    assert origins(tool, http) == ["tool"]
+
+
+def test_another_exception_after_a_failed_exchange_is_the_tools(streams: Streams) -> None:
+    tool = streams.start("tool")
+    exchange_that_fails(streams, tool, "disconnected")
+    streams.raises(ValueError(), tool)
+    assert told(tool).outcome == "failed"

@@ -148,6 +148,10 @@ WRAPPERS: Final[set[str]] = set(
 """Exceptions that show less than their causes, such as an SDK's for an error of its HTTP client. A framework's join
 when it is watched."""
 
+SESSIONS: Final = frozenset({"mcp.shared.exceptions.McpError", "mcp.shared.exceptions.MCPError"})
+"""What a session raises in place of whatever became of its exchange: another task sends that, and only a text of its
+exception arrives."""
+
 CLOSINGS: Final = frozenset(
     {
         "builtins.ConnectionError",

@@ -243,6 +243,8 @@ class Attribution:
             for kid, by_deadline in going_up.raisers(node):
                 verdict = alone.struck(kid, self._suspect) if by_deadline else self._judge(kid)
                 self._fall(kid, verdict, ending.at)
+            for kid in going_up.refusals(node):
+                self._fall(kid, alone.delivered(kid, self._suspect), ending.at)
             carried = going_up.carried(node, self._strays)
             if carried is not None:
                 node.carries = True

@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.evidence.causes import Cause
+from autogen_streamtrace.core.evidence.exception_kinds import SESSIONS
 from autogen_streamtrace.core.verdict.node import StreamNode
 from autogen_streamtrace.core.verdict.rules import NO_STREAM, REPLIES, UNUSABLE, Rule, Verdict
 from autogen_streamtrace.core.verdict.waiting import from_above
@@ -60,6 +61,8 @@ def carried(node: StreamNode, strays: Iterable[Stray]) -> Verdict | None:
         same = theirs.raised in cause.links
         if same or cause.flattened == _simple(theirs.types[0]):
             return _taken(node, cause, verdict, same)
+    if node.broken is not None and by_session(cause):
+        return _taken(node, cause, node.broken, same=False)
     for stray in reversed([*strays]):
         if stray.start >= node.state.start and stray.cause.raised in cause.links:
             return _taken(node, cause, stray.verdict, same=True)
@@ -74,6 +77,19 @@ def carried(node: StreamNode, strays: Iterable[Stray]) -> Verdict | None:
     return None
 
 
+def by_session(cause: Cause) -> bool:
+    """Whether a session's exception stands for whatever became of its exchange."""
+    return not SESSIONS.isdisjoint(cause.types)
+
+
+def refusals(node: StreamNode) -> list[StreamNode]:
+    """The exchanges of a session that were refused, and whose bodies nobody has closed yet."""
+    assert node.ending is not None and node.ending.cause is not None
+    if not by_session(node.ending.cause):
+        return []
+    return [kid for kid in node.kids if kid.state.layer == sc.HTTP and (kid.state.status or 0) >= 400]
+
+
 def remember(parent: StreamNode, kid: StreamNode, verdict: Verdict) -> None:
     """The verdict of a child has fallen."""
     if parent.verdict is not None:
@@ -81,8 +97,13 @@ def remember(parent: StreamNode, kid: StreamNode, verdict: Verdict) -> None:
     if kid.ending is not None and kid.ending.how == "raised":
         parent.raised = (*parent.raised[1 - KEPT :], (kid.ending, verdict))
     hear(parent, kid)
-    if kid.state.layer == sc.HTTP and verdict.status is not None:
-        parent.refused = verdict
+    if kid.state.layer == sc.HTTP:
+        if verdict.status is not None:
+            parent.refused = verdict
+        if verdict.outcome not in (sc.COMPLETED, sc.CANCELLED, sc.ABANDONED):
+            parent.broken = verdict
+        elif verdict.ended_by == sc.UPSTREAM and kid.state.size:
+            parent.broken = None
     if verdict.outcome == sc.COMPLETED:
         parent.finisher = verdict.ended_by
     elif kid.state.layer != sc.TOOL and _goes_up(verdict):

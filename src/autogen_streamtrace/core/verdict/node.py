@@ -13,6 +13,7 @@ class StreamNode:
 
     __slots__ = (
         "attempts",
+        "broken",
         "carries",
         "ending",
         "exchange",
@@ -65,6 +66,8 @@ class StreamNode:
         """Its verdict came up from a child."""
         self.refused: Verdict | None = None
         """The HTTP error status of the last attempt."""
+        self.broken: Verdict | None = None
+        """How its last exchange failed, where none has answered since."""
         self.heard: StreamState | None = None
         """On ``model``: its last attempt. Its body is read, whatever the client made of it."""
         self.finisher: sc.EndedBy | None = None
