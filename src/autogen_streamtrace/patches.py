@@ -84,6 +84,7 @@ TABLE: Final = (
     _of_agent_framework(model_reply.apply_raw, af.RAW_CLIENTS),
     _of_agent_framework(function_tool_call.apply, af.TOOLS),
     _of_agent_framework(function_tool_call.refused, af.REFUSED_CALL),
+    _of_agent_framework(function_tool_call.failed_outside, af.MIDDLEWARE),
     _of_agent_framework(workflow_run.apply, af.WORKFLOWS),
     _of_agent_framework(workflow_run.apply_functional, af.FUNCTIONAL),
     _of_agent_framework(own_spans.replace_streaming, af.STREAMING_SPAN),

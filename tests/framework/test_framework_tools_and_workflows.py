@@ -180,6 +180,81 @@ def rename(clerk: Any) -> None:
     clerk.client._parse_tool_calls_from_openai = renamed
 
 
+@agent_framework.function_middleware
+async def fails_before(context: Any, call_next: Any) -> None:
+    raise PermissionError
+
+
+@agent_framework.function_middleware
+async def fails_after(context: Any, call_next: Any) -> None:
+    await call_next()
+    raise PermissionError
+
+
+@agent_framework.function_middleware
+async def renames(context: Any, call_next: Any) -> None:
+    try:
+        await call_next()
+    except LookupError as error:
+        raise PermissionError from error
+
+
+@agent_framework.function_middleware
+async def stands_in(context: Any, call_next: Any) -> None:
+    try:
+        await call_next()
+    except LookupError:
+        context.result = "in its place"
+
+
+@agent_framework.function_middleware
+async def answers_itself(context: Any, call_next: Any) -> None:
+    context.result = "in its place"
+
+
+@agent_framework.function_middleware
+async def ends_the_loop(context: Any, call_next: Any) -> None:
+    raise agent_framework.MiddlewareTermination
+
+
+LOOKUP, PERMISSION = origin(failed("LookupError")), origin(failed("PermissionError"))
+
+
+@pytest.mark.parametrize("way", BOTH)
+@pytest.mark.parametrize(
+    ("middleware", "body", "tools"),
+    [
+        (fails_before, answer, [PERMISSION]),
+        (fails_after, answer, [PERMISSION, done("tool")]),
+        (fails_after, fail, [LOOKUP]),
+        (renames, fail, [LOOKUP]),
+        (stands_in, fail, [LOOKUP]),
+        (answers_itself, answer, []),
+        (ends_the_loop, answer, []),
+    ],
+)
+def test_a_call_that_fails_in_a_middleware_is_a_failed_one_and_told_once(
+    middleware: Any, body: Any, tools: list[Told], way: str
+) -> None:
+    seen = watch(turn("tool_call", way, tools=[tool(body)], middleware=[middleware]))
+    told = seen.of("tool")
+    assert [each.told for each in told] == tools
+    assert {each.name for each in told} <= {TOOL_NAME}
+    assert len({each["gen_ai.tool.call.id"] for each in told}) <= 1
+    assert seen.one("agent").told.outcome == "completed"
+
+
+@pytest.mark.parametrize("way", BOTH)
+def test_a_middleware_that_aborts_the_run_failed_in_its_call(way: str) -> None:
+    @agent_framework.function_middleware
+    async def aborts(context: Any, call_next: Any) -> None:
+        raise agent_framework.MiddlewareFailure("no")
+
+    seen = watch(turn("tool_call", way, tools=[tool(answer)], middleware=[aborts]))
+    assert seen.one("agent").told == replace(seen.one("tool").told, origin=False)
+    assert seen.one("tool").told.outcome == "failed"
+
+
 @agent_framework.agent_middleware
 async def ends_the_run(context: Any, call_next: Any) -> None:
     raise agent_framework.MiddlewareTermination

@@ -57,3 +57,4 @@ ACTIVE_FUNCTIONAL: Final = Private(
 REFUSED_CALL: Final = Private(
     PACKAGE, TOOLS.owner, "_auto_invoke_function", "a call that names no tool of the agent's has no span"
 )
+MIDDLEWARE: Final = _class("_middleware", "FunctionMiddlewarePipeline", "a call whose middleware fails has no span")
