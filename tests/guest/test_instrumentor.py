@@ -131,7 +131,7 @@ def own_errors(caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
 
 
 @pytest.mark.own_errors
-@pytest.mark.parametrize("where", ["span", "started", "ended", "never_started"])
+@pytest.mark.parametrize("where", ["span", "started", "_end_span", "_tell_end", "never_started"])
 def test_a_defect_of_ours_is_logged_once_with_its_traceback_and_the_stream_goes_on(
     where: str, told: Watching, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -1,4 +1,4 @@
-"""The judge: one thread that takes the facts in their order, finds verdicts, and records and reports them.
+"""The judge: one thread that takes the facts in their order, finds verdicts, and has them recorded and reported.
 
 A reader, or a finaliser in the middle of a garbage collection, only puts a fact into a queue: it takes no lock that
 the metrics SDK may hold, and it never judges or exports.
@@ -8,14 +8,14 @@ import contextlib
 import threading
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from opentelemetry.context import Context
-from opentelemetry.trace import Span
 
 from autogen_streamtrace.core.errors import logger, safely
 from autogen_streamtrace.core.evidence import causes
 from autogen_streamtrace.core.evidence.body.finish_reasons import FinishReasons
+from autogen_streamtrace.core.settled_streams import SettledStreams, Telemetry
 from autogen_streamtrace.core.stream.facts import (
     ClientGone,
     Ended,
@@ -29,14 +29,12 @@ from autogen_streamtrace.core.stream.facts import (
     Started,
 )
 from autogen_streamtrace.core.stream.scope import parent_context
-from autogen_streamtrace.core.stream.state import Ending, StreamInfo, StreamLabels, StreamState, clock
+from autogen_streamtrace.core.stream.state import Ending, StreamInfo, StreamState, clock
 from autogen_streamtrace.core.verdict import limits
-from autogen_streamtrace.core.verdict.attribution import Attribution, Settled
-from autogen_streamtrace.core.verdict.node import StreamNode
-from autogen_streamtrace.core.verdict.servers import Servers
+from autogen_streamtrace.core.verdict.attribution import Attribution
 from autogen_streamtrace.core.watching import loops
 from autogen_streamtrace.core.watching.loops import Loops
-from autogen_streamtrace.core.watching.recorder import CounterLabels, Recorder, Report
+from autogen_streamtrace.core.watching.recorder import Recorder
 
 MOST: Final = 100_000
 """Facts that wait at most before streams are left unwatched."""
@@ -49,37 +47,6 @@ _QUIET: Final = 0.5
 """Seconds without a fact that make a quiet time."""
 _TICK: Final = 0.25
 """Seconds between two looks at the streams that wait."""
-
-
-class Telemetry(Protocol):
-    """Counts and reports streams."""
-
-    def carried(self, info: StreamInfo, context: Context) -> StreamInfo:
-        """A stream's ``info`` with the baggage of its context."""
-
-    def labels(self, info: StreamInfo) -> StreamLabels:
-        """The labels of a stream that opens now."""
-
-    def span(self, state: StreamState) -> Span:
-        """The span of a stream; starts it if needed."""
-
-    def started(self, state: StreamState, outermost: bool) -> None:
-        """Counts and reports a stream that started."""
-
-    def stalled(self, node: StreamNode, stall: Stall) -> None:
-        """Reports a silent stream."""
-
-    def counted(self, node: StreamNode) -> Report:
-        """Counts a settled stream; returns what is to be reported."""
-
-    def ended(self, node: StreamNode, report: Report) -> None:
-        """Ends a stream's span and reports its end."""
-
-    def never_started(self, info: StreamInfo, above: Context, parent: StreamState | None) -> CounterLabels:
-        """Counts and reports a stream that was created and never read."""
-
-    def reset_after_fork(self) -> None:
-        """In a forked child: drops the counts, which are the parent's."""
 
 
 class _Asked(NamedTuple):
@@ -120,8 +87,7 @@ class Judge:
         self._telemetry = telemetry
         self._recorder = recorder
         self._loops = event_loops
-        self._let_go = settled
-        self._loop_late = loop_late
+        self._settled = SettledStreams(telemetry, recorder, settled, loop_late)
         self._facts: SimpleQueue[Fact | _Asked] = SimpleQueue()
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._hurry = threading.Event()
@@ -129,7 +95,6 @@ class Judge:
         self._retired: tuple[Callable[[], object], ...] = ()
         """The calls to make when the thread ends; none unless it is retired."""
         self.thread: threading.Thread | None = None
-        self._servers = Servers()
         self.attribution = Attribution(suspect, reasons)
         self.dropped = 0
         """Facts that were dropped."""
@@ -169,9 +134,10 @@ class Judge:
             for _ in range(self._facts.qsize()):
                 safely("judging a stream", self._take, self._facts.get_nowait())
             safely("judging a stream that waited", self._tick)
+            safely("reporting settled streams", self._settled.report)
 
     def _tick(self) -> None:
-        self._tell_settled(self.attribution.tick(clock()))
+        self._settled.add(self.attribution.tick(clock()))
 
     def settle(self, timeout: float) -> bool:
         """Waits up to ``timeout`` seconds until all facts so far are judged; returns whether they are."""
@@ -179,7 +145,7 @@ class Judge:
 
     def finish(self, timeout: float) -> bool:
         """Ends every open stream as killed, since the interpreter ends. Waits as ``settle``."""
-        return self._ask(lambda: self._tell_settled(self.attribution.killed(clock())), timeout)
+        return self._ask(lambda: self._settled.add(self.attribution.killed(clock())), timeout)
 
     def _ask(self, call: Callable[[], object], timeout: float) -> bool:
         """Calls ``call`` on the thread, after all facts so far; without a thread, here."""
@@ -190,6 +156,7 @@ class Judge:
             with self._judging:
                 self.drain()
                 call()
+                self._settled.report()
             return True
         done = threading.Event()
         self.tell(_Asked(call, done))
@@ -239,14 +206,14 @@ class Judge:
         attribution = self.attribution
         match fact:
             case Started(state):
-                self._tell_settled(attribution.started(state))
+                self._settled.add(attribution.started(state))
                 self._telemetry.started(state, attribution.nodes[state].outermost)
             case Ended(state, ending):
-                self._tell_settled(attribution.ended(state, ending))
+                self._settled.add(attribution.ended(state, ending))
             case Finished(state, at):
-                self._tell_settled(attribution.finished(state, at))
+                self._settled.add(attribution.finished(state, at))
             case ClientGone(state, ending, idle):
-                self._tell_settled(attribution.client_gone(state, ending, idle))
+                self._settled.add(attribution.client_gone(state, ending, idle))
             case NeverStarted(info, context, parent):
                 self._tell_never_started(info, context, parent)
             case Stalled(state, stall):
@@ -256,35 +223,15 @@ class Judge:
             case LoopClosed(loop, at):
                 self._loops.drop(loop)
                 ending = Ending("closed", at, held=True, cause=causes.CLOSED)
-                self._tell_settled(attribution.stopped(loop, ending))
+                self._settled.add(attribution.stopped(loop, ending))
             case _Asked(call, done):
                 try:
                     call()
+                    self._settled.report()
                 finally:
                     done.set()
 
     # -- reports
-
-    def _tell_settled(self, settled: Settled) -> None:
-        """Reports each stream inside its own containment, so that a failure in one does not affect the others."""
-        for node in settled:
-            state = node.state
-            safely("reading what its server showed", self._learn, node)
-            safely("reporting how a stream ended", self._report, node)
-            state.tail = None
-            state.finished = True
-            node.release()
-            self._let_go(state)
-
-    def _learn(self, node: StreamNode) -> None:
-        state = node.state
-        node.loop_late = self._loop_late(state.loop, state.start, node.ended_at)
-        self._servers.settled(node)
-
-    def _report(self, node: StreamNode) -> None:
-        report = self._telemetry.counted(node)
-        safely("recording a verdict", self._recorder.judged, node.state, report)
-        self._telemetry.ended(node, report)
 
     def _tell_never_started(self, info: StreamInfo, context: Context, parent: StreamState | None) -> None:
         info = self._telemetry.carried(info, context)

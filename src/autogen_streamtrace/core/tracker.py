@@ -16,10 +16,11 @@ from autogen_streamtrace.core.ending import follow, read_client_gone, read_endin
 from autogen_streamtrace.core.errors import contained, report
 from autogen_streamtrace.core.evidence import causes
 from autogen_streamtrace.core.evidence.body.finish_reasons import FinishReasons
-from autogen_streamtrace.core.judge import Judge, Telemetry
+from autogen_streamtrace.core.judge import Judge
 from autogen_streamtrace.core.open_streams import OpenStream
 from autogen_streamtrace.core.opening import going_on, in_framework, is_same, new_state, postponed
 from autogen_streamtrace.core.semconv import HTTP
+from autogen_streamtrace.core.settled_streams import Telemetry
 from autogen_streamtrace.core.stream import facts
 from autogen_streamtrace.core.stream.scope import current, enclosing, get
 from autogen_streamtrace.core.stream.state import Ending, How, StreamInfo, StreamState, clock

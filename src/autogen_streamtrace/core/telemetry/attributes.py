@@ -1,6 +1,7 @@
 """The attributes of a stream's span."""
 
 from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.core.evidence.http.connections import Use
 from autogen_streamtrace.core.evidence.http.exchange import Exchange
 from autogen_streamtrace.core.stream.state import StreamState
@@ -68,11 +69,15 @@ def _of_node(node: StreamNode) -> Attributes:
 
 
 def contents(node: StreamNode) -> Attributes:
-    """The contents of the request and of the reply, where contents are recorded."""
+    """The contents of the request and of the reply, where they are recorded and can be read."""
     state, verdict = node.state, node.verdict
-    assert state.content is not None and verdict is not None
-    finish = node.finish or ("error" if verdict.early else "") if state.layer == sc.MODEL else ""
-    return state.content.attributes(state.layer, finish)
+    assert verdict is not None
+    found: Attributes = {}
+    if state.content is not None:
+        finish = node.finish or ("error" if verdict.early else "") if state.layer == sc.MODEL else ""
+        with contained("reading contents"):
+            found = state.content.attributes(state.layer, finish)
+    return found
 
 
 def _of_state(state: StreamState) -> Attributes:

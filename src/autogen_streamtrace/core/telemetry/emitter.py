@@ -1,7 +1,7 @@
 """Spans and log events: the only place that calls the Tracer and the Logger. The Meter's is ``meters``."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final
 
 from opentelemetry._logs import Logger, LoggerProvider, SeverityNumber
@@ -16,7 +16,7 @@ from opentelemetry.trace import (
 )
 
 from autogen_streamtrace.core import semconv as sc
-from autogen_streamtrace.core.errors import contained, report, safely
+from autogen_streamtrace.core.errors import report, safely
 from autogen_streamtrace.core.evidence.content import NOWHERE, Capture, as_text
 from autogen_streamtrace.core.stream.facts import Stall
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamLabels, StreamState
@@ -162,32 +162,36 @@ class Telemetry:
         counted = self.counters.end(state.labels, attributes, set_span_in_context(span) if verdict.early else None)
         return Report(span, attributes, counted, state.nanoseconds(node.finished_at))
 
-    def ended(self, node: StreamNode, report: Report) -> None:
-        """Ends a stream's span and emits its event. If one of them fails, the other still happens."""
-        state, verdict = node.state, node.verdict
-        assert verdict is not None
-        attributes, end_ns = report.attributes, report.end_ns
-        contents: Attributes = {}
-        if state.content is not None:
-            with contained("reading contents"):
-                contents = of_span.contents(node)
-        on_span = {**attributes, **as_text(contents)} if self._capture.spans else attributes
-        parent = node.parent.state if node.parent is not None else None
-        safely("ending a span", self._spans.end, state.info, report.span, on_span, end_ns)
-        safely("measuring a stream", self._measure, node, verdict, report)
-        safely("reporting how a stream ended", self._tell_end, state, report, contents)
-        safely("telling a listener", listeners.tell, state.info, attributes, state, parent)
+    def ended(self, reported: Sequence[tuple[StreamNode, Report]]) -> None:
+        """Ends the streams' spans and reports their ends. If one of the steps fails, the others still happen."""
+        for doing, step in (
+            ("ending a span", self._end_span),
+            ("measuring a stream", self._measure),
+            ("reporting how a stream ended", self._tell_end),
+            ("telling a listener", listeners.tell_end),
+        ):
+            for each in reported:
+                safely(doing, step, *each)
 
-    def _measure(self, node: StreamNode, verdict: Verdict, report: Report) -> None:
+    def _end_span(self, node: StreamNode, report: Report) -> None:
+        attributes = report.attributes
+        if self._capture.spans:
+            attributes = {**attributes, **as_text(of_span.contents(node))}
+        self._spans.end(node.state.info, report.span, attributes, report.end_ns)
+
+    def _measure(self, node: StreamNode, report: Report) -> None:
+        verdict = node.verdict
+        assert verdict is not None
         error = self.counters.cause(verdict.error_type) if verdict.fault else ""
         self._meters.histograms.measure(node, report.counted.started[sc.A_NAME], error)
 
-    def _tell_end(self, state: StreamState, report: Report, contents: Attributes) -> None:
-        attributes, end_ns = report.attributes, report.end_ns
-        if self._capture.events and contents:
-            self._tell_contents(state, attributes, contents, end_ns)
+    def _tell_end(self, node: StreamNode, report: Report) -> None:
+        attributes = report.attributes
+        contents = of_span.contents(node) if self._capture.events else {}
+        if contents:
+            self._tell_contents(node.state, attributes, contents, report.end_ns)
             attributes |= {key: contents[key] for key in (sc.A_EXCEPTION_MESSAGE,) if key in contents}
-        self._tell(state.info, attributes, report.span, end_ns)
+        self._tell(node.state.info, attributes, report.span, report.end_ns)
 
     def recovered(
         self,

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState
+from autogen_streamtrace.core.verdict.node import StreamNode
+from autogen_streamtrace.core.watching.recorder import Report
 
 
 class Heard(NamedTuple):
@@ -26,6 +28,11 @@ def listen(listener: Listener) -> Callable[[], None]:
     """Tells a listener of every stream that ends from now on, on the judge's thread; returns what ends that."""
     _listeners.append(listener)
     return lambda: _listeners.remove(listener)
+
+
+def tell_end(node: StreamNode, report: Report) -> None:
+    """Tells all listeners of a stream that has settled."""
+    tell(node.state.info, report.attributes, node.state, node.parent.state if node.parent is not None else None)
 
 
 def tell(
