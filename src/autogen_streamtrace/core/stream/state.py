@@ -9,6 +9,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace import INVALID_SPAN, Span
 
 from autogen_streamtrace.core import semconv as sc
+from autogen_streamtrace.core.evidence.body.provider_replies import Wire
 from autogen_streamtrace.core.evidence.body.wire import Tail
 from autogen_streamtrace.core.evidence.causes import Cause
 from autogen_streamtrace.core.evidence.content import Content
@@ -62,12 +63,14 @@ _ONLY_STARTED: Final = (sc.GEN_AI_REQUEST_STREAM, sc.A_FRAMEWORK)
 class StreamLabels:
     """The attribute sets under which a stream is counted, fixed when it opens. Streams that open alike share one."""
 
-    __slots__ = ("open", "started")
+    __slots__ = ("ended", "open", "started")
 
     def __init__(self, started: dict[str, Any]) -> None:
         self.started = started
         self.open = {key: value for key, value in started.items() if key not in _ONLY_STARTED}
         """The same without the attributes that ``open`` does not have."""
+        self.ended: dict[tuple[Any, ...], dict[str, Any]] = {}
+        """The labels of the endings so far, by what a verdict adds to them."""
 
 
 _NO_LABELS: Final = StreamLabels({})
@@ -118,6 +121,7 @@ class StreamState:
         "terminal",
         "terminated",
         "timeouts",
+        "wire",
     )
 
     def __init__(self, info: StreamInfo, parent: "StreamState | None", loop: int) -> None:
@@ -187,6 +191,8 @@ class StreamState:
         """On ``http``: that of a model's reply."""
         self.tail: Tail | None = None
         self.tail_read = False
+        self.wire: Wire | None = None
+        """What the body said, where ``look_ahead`` has read it."""
 
     @classmethod
     def unwatched(cls, info: StreamInfo) -> "StreamState":
@@ -226,6 +232,11 @@ class StreamState:
         """Whether its body's end could be read, so that no terminator in it means that none came."""
         return self.tail is not None and self.tail.readable
 
+    def look_ahead(self) -> None:
+        """Reads the body of a stream that has ended, whose end is judged soon."""
+        if self.closed and self.tail is not None and not self.tail_read:
+            self.wire = self.tail.read()
+
     def read_tail(self) -> None:
         """Reads from the body what it says of the reply and its end."""
         if self.tail is None or self.tail_read:
@@ -233,7 +244,7 @@ class StreamState:
         self.tail_read = self.closed
         if self.exchange is not None and self.closed:
             self.exchange.read(self.status, self.tail)
-        wire = self.tail.read()
+        wire = self.wire or self.tail.read()
         below_model = self.parent is not None and self.parent.layer == sc.MODEL
         if wire is not None:
             self.alone = wire.reply and not below_model

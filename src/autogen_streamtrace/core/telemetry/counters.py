@@ -3,6 +3,7 @@
 A stream's labels are fixed when it opens, and it is counted under them until it ends. Its verdict adds more labels.
 """
 
+from operator import itemgetter
 from threading import RLock
 from typing import Final
 
@@ -16,6 +17,7 @@ from autogen_streamtrace.core.telemetry.limiters import Attributes, CardinalityL
 from autogen_streamtrace.core.watching.recorder import CounterLabels
 
 _ENDED: Final = (sc.A_OUTCOME, sc.A_ENDED_BY, sc.A_FAULT, sc.A_ORIGIN, sc.A_OUTERMOST)
+_values_of_end: Final = itemgetter(*_ENDED)
 _CUT: Final = (sc.A_OUTCOME, sc.A_ENDED_BY, sc.A_WAITING_ON_TYPE, sc.A_LIMIT_ID, sc.A_CANCELLED_BY)
 _CUT_CAPPED: Final = (sc.A_WAITING_ON_NAME, sc.A_CAUSE_TYPE)
 OF_VERDICT: Final = frozenset({*_ENDED, *_CUT, *_CUT_CAPPED, sc.A_EARLY})
@@ -121,8 +123,12 @@ class Counters:
 
 
 def ended_labels(labels: StreamLabels, attributes: Attributes) -> Attributes:
-    """The labels of ``ended`` for a stream whose span has these attributes."""
-    return {**labels.started, **{key: attributes[key] for key in _ENDED}}
+    """The labels of ``ended`` for a stream whose span has these attributes; streams that end alike share them."""
+    values = _values_of_end(attributes)
+    known = labels.ended.get(values)
+    if known is None:
+        known = labels.ended[values] = {**labels.started, **dict(zip(_ENDED, values, strict=True))}
+    return known
 
 
 def cut_labels(labels: StreamLabels, attributes: Attributes) -> Attributes:

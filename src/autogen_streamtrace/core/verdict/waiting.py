@@ -34,8 +34,10 @@ def is_gone(ending: Ending) -> bool:
 
 def ended_in_silence(node: StreamNode) -> bool:
     """The body of a model's reply that ended cleanly, and said nothing of an end."""
-    returned = node.ending is not None and node.ending.how == "returned" and node.state.layer == sc.HTTP
-    return returned and judge(evidence(node)).outcome == sc.TRUNCATED
+    state = node.state
+    if state.terminal or state.layer != sc.HTTP or node.ending is None or node.ending.how != "returned":
+        return False
+    return judge(evidence(node)).outcome == sc.TRUNCATED
 
 
 def is_unparsable(ending: Ending, rule: Rule) -> bool:

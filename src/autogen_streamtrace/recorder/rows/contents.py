@@ -34,6 +34,6 @@ def verdict_of(state: StreamState, report: Report) -> layout.Judged:
 
 
 def _changed(plain: Attributes, counted: Attributes) -> Attributes:
-    if plain == counted:
+    if plain is counted or plain == counted:
         return {}
     return {key: value for key, value in counted.items() if plain[key] != value}
