@@ -102,6 +102,7 @@ class StreamState:
         "items_read",
         "labels",
         "last",
+        "layer",
         "left",
         "longest_gap",
         "longest_send",
@@ -126,6 +127,8 @@ class StreamState:
 
     def __init__(self, info: StreamInfo, parent: "StreamState | None", loop: int) -> None:
         self.info = info
+        self.layer = info.layer
+        """The layer it belongs to: asked for more often than anything else."""
         self.parent = parent
         self.loop = loop
         """Identity of the event loop that reads it; 0 for a synchronous one."""
@@ -200,11 +203,6 @@ class StreamState:
         state = cls(info, None, 0)
         state.closed = True
         return state
-
-    @property
-    def layer(self) -> sc.Layer:
-        """The layer it belongs to."""
-        return self.info.layer
 
     @property
     def name(self) -> str:

@@ -13,7 +13,10 @@ from autogen_streamtrace.core.verdict.rules import Verdict
 def of_judged(node: StreamNode) -> Attributes:
     """All attributes of a finished stream but ``error.type``."""
     assert node.verdict is not None
-    return {**of_verdict(node.verdict), **_of_node(node), **_of_state(node.state)}
+    attributes = of_verdict(node.verdict)
+    _add_node(attributes, node)
+    _add_state(attributes, node.state)
+    return attributes
 
 
 def of_verdict(verdict: Verdict) -> Attributes:
@@ -44,14 +47,12 @@ def of_verdict(verdict: Verdict) -> Attributes:
     return attributes
 
 
-def _of_node(node: StreamNode) -> Attributes:
+def _add_node(attributes: Attributes, node: StreamNode) -> None:
     state = node.state
     assert node.finished_at is not None
-    attributes: Attributes = {
-        sc.A_OUTERMOST: node.outermost,
-        sc.A_SILENCE: max(0.0, node.ended_at - state.last),
-        sc.A_STALLS: node.stalls,
-    }
+    attributes[sc.A_OUTERMOST] = node.outermost
+    attributes[sc.A_SILENCE] = max(0.0, node.ended_at - state.last)
+    attributes[sc.A_STALLS] = node.stalls
     if node.loop_late:
         attributes[sc.A_LOOP_LATE] = node.loop_late
     if node.stalls:
@@ -65,7 +66,6 @@ def _of_node(node: StreamNode) -> Attributes:
         reason = node.finish or ("error" if began and node.verdict is not None and node.verdict.early else None)
         if reason is not None:
             attributes[sc.GEN_AI_FINISH_REASONS] = (reason,)
-    return attributes
 
 
 def contents(node: StreamNode) -> Attributes:
@@ -80,16 +80,14 @@ def contents(node: StreamNode) -> Attributes:
     return found
 
 
-def _of_state(state: StreamState) -> Attributes:
-    attributes: Attributes = {
-        sc.A_CHUNKS: state.chunks,
-        sc.A_LONGEST_GAP: state.longest_gap,
-        sc.A_CALLER_TIME: state.caller_time,
-    }
+def _add_state(attributes: Attributes, state: StreamState) -> None:
+    attributes[sc.A_CHUNKS] = state.chunks
+    attributes[sc.A_LONGEST_GAP] = state.longest_gap
+    attributes[sc.A_CALLER_TIME] = state.caller_time
     if state.chunks:
         attributes[sc.A_FIRST_CHUNK] = state.first - state.start
     if state.exchange is not None:
-        attributes |= _of_exchange(state, state.exchange)
+        _add_exchange(attributes, state, state.exchange)
     if state.layer == sc.SERVER:
         attributes[sc.A_BYTES] = state.size
         attributes[sc.A_LONGEST_SEND] = state.longest_send
@@ -115,12 +113,10 @@ def _of_state(state: StreamState) -> Attributes:
                 attributes[key] = value
     if state.layer in (sc.HTTP, sc.MODEL):
         attributes[sc.A_TERMINATOR] = state.terminated
-    return attributes
 
 
-def _of_exchange(state: StreamState, exchange: Exchange) -> Attributes:
+def _add_exchange(attributes: Attributes, state: StreamState, exchange: Exchange) -> None:
     """What is known of an HTTP exchange beside its body."""
-    attributes: Attributes = {}
     answer, named = exchange.answer, exchange.intermediaries
     if named:
         attributes[sc.A_INTERMEDIARY] = named[0]
@@ -128,7 +124,7 @@ def _of_exchange(state: StreamState, exchange: Exchange) -> Attributes:
     if state.layer == sc.SERVER:
         if answer.expected_timeout is not None:
             attributes[sc.A_EXPECTED_TIMEOUT] = answer.expected_timeout
-        return attributes
+        return
     for name, request_id in answer.request_ids:
         attributes[sc.HTTP_RESPONSE_HEADER + name] = (request_id,)
     for key, found in (
@@ -144,11 +140,13 @@ def _of_exchange(state: StreamState, exchange: Exchange) -> Attributes:
     ):
         if found is not None:
             attributes[key] = found
-    return attributes if exchange.use is None else {**attributes, **_of_connection(exchange.use)}
+    if exchange.use is not None:
+        _add_connection(attributes, exchange.use)
 
 
-def _of_connection(use: Use) -> Attributes:
-    attributes: Attributes = {sc.A_CONNECTION_REUSED: use.reused, sc.A_CONNECTION_REQUESTS: use.requests}
+def _add_connection(attributes: Attributes, use: Use) -> None:
+    attributes[sc.A_CONNECTION_REUSED] = use.reused
+    attributes[sc.A_CONNECTION_REQUESTS] = use.requests
     for key, value in (
         (sc.A_CONNECTION_AGE, use.age),
         (sc.A_CONNECTION_IDLE, use.idle),
@@ -156,4 +154,3 @@ def _of_connection(use: Use) -> Attributes:
     ):
         if value is not None:
             attributes[key] = value
-    return attributes
