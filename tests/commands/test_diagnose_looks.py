@@ -98,6 +98,22 @@ def test_streams_that_fell_silent_together_are_cut_by_silence() -> None:
     assert [(cause.kind, cause.seconds) for cause in causes(ages)] == [("silence", 30.0)]
 
 
+def test_a_timer_among_other_failures_of_a_burst_is_no_moment() -> None:
+    ended = [1000 + 0.4 * number for number in range(10)]
+    silent = [cut(2.7 + 0.002 * number, 3.2 + 0.2 * number, end=end) for number, end in enumerate(ended)]
+    others = [cut(0.05, 0.5 + 0.1 * number, end=1000.5 + number) for number in range(4)]
+    largest, *_ = causes([*silent, *others], lives=[(1000.2, 1003.0)])
+    assert (largest.kind, largest.seconds, len(largest.members)) == ("silence", 2.7, 10)
+
+
+def test_a_reload_that_ends_the_old_after_a_while_lets_the_new_live() -> None:
+    since = [(998.8 + 0.1 * number, 1003.0) for number in range(12)]
+    kept = [cut(0.04, 0.1, status=None, first=None, end=1000.01) for _ in range(4)]
+    old = [cut(0.05, 1.5 + 0.2 * number, end=1000 + 0.01 * (number % 5)) for number in range(30)]
+    (cause,) = causes([*old, *kept], lives=since)
+    assert (cause.kind, len(cause.members)) == ("moment", 34)
+
+
 # A kept connection.
 
 
@@ -213,6 +229,15 @@ def test_users_who_give_up_after_the_same_time_are_told_with_it() -> None:
     (cause,) = causes(left)
     assert (cause.kind, cause.seconds, cause.party) == ("reader", 40.0, "the end user's side")
     assert not cause.limit and "between the end user and this program" in cause.title
+
+
+def test_some_users_give_up_where_others_wait_longer() -> None:
+    left = [
+        cut(0.1, 3.3 + 0.01 * RANDOM.random(), layer=sc.SERVER, outcome=sc.CANCELLED, cancelled_by="disconnect")
+        for _ in range(15)
+    ]
+    (cause,) = causes(left, durations=[4.0 + 0.1 * number for number in range(86)])
+    assert (cause.kind, cause.seconds) == ("reader", 3.3)
 
 
 # Both measures.

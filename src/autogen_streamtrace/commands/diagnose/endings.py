@@ -169,10 +169,10 @@ class Others:
         at = bisect_right(self.lives, (moment, math.inf))
         return self.lives[at][0] if at < len(self.lives) else None
 
-    def open_between(self, started_before: float, ended_after: float) -> int:
-        """How many had started before one moment and were still open at another."""
+    def open_between(self, started_before: float, ended_after: float) -> list[float]:
+        """When those started that had started before one moment and were still open at another."""
         until = bisect_left(self.lives, (started_before, 0.0))
-        return sum(1 for _, end in self.lives[:until] if end > ended_after)
+        return [start for start, end in self.lives[:until] if end > ended_after]
 
 
 def others(table: pl.DataFrame) -> dict[Place, Others]:

@@ -4,9 +4,9 @@ Requests of the seconds after it show which party ended them.
 """
 
 import math
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from autogen_streamtrace.commands.diagnose import evidence
@@ -22,13 +22,16 @@ LEAST: Final = 60.0
 CHANCE: Final = -18.0
 """Logarithm of the probability below which so many at once are no chance."""
 SURVIVE: Final = 0.1
-"""Share of those that were open and may have gone on."""
+"""Share of the members that may be younger than what survived."""
 AFTERWARDS: Final = 30.0
 """Seconds after the moment whose requests are examined."""
 TIGHTER: Final = 1.0
 """How much more durations, and silences, have to spread than the ends: else any timer ends them together."""
 ALIKE: Final = 0.5
 """Share of their middle within which durations, or silences, lie that one timer made."""
+CORE: Final = 0.6
+MOST: Final = 0.8
+"""Shares of what ended at once that show whether a timer did it: the rest may have ended otherwise."""
 SILENT: Final = 1.0
 """Seconds of silence below which it is no timer's."""
 _DOWN: Final = frozenset({502, 503})
@@ -83,22 +86,42 @@ def _chance(count: int, expected: float, places: int) -> float:
 
 def _everything(scene: Scene, place: Place, group: Sequence[Ending], moment: _Moment) -> bool:
     """What had been open went with it, and the clock fits more tightly than any timer."""
-    ends = _spread(each.end or 0.0 for each in moment.members)
-    starts = sorted(each.start or 0.0 for each in moment.members)
+    ends = sorted(each.end or 0.0 for each in moment.members)
     silences = sorted(each.waited or 0.0 for each in moment.members)
     durations = sorted(each.duration or 0.0 for each in moment.members)
-    timers = [durations, *([silences] if quantile(silences, 0.1) > SILENT else [])]
-    if any(_spread(values) < max(TIGHTER * max(ends, 0.1), ALIKE * quantile(values, 0.5)) for values in timers):
+    if _timed(durations, ends) or (_densest(silences, CORE)[0] > SILENT and _timed(silences, ends)):
         return False
-    before, beyond = quantile(starts, 0.9), moment.until + INSTANTS[0]
-    survived = scene.beside(place).open_between(before, beyond)
-    survived += sum((each.start or 0.0) < before and (each.end or 0.0) > beyond for each in group)
-    return survived <= SURVIVE * len(moment.members)
+    return _younger(scene, place, group, moment) <= SURVIVE * len(moment.members)
 
 
-def _spread(values: Iterable[float]) -> float:
-    ordered = sorted(values)
-    return quantile(ordered, 0.9) - quantile(ordered, 0.1)
+def _younger(scene: Scene, place: Place, group: Sequence[Ending], moment: _Moment) -> float:
+    """How many of the members are younger than what survived the moment.
+
+    Each that survived counts with the share of the members that are younger. Who reloads ends the old ones, at once or
+    after a while, and lets the new ones live.
+    """
+    beyond = moment.until + INSTANTS[0]
+    survived = scene.beside(place).open_between(moment.until, beyond)
+    survived += [start for each in group if (start := each.start or 0.0) < moment.until and (each.end or 0.0) > beyond]
+    starts = sorted(each.start or 0.0 for each in moment.members)
+    return sum(len(starts) - bisect_right(starts, start) for start in survived) / len(starts)
+
+
+def _timed(values: Sequence[float], ends: Sequence[float]) -> bool:
+    """Whether one timer made these silences or durations, since they spread less than the ends, or are much alike."""
+    core = _spread(_densest(values, CORE))
+    alike = ALIKE * quantile(values, 0.5)
+    return core < TIGHTER * max(_spread(_densest(ends, CORE)), 0.1) or _spread(_densest(values, MOST)) < alike
+
+
+def _densest(ordered: Sequence[float], share: float) -> Sequence[float]:
+    """The shortest run with this share of the values: what happens to end beside the others is no part of it."""
+    count = math.ceil(share * len(ordered))
+    return min((ordered[at : at + count] for at in range(len(ordered) - count + 1)), key=_spread)
+
+
+def _spread(ordered: Sequence[float]) -> float:
+    return ordered[-1] - ordered[0]
 
 
 def _cause(scene: Scene, place: Place, moment: _Moment) -> Cause:

@@ -83,7 +83,7 @@ def _of_group(scene: Scene, key: _Key, members: list[Ending]) -> Iterator[Cause]
         if not found:
             return
         best, rival = _tighter(found)
-        if _outlasted(scene, best):
+        if key.side != "end_user" and _outlasted(scene, best):  # users' front ends differ from each other
             refuted.add((best.measure, best.cluster.median))
             continue
         if rival is not None and _has_the_other(scene, key, best.measure, rival.measure):
