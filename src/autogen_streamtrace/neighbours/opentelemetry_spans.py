@@ -58,6 +58,7 @@ class LightSpans:
 
     def __init__(self, tracer: Any) -> None:
         from opentelemetry.sdk import trace
+        from opentelemetry.sdk.trace import sampling
         from opentelemetry.sdk.trace.export import BatchSpanProcessor, SimpleSpanProcessor
 
         self._tracer = tracer
@@ -74,6 +75,8 @@ class LightSpans:
         PROCESSORS.need(tracer.span_processor)
         self._known = KnownProcessors(PROCESSORS, BatchSpanProcessor, SimpleSpanProcessor)
         """Those that do not look at a span before its end."""
+        self._default = sampling.DEFAULT_ON
+        """It takes every span but those inside one that was not taken, so it need not be asked about the others."""
         self._readable: Any = trace.ReadableSpan
         self._class: Any = _class_for(tracer)
         self._new: Any = self._class.__new__
@@ -87,15 +90,18 @@ class LightSpans:
         tracer, parent = self._tracer, get_current_span(context).get_span_context()
         ids = tracer.id_generator
         if parent.is_valid:
-            trace_id, is_random = parent.trace_id, parent.trace_flags.random_trace_id
+            trace_id, state, is_random = parent.trace_id, parent.trace_state, parent.trace_flags.random_trace_id
         else:
-            trace_id, is_random = ids.generate_trace_id(), ids.is_trace_id_random()
-        sampled = tracer.sampler.should_sample(context, trace_id, name, kind, attributes, ())
-        flags = TraceFlags.SAMPLED if sampled.decision.is_sampled() else TraceFlags.DEFAULT
+            trace_id, state, is_random = ids.generate_trace_id(), None, ids.is_trace_id_random()
+        initial, flags, is_recording = attributes, TraceFlags.SAMPLED, True
+        if tracer.sampler is not self._default or (parent.is_valid and not parent.trace_flags.sampled):
+            sampled = tracer.sampler.should_sample(context, trace_id, name, kind, attributes, ())
+            initial, state, is_recording = sampled.attributes, sampled.trace_state, sampled.decision.is_recording()
+            flags = TraceFlags.SAMPLED if sampled.decision.is_sampled() else TraceFlags.DEFAULT
         if is_random:
             flags |= TraceFlags.RANDOM_TRACE_ID
-        own = SpanContext(trace_id, ids.generate_span_id(), False, _FLAGS[flags], sampled.trace_state)
-        if not sampled.decision.is_recording():
+        own = SpanContext(trace_id, ids.generate_span_id(), False, _FLAGS[flags], state)
+        if not is_recording:
             return NonRecordingSpan(own)
         span = self._new(self._class)
         span._name = name
@@ -104,9 +110,9 @@ class LightSpans:
         span._kind = kind
         span._resource = tracer.resource
         span._start_time = start_time
-        span._initial = sampled.attributes
+        span._initial = initial
         plain = _PLAIN.issuperset(map(type, attributes.values())) and "" not in attributes
-        if not plain or sampled.attributes != attributes:
+        if not plain or (initial is not attributes and initial != attributes):
             span._attributes  # noqa: B018 - made now: the SDK has to clean them
         found: Span = span
         return found
@@ -208,7 +214,7 @@ def _trial(*, light: bool) -> list[Any]:
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
     from opentelemetry.sdk.trace.id_generator import IdGenerator
-    from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+    from opentelemetry.sdk.trace.sampling import DEFAULT_ON
 
     class _Ids(IdGenerator):
         def generate_span_id(self) -> int:
@@ -221,7 +227,7 @@ def _trial(*, light: bool) -> list[Any]:
             return True
 
     exporter = InMemorySpanExporter()
-    provider = TracerProvider(ALWAYS_ON, Resource({"a": "b"}), False, None, _Ids())
+    provider = TracerProvider(DEFAULT_ON, Resource({"a": "b"}), False, None, _Ids())
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracer: Tracer = provider.get_tracer("autogen_streamtrace")
     spans = LightSpans(tracer)
