@@ -52,6 +52,21 @@ def test_what_is_not_installed_here_is_named_as_its_documentation_shows_it(
 
 
 @pytest.mark.parametrize(
+    ("head", "kind", "encoding"),
+    [
+        (["Content-Type: Text/Event-Stream; charset=utf-8"], "Text/Event-Stream; charset=utf-8", ""),
+        (["content-type: a", "Content-Encoding: gzip", "Content-Type: b", "content-encoding: br"], "a, b", "gzip, br"),
+        ([f"Content-Type: {'x' * 300}"], "x" * 128, ""),
+        (["Server: nginx"], "", ""),
+    ],
+    ids=lambda each: str(each)[:60],
+)
+def test_an_answer_says_what_body_follows(head: list[str], kind: str, encoding: str) -> None:
+    read = headers.of_response(lines(head))
+    assert (read.content_type, read.content_encoding) == (kind, encoding)
+
+
+@pytest.mark.parametrize(
     ("head", "intermediaries", "seconds"),
     [
         (["x-forwarded-proto: http", "x-envoy-expected-rq-timeout-ms: 4200"], ("envoy",), 4.2),

@@ -20,8 +20,6 @@ from autogen_streamtrace.core.watching.loops import prime
 
 _STREAMS: Final = ("text/event-stream", "application/x-ndjson")
 """Content types of which a model's reply may be, whoever asked for it."""
-_CONTENT_TYPE: Final = 128
-"""Characters of a content type."""
 
 
 def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
@@ -107,11 +105,11 @@ def _watch_body(
     """Watches the body to its end. Where that is not possible, the exchange ends with its headers."""
     try:
         state.status = response.status_code
-        state.exchange = _exchange(state, response)
-        content_type = response.headers.get("content-type", "")
-        if state.carries_reply or state.status >= 400 or content_type.startswith(_STREAMS):
-            state.content_type = content_type[:_CONTENT_TYPE]
-            state.tail = Tail(response.headers.get("content-encoding", ""), state.content_type)
+        answer = headers.of_response(response.headers.raw)
+        state.exchange = _exchange(state, response, answer)
+        if state.carries_reply or state.status >= 400 or answer.content_type.startswith(_STREAMS):
+            state.content_type = answer.content_type
+            state.tail = Tail(answer.content_encoding, answer.content_type)
         if response.is_stream_consumed:
             _read_before(tracker, state, response.content)
             return
@@ -123,8 +121,8 @@ def _watch_body(
         report("watching a body", defect)
 
 
-def _exchange(state: StreamState, response: Any) -> Exchange:
-    exchange = Exchange(headers.of_response(response.headers.raw))
+def _exchange(state: StreamState, response: Any, answer: headers.Headers) -> Exchange:
+    exchange = Exchange(answer)
     exchange.headers_at = clock()
     with contained("finding a response's connection"):
         extensions = response.extensions

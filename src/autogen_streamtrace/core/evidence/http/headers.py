@@ -1,10 +1,10 @@
-"""Reads headers: the sender's id of the request, what stands in between, and which server answered.
+"""Reads headers: the sender's id of the request, what stands in between, which server answered, and what body follows.
 
 It reads no value of any other header. Input from strangers is bounded: it reads so many lines, and so much of a value.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -32,6 +32,8 @@ REQUEST_IDS: Final = (
 
 _VALUE: Final = 256
 """Characters of a value that are read; of ``Via`` the last ones, since the nearest comes last."""
+_CONTENT: Final = 128
+"""Characters of a content type and of a content encoding."""
 _LINES: Final = 48
 """Lines that are read: the last ones with a known name."""
 _KNOWN: Final = 128
@@ -57,6 +59,9 @@ class Headers(NamedTuple):
     """The intermediaries that ``Server`` names, nearest first."""
     own: str = ""
     """Which intermediary made the answer itself, if a header shows it."""
+    content_type: str = ""
+    content_encoding: str = ""
+    """Of a response; several lines of one name are joined."""
     request_ids: tuple[tuple[str, str], ...] = ()
     """Response headers by which a provider's or a proxy's support knows the request."""
 
@@ -87,8 +92,8 @@ def of_request(raw: Raw) -> Headers:
 
 class _Wanted(NamedTuple):
     name: str
-    read: Callable[[bytes], bytes] | None
-    """The part of a value that is read; None where the name alone is enough."""
+    read: slice
+    """The part of a value that is read."""
     request_id: bool
 
 
@@ -105,7 +110,7 @@ def _lines(raw: Raw, wanted: Mapping[bytes, _Wanted]) -> tuple[tuple[bytes, ...]
         names.append(name)
         line = wanted.get(name.lower())
         if line is not None:
-            said.append((line.name, b"" if line.read is None else line.read(value)))
+            said.append((line.name, value[line.read]))
             if line.request_id:
                 ids.append((line.name, value[:_VALUE].decode("latin-1")))
     return tuple(names[:_LINES]), tuple(said[-_LINES:]), ids[-_LINES:]
@@ -122,6 +127,8 @@ def _answer(names: tuple[bytes, ...], said: _Said) -> Headers:
         framed="content-length" in values or "transfer-encoding" in values,
         servers=servers,
         own=next((name for name, header, part in OWN_ANSWERS if _says(values, header, part)), ""),
+        content_type=_joined(said, "content-type"),
+        content_encoding=_joined(said, "content-encoding"),
     )
 
 
@@ -138,6 +145,10 @@ def _asked(said: _Said) -> Headers:
         tuple(dict.fromkeys((*inside, *via, *marked))),
         expected_timeout=None if milliseconds is None else milliseconds / 1000,
     )
+
+
+def _joined(said: _Said, wanted: str) -> str:
+    return b", ".join(value for name, value in said if name == wanted).decode("latin-1")[:_CONTENT]
 
 
 def _values(said: _Said) -> dict[str, list[str]]:
@@ -234,12 +245,8 @@ _TRAEFIK: Final = {"x-forwarded-server", "x-real-ip", "x-forwarded-port"}
 _INWARDS: Final = tuple(dict.fromkeys(name for name, _, _ in INTERMEDIARIES))
 
 
-def _end(value: bytes) -> bytes:
-    return value[-_VALUE:]
-
-
-def _beginning(value: bytes) -> bytes:
-    return value[:_VALUE]
+_NONE, _BEGINNING, _END = slice(0), slice(_VALUE), slice(-_VALUE, None)
+"""Parts of a value that are read; none where the name alone is enough."""
 
 
 def _wanted(signs: tuple[Sign, ...], *more: str) -> dict[bytes, _Wanted]:
@@ -248,18 +255,18 @@ def _wanted(signs: tuple[Sign, ...], *more: str) -> dict[bytes, _Wanted]:
     names = {*(header for _, header, _ in signs), *more}
     return {
         name.encode(): _Wanted(
-            name, (_end if name == "via" else _beginning) if name in read else None, name in REQUEST_IDS
+            name, (_END if name == "via" else _BEGINNING) if name in read else _NONE, name in REQUEST_IDS
         )
         for name in names
     }
 
 
 _RESPONSE: Final = {
-    **{name.encode(): _Wanted(name, None, True) for name in REQUEST_IDS},
-    **_wanted(INTERMEDIARIES, "keep-alive"),
-    **{name.encode(): _Wanted(name, None, False) for name in ("content-length", "transfer-encoding")},
+    **{name.encode(): _Wanted(name, _NONE, True) for name in REQUEST_IDS},
+    **_wanted(INTERMEDIARIES, "keep-alive", "content-type", "content-encoding"),
+    **{name.encode(): _Wanted(name, _NONE, False) for name in ("content-length", "transfer-encoding")},
 }
 _REQUEST: Final = {
     **_wanted(ASKERS, _TIMEOUT),
-    **{name.encode(): _Wanted(name, None, False) for name in sorted(_TRAEFIK)},
+    **{name.encode(): _Wanted(name, _NONE, False) for name in sorted(_TRAEFIK)},
 }
