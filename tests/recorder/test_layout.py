@@ -60,6 +60,20 @@ def written() -> bytes:
     return bytes(file)
 
 
+@pytest.mark.parametrize("framework", ["", "autogen"])
+def test_a_birth_says_what_was_known_of_a_stream_before_its_first_read(framework: str) -> None:
+    asked: tuple[tuple[str, Any], ...] = (("gen_ai.request.seed", 3), ("tenant", "a"))
+    info = StreamInfo(sc.MODEL, "m", span_name="chat m", attributes=asked, streamed=False, framework=framework)
+    state = StreamState(info, None, 0)
+    state.labels = StreamLabels({sc.A_LAYER: "model", sc.A_NAME: "m"})
+    file = bytearray(layout.row_at(1))
+    put(file, layout.birth(state, 7, 5, layout.Ids(1, 2, 3, True)), layout.row_at(0))
+    row = layout.read_row(file, 0)
+    assert row is not None
+    assert (row.serial, row.parent, row.ids) == (7, 5, layout.Ids(1, 2, 3, True))
+    assert (row.state.info, row.state.labels.started) == (info, state.labels.started)
+
+
 def put(file: bytearray, data: bytes, at: int) -> None:
     file[at : at + len(data)] = data
 

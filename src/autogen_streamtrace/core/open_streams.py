@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from opentelemetry.trace import get_current_span
-
 from autogen_streamtrace.core.semconv import CALLER, NONE
 from autogen_streamtrace.core.stream.state import StreamState, clock
 from autogen_streamtrace.core.verdict.node import itself
@@ -41,8 +39,7 @@ def _listed(state: StreamState, newest: dict[StreamState | None, StreamState], n
     while innermost in newest:
         innermost = newest[innermost]
     waiting_on = (CALLER, "") if state.held else itself(innermost)
-    context = state.span if state.context is None else get_current_span(state.context)
-    ids = context.get_span_context()
+    ids = state.span.get_span_context()
     return OpenStream(
         layer=state.layer,
         name=state.name,

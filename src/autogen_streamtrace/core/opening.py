@@ -49,7 +49,8 @@ def postponed(state: StreamState) -> bool:
     assert state.context is not None
     above = get_current_span(state.context).get_span_context()
     if above.is_valid:
-        state.context = set_span_in_context(NonRecordingSpan(above), state.context)
+        state.span = NonRecordingSpan(above)
+        state.context = set_span_in_context(state.span, state.context)
     return above.is_valid
 
 

@@ -51,11 +51,6 @@ class StreamInfo(NamedTuple):
     key: str = ""
     """On ``team``: the key of its agents' ids in AutoGen's runtime."""
 
-    @property
-    def told(self) -> tuple[tuple[str, Any], ...]:
-        """The attributes that the span has from its start, with the framework's."""
-        return ((sc.A_FRAMEWORK, self.framework), *self.attributes) if self.framework else self.attributes
-
 
 _ONLY_STARTED: Final = (sc.GEN_AI_REQUEST_STREAM, sc.A_FRAMEWORK)
 
@@ -136,6 +131,7 @@ class StreamState:
         self.context: Context | None = None
         """Where its span belongs, until the span starts."""
         self.span: Span = INVALID_SPAN
+        """Its own, or the one around it where its own starts only at its end."""
         self.start_ns = time.time_ns()
         self.start = self.asked = self.last = clock()
         """Seconds on ``clock``: the start · the reader's last request · the last item's arrival."""

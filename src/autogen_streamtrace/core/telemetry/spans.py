@@ -23,7 +23,10 @@ class Spans:
 
     def start(self, info: StreamInfo, parent: Context, start_ns: int) -> Span:
         """Starts the span of a stream inside the span of ``parent``, at nanoseconds since the epoch."""
-        attributes: Attributes = {sc.A_LAYER: info.layer, sc.A_NAME: info.name, **dict(info.told)}
+        attributes: Attributes = {sc.A_LAYER: info.layer, sc.A_NAME: info.name}
+        if info.framework:
+            attributes[sc.A_FRAMEWORK] = info.framework
+        attributes.update(info.attributes)
         kind = _KINDS.get(info.layer, SpanKind.INTERNAL)
         if self._light is not None:
             span = self._light.start(info.span_name, parent, kind, attributes, start_ns)

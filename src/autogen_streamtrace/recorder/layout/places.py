@@ -2,7 +2,7 @@
 
 from typing import Final
 
-VERSION: Final = 3
+VERSION: Final = 4
 ROWS: Final = 16_384
 """Streams that can stand in a file at the same time."""
 

@@ -71,13 +71,13 @@ def _read_birth(written: bytes, slot: int) -> tuple[int, int, Ids, StreamState]:
     if found is None or found[0][0] >= len(sc.LAYERS):
         raise Unreadable(f"row {slot} is damaged")
     (layer, flags, serial, trace, span, above, parent, start_ns, start), text = found
-    name, span_name, attributes, labels = json.loads(text)
+    name, span_name, attributes, framework, labels = json.loads(text)
     info = StreamInfo(
         sc.LAYERS[layer],
         name,
         span_name=span_name,
-        attributes=tuple((key, value) for key, value in attributes if key != sc.A_FRAMEWORK),
-        framework=dict(attributes).get(sc.A_FRAMEWORK, ""),
+        attributes=tuple(map(tuple, attributes)),
+        framework=framework,
         streamed=bool(flags & row.STREAMED),
     )
     state = StreamState(info, None, 0)

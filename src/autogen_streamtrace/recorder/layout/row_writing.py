@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.evidence.causes import Cause
-from autogen_streamtrace.core.stream.state import Ending, StreamLabels, StreamState
+from autogen_streamtrace.core.stream.state import Ending, StreamInfo, StreamLabels, StreamState
 from autogen_streamtrace.core.telemetry.counters import OF_VERDICT
 from autogen_streamtrace.recorder.layout import places, row
 from autogen_streamtrace.recorder.layout.attributes import packed
@@ -48,7 +48,7 @@ def birth(state: StreamState, serial: int, parent: int, ids: Ids) -> bytes:
         ValueError: it does not fit.
     """
     info = state.info
-    text = info_text(info.name, info.span_name, info.told, state.labels)
+    text = info_text(info, state.labels)
     flags = (row.SAMPLED if ids.sampled else 0) | (row.STREAMED if info.streamed else 0)
     body = (
         row.BIRTH.pack(
@@ -132,7 +132,7 @@ def write_mark(into: bytearray, slot: int, serial: int, number: int) -> None:
     row.MARK.pack_into(into, slot * places.MARK_SIZE, serial, number)
 
 
-def info_text(name: str, span_name: str, attributes: Pairs, labels: StreamLabels) -> bytes:
+def info_text(info: StreamInfo, labels: StreamLabels) -> bytes:
     """What is known of a stream before its first read, as it stands in a row.
 
     Where that is too long, the attributes are dropped. The labels are never dropped.
@@ -141,18 +141,18 @@ def info_text(name: str, span_name: str, attributes: Pairs, labels: StreamLabels
         ValueError: the labels alone are too long.
     """
     try:
-        return _info_text(name, span_name, attributes, labels)
+        return _info_text(info.name, info.span_name, info.framework, info.attributes, labels)
     except TypeError:  # an attribute cannot be hashed, or is no JSON: the span drops it too
-        plain = tuple((key, value) for key, value in attributes if isinstance(value, (str, bool, int, float)))
-        return _info_text(name, span_name, plain, labels)
+        plain = tuple((key, value) for key, value in info.attributes if isinstance(value, (str, bool, int, float)))
+        return _info_text(info.name, info.span_name, info.framework, plain, labels)
 
 
 @lru_cache(maxsize=1024)
-def _info_text(name: str, span_name: str, attributes: Pairs, labels: StreamLabels) -> bytes:
+def _info_text(name: str, span_name: str, framework: str, attributes: Pairs, labels: StreamLabels) -> bytes:
     """Cached, since most streams of a process start alike."""
     counted = {short(key): value for key, value in labels.started.items()}
     for fields_kept in ([name, span_name, attributes], [name, span_name, []], [name[:40], span_name[:60], []]):
-        text = json.dumps([*fields_kept, counted]).encode()
+        text = json.dumps([*fields_kept, framework, counted]).encode()
         if len(text) <= _ROOM_FOR_BIRTH:
             return text
     raise ValueError(f"the labels of {name[:40]!r} do not fit into a row")

@@ -1,7 +1,5 @@
 """The contents of a stream's row, taken from its state and from the report of its end."""
 
-from opentelemetry.trace import get_current_span
-
 from autogen_streamtrace.core.stream.state import StreamState
 from autogen_streamtrace.core.telemetry.counters import cut_labels, ended_labels
 from autogen_streamtrace.core.telemetry.limiters import Attributes
@@ -11,10 +9,9 @@ from autogen_streamtrace.recorder import layout
 
 def ids_of(state: StreamState) -> layout.Ids:
     """Where a stream's span belongs."""
-    if state.context is not None:  # its span starts only at its end
-        above = get_current_span(state.context).get_span_context()
-        return layout.Ids(above.trace_id, 0, above.span_id, above.trace_flags.sampled)
     context = state.span.get_span_context()
+    if state.context is not None:  # its span starts only at its end
+        return layout.Ids(context.trace_id, 0, context.span_id, context.trace_flags.sampled)
     parent = getattr(state.span, "parent", None)
     return layout.Ids(
         context.trace_id, context.span_id, parent.span_id if parent is not None else 0, context.trace_flags.sampled
