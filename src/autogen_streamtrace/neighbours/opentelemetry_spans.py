@@ -111,9 +111,8 @@ class LightSpans:
         span._resource = tracer.resource
         span._start_time = start_time
         span._initial = initial
-        plain = _PLAIN.issuperset(map(type, attributes.values())) and "" not in attributes
-        if not plain or (initial is not attributes and initial != attributes):
-            span._attributes  # noqa: B018 - made now: the SDK has to clean them
+        if initial is not attributes and initial != attributes:
+            span._attributes  # noqa: B018 - made now: the SDK has to clean what the sampler said
         found: Span = span
         return found
 
@@ -126,11 +125,13 @@ class LightSpans:
             or not self._known.are_all_of(self._tracer.span_processor)
         ):
             return False
-        merged = {**own["_initial"], **attributes}
+        initial = own["_initial"]
+        merged = {**initial, **attributes}
         full = self._most is not None and len(merged) > self._most
-        repeated = len(merged) != len(own["_initial"]) + len(attributes)
-        if full or repeated or not _PLAIN_OR_TUPLE.issuperset(map(type, attributes.values())):
-            return False
+        repeated = len(merged) != len(initial) + len(attributes)
+        plain = _PLAIN.issuperset(map(type, initial.values())) and "" not in initial
+        if full or repeated or not plain or not _PLAIN_OR_TUPLE.issuperset(map(type, attributes.values())):
+            return False  # the SDK has to clean them
         own["_end_time"] = end_time
         own["_attributes"] = merged
         if status is not None:

@@ -1,7 +1,7 @@
 """The tap around an awaited call or a block of code, which is a stream without items."""
 
-import contextlib
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from opentelemetry.trace import INVALID_SPAN, Span
@@ -55,11 +55,10 @@ class Entered:
         self._tracker.end(self._state, "returned" if error is None else "raised", error)
 
 
-@contextlib.contextmanager
-def no_span(*args: Any, **kwargs: Any) -> Iterator[Span]:
+def no_span(*args: Any, **kwargs: Any) -> AbstractContextManager[Span]:
     """Replaces a span of AutoGen's own, which would double ours, by the span of the current stream."""
     state = scope.current()
-    yield state.span if state is not None else INVALID_SPAN
+    return nullcontext(state.span if state is not None else INVALID_SPAN)
 
 
 def opened(info: Callable[[], StreamInfo]) -> StreamInfo | None:
