@@ -111,12 +111,12 @@ class FlightRecorder:
     def ended(self, state: StreamState, ending: Ending) -> None:
         """Writes how a stream ended for its reader."""
         if self._rows.holds(state):
-            self._file.write(layout.ended(self._serial(state), state, ending), layout.end_at(state.slot))
+            self._file.write(layout.ended(state.serial, state, ending), layout.end_at(state.slot))
 
     def finished(self, state: StreamState, at: float) -> None:
         """Writes when a stream finished."""
         if self._rows.holds(state):
-            self._file.write(layout.finished(self._serial(state), at), layout.finished_at(state.slot))
+            self._file.write(layout.finished(state.serial, at), layout.finished_at(state.slot))
 
     def judged(self, state: StreamState, report: Report) -> None:
         """Writes a verdict. The row then waits until ``exported`` says that its span has arrived."""
@@ -124,7 +124,7 @@ class FlightRecorder:
             self.counted(report.counted)
             return
         context = report.span.get_span_context()
-        self._file.write(layout.judged(self._serial(state), verdict_of(state, report)), layout.end_at(state.slot))
+        self._file.write(layout.judged(state.serial, verdict_of(state, report)), layout.end_at(state.slot))
         waits = self._confirmed and report.span.is_recording() and context.trace_flags.sampled
         self._rows.judged(state, report.counted, context.span_id if waits else 0)
 
@@ -202,16 +202,12 @@ class FlightRecorder:
 
     # -- rows
 
-    def _serial(self, state: StreamState) -> int:
-        return self._rows.slots.serial(state.slot)
-
     def _write_birth(self, state: StreamState) -> bool:
         slot = state.slot
         if slot < 0:  # it was judged meanwhile
             return True
-        slots = self._rows.slots
         try:
-            birth = layout.birth(state, slots.serial(slot), slots.serial_of(state.parent), ids_of(state))
+            birth = layout.birth(state, state.serial, self._rows.serial_of(state.parent), ids_of(state))
         except ValueError as error:
             self._file.drop(str(error))
             return False

@@ -106,6 +106,7 @@ class StreamState:
         "parent",
         "response_id",
         "response_model",
+        "serial",
         "size",
         "slot",
         "span",
@@ -145,6 +146,8 @@ class StreamState:
         """Bytes on ``http`` and ``server``, characters on ``model``."""
         self.slot = -1
         """Its place in the flight recorder; -1 where it has none."""
+        self.serial = 0
+        """Its number there, while it has a place."""
         self.terminal = False
         """The terminal item was delivered; on ``http``, a finish reason or a terminator was read."""
         self.terminated = False

@@ -20,6 +20,7 @@ ROW_SIZE: Final = 2048
 # Inside a row; its birth comes first.
 END: Final = 768
 FINISHED: Final = ROW_SIZE - 16
+_ENDS_AT: Final = ROWS_AT + END
 
 
 def row_at(slot: int) -> int:
@@ -29,7 +30,7 @@ def row_at(slot: int) -> int:
 
 def end_at(slot: int) -> int:
     """Where a row says how its stream ended."""
-    return row_at(slot) + END
+    return _ENDS_AT + slot * ROW_SIZE
 
 
 def finished_at(slot: int) -> int:

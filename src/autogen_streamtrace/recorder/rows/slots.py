@@ -41,23 +41,15 @@ class Slots:
         """Makes a row free."""
         heapq.heappush(self._free, slot)
 
-    def hold(self, slot: int, state: StreamState) -> int:
-        """Lets a row hold a stream; returns the stream's serial number."""
-        serial = next(self._serial)
-        self._serials[slot] = serial
+    def hold(self, slot: int, state: StreamState) -> None:
+        """Lets a row hold a stream, which gets the row's number and a serial number."""
         state.slot = slot
+        state.serial = self._serials[slot] = next(self._serial)
         self._copied[slot] = state.asked + state.last
-        return serial
 
     def serial(self, slot: int) -> int:
         """The serial number of the stream that a row holds."""
         return self._serials[slot]
-
-    def serial_of(self, state: StreamState | None) -> int:
-        """A stream's serial number: 0 for None, ``layout.UNKNOWN`` where it has no row."""
-        if state is None:
-            return 0
-        return (self._serials[state.slot] if state.slot >= 0 else 0) or layout.UNKNOWN
 
     def copy_again(self, slot: int) -> None:
         """Makes the next ``progress`` include this row."""
