@@ -68,7 +68,7 @@ def test_a_birth_says_what_was_known_of_a_stream_before_its_first_read(framework
     state.labels = StreamLabels({sc.A_LAYER: "model", sc.A_NAME: "m"})
     file = bytearray(layout.row_at(1))
     put(file, layout.birth(state, 7, 5, layout.Ids(1, 2, 3, True)), layout.row_at(0))
-    row = layout.read_row(file, 0)
+    row = layout.read_row(bytes(file), 0)
     assert row is not None
     assert (row.serial, row.parent, row.ids) == (7, 5, layout.Ids(1, 2, 3, True))
     assert (row.state.info, row.state.labels.started) == (info, state.labels.started)
