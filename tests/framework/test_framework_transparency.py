@@ -9,6 +9,7 @@ import pickle
 import warnings
 from collections.abc import AsyncGenerator, Iterator
 from typing import Any
+from unittest import mock
 
 import agent_framework
 import pytest
@@ -44,26 +45,32 @@ MOVES = st.one_of(
 )
 
 
-class Scripted(ResponseStream[Any, Any]):
-    """A stream with the generators' name for its close."""
-
-    async def aclose(self) -> None:
-        await self.close()
+async def aclose(stream: Any) -> None:
+    """The generators' name for a stream's close."""
+    await stream.close()
 
 
-def bare(source: AsyncGenerator[Any, Any]) -> Scripted:
-    return Scripted(source, finalizer=list)
+class Own(ResponseStream[Any, Any]):
+    """A class of streams of the program's own."""
 
 
-def held_back(source: AsyncGenerator[Any, Any]) -> Scripted:
-    return Scripted(source, finalizer=list, stream_updates=False)
+def bare(source: AsyncGenerator[Any, Any]) -> Any:
+    return ResponseStream(source, finalizer=list)
 
 
-def wrapped(source: AsyncGenerator[Any, Any]) -> Scripted:
+def own(source: AsyncGenerator[Any, Any]) -> Any:
+    return Own(source, finalizer=list)
+
+
+def held_back(source: AsyncGenerator[Any, Any]) -> Any:
+    return ResponseStream(source, finalizer=list, stream_updates=False)
+
+
+def wrapped(source: AsyncGenerator[Any, Any]) -> Any:
     async def resolve() -> Any:
         return bare(source)
 
-    return Scripted.from_awaitable(resolve())  # type: ignore[return-value]
+    return ResponseStream.from_awaitable(resolve())
 
 
 @contextlib.contextmanager
@@ -76,13 +83,13 @@ def tracking() -> Iterator[StreamTracker]:
 
 
 def test_a_watched_stream_is_noticed_as_the_bare_one() -> None:
-    with tracking() as tracker:
+    with tracking() as tracker, mock.patch.object(ResponseStream, "aclose", aclose, create=True):
 
         @settings(max_examples=150)
         @given(
             source=SOURCES,
             moves=st.lists(MOVES, max_size=8).map(tuple),
-            make=st.sampled_from([bare, bare, held_back, wrapped]),
+            make=st.sampled_from([bare, own, held_back, wrapped]),
         )
         def noticed(source: Source, moves: tuple[Move, ...], make: Any) -> None:
             def watched(generator: AsyncGenerator[Any, Any]) -> Any:
@@ -180,6 +187,20 @@ def test_a_coroutine_that_nobody_awaits_is_warned_of_once_and_by_its_own_name() 
         del coroutine
         gc.collect()
     assert [str(each.message) for each in caught] == ["coroutine 'Clerk.run.<locals>.response' was never awaited"]
+
+
+def test_a_stream_has_the_methods_that_its_class_has_when_it_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hooked() -> Any:
+        stream = Clerk(name="clerk").run("x", stream=True)
+        hooked = stream.with_cleanup_hook(lambda: None)
+        return "its own" if [update async for update in stream] and hooked is stream else hooked
+
+    with instrumented():
+        assert asyncio.run(hooked()) == "its own"
+        monkeypatch.setattr(ResponseStream, "with_cleanup_hook", lambda *args: "the program's")
+        assert asyncio.run(hooked()) == "the program's"
+        monkeypatch.undo()
+        assert asyncio.run(hooked()) == "its own"
 
 
 def test_an_open_stream_ends_under_the_watch_that_is_taken_away() -> None:

@@ -1,12 +1,31 @@
-"""How a ``ResponseStream`` is watched: its object stays, and its class becomes a subclass that reads it for a tap."""
+"""How a ``ResponseStream`` is watched: its object stays, and its class becomes a subclass that reads it for a tap.
+
+The subclass has copies of the other methods. CPython fits a method's code to the class of its objects, and starts anew
+when it meets objects of two classes in turn (PEP 659), as it would with watched and other streams in one turn. That
+costs more than the reading does.
+"""
 
 from collections.abc import Callable
-from functools import lru_cache, partial
-from typing import Any, Final
+from functools import partial, update_wrapper
+from types import FunctionType
+from typing import Any, Final, NamedTuple
 
 from autogen_streamtrace.core.tap import Reading
 
 _READINGS: Final = "_streamtrace_readings"
+
+
+class _Watched(NamedTuple):
+    """How the streams of a class are watched."""
+
+    members: tuple[Any, ...]
+    """What the class consisted of."""
+    subclass: type
+    step: Any
+    """Reads the next item of such a stream."""
+
+
+_classes: Final[dict[type, _Watched]] = {}
 
 
 def is_stream(thing: Any) -> bool:
@@ -27,14 +46,27 @@ def watch(stream: Any, reading: Reading) -> None:
         readings.append(reading)
         return
     cls: Any = type(stream)
-    reading.step = cls.__anext__
-    stream.__class__ = _watched(cls)
+    members = tuple(vars(cls).values())
+    watched = _classes.get(cls)
+    if watched is None or watched.members != members:  # a program may have replaced a method
+        watched = _classes[cls] = _Watched(members, _subclass(cls), _copied(cls.__anext__))
+    reading.step = watched.step
+    stream.__class__ = watched.subclass
     attributes[_READINGS] = [reading]
 
 
-@lru_cache(maxsize=64)
-def _watched(cls: type) -> type:
-    """A subclass of a class of streams. It has the name of its base, and only the methods that read or end a stream."""
+def _copied(method: Any) -> Any:
+    """The method with code of its own, where it is written in Python."""
+    if not isinstance(method, FunctionType):
+        return method
+    code = method.__code__.replace()
+    copy = FunctionType(code, method.__globals__, method.__name__, method.__defaults__, method.__closure__)
+    copy.__kwdefaults__ = method.__kwdefaults__
+    return update_wrapper(copy, method)
+
+
+def _subclass(cls: type) -> type:
+    """A subclass of a class of streams, with the name of its base. It reads or ends a stream for the tap."""
     base: Any = cls
     finalizer = getattr(cls, "__del__", None)
 
@@ -66,8 +98,9 @@ def _watched(cls: type) -> type:
     methods: dict[str, Any] = {"__anext__": __anext__, "__await__": __await__, "__del__": __del__}
     methods |= {"get_final_response": get_final_response, "close": close}
     found = {name: method for name, method in methods.items() if name == "__del__" or hasattr(base, name)}
+    copies = {name: _copied(method) for name, method in vars(cls).items() if isinstance(method, FunctionType)}
     named = {"__module__": cls.__module__, "__qualname__": cls.__qualname__, "__doc__": cls.__doc__}
-    return type(cls.__name__, (cls,), {**named, **found})
+    return type(cls.__name__, (cls,), {**copies, **named, **found})
 
 
 class _Awaited:
