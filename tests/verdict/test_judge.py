@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import threading
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterator, Sequence
 from typing import Any
 
 import pytest
@@ -119,6 +119,49 @@ def test_a_defect_in_telling_one_stream_leaves_the_others_alone(
     assert told.tracker.settle(10)
     assert told.tracker.idle
     assert told.outcome("stream outer") == "cancelled"
+
+
+@pytest.mark.once
+def test_whoever_waits_for_the_judge_waits_until_the_streams_before_are_reported(
+    told: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go_on = threading.Event()
+    ended = Telemetry.ended
+
+    def held_up(self: Telemetry, reported: Sequence[tuple[StreamNode, Report]]) -> None:
+        if reported:
+            assert go_on.wait(30)
+        ended(self, reported)
+
+    monkeypatch.setattr(Telemetry, "ended", held_up)
+    state = told.tracker.begin(StreamInfo("stream", "first", span_name="stream first"))
+    assert state is not None
+    told.tracker.end(state, "returned")
+    assert not told.tracker.settle(0.2)
+    go_on.set()
+    assert told.tracker.settle(10)
+    assert told.outcome("stream first") == "completed"
+
+
+@pytest.mark.once
+def test_a_long_queue_is_judged_in_parts_so_that_the_bodies_of_all_are_not_kept(
+    told: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together: list[int] = []
+    ended = Telemetry.ended
+
+    def counting(self: Telemetry, reported: Sequence[tuple[StreamNode, Report]]) -> None:
+        together.append(len(reported))
+        ended(self, reported)
+
+    monkeypatch.setattr(Telemetry, "ended", counting)
+    with told.tracker.judge._judging:  # all of them wait
+        for _ in range(300):
+            state = told.tracker.begin(StreamInfo("stream", "many"))
+            assert state is not None
+            told.tracker.end(state, "returned")
+    assert told.tracker.settle(30)
+    assert sum(together) == 300 and max(together) <= 128
 
 
 def test_a_stream_that_is_over_is_no_parent_before_it_is_judged(told: Watching) -> None:
