@@ -52,13 +52,15 @@ def parameters(*asked: Any) -> tuple[tuple[str, Any], ...]:
     """The parameters of a request that the conventions name; the last mapping wins. What is no mapping is skipped."""
     found: dict[str, Any] = {}
     for each in asked:
-        if isinstance(each, Mapping) and not sc.GEN_AI_REQUEST_PARAMETERS.keys().isdisjoint(each):
+        if isinstance(each, _MAPPINGS) and not sc.GEN_AI_REQUEST_PARAMETERS.keys().isdisjoint(each):
             for key, name in sc.GEN_AI_REQUEST_PARAMETERS.items():
                 if key in each and isinstance(each[key], _VALUES):
                     found[name] = each[key]
-    return tuple((name, _plain(value)) for name, value in found.items())
+    return tuple((name, _plain(value)) for name, value in found.items()) if found else ()
 
 
+_MAPPINGS: Final = (dict, Mapping)
+"""The first one is asked for first, in a tenth of the time."""
 _SEQUENCES: Final = (list, tuple)
 _VALUES: Final = (str, int, float, *_SEQUENCES)
 """Types of a value; the SDKs have objects of their own that stand for none."""

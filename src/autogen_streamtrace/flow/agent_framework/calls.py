@@ -42,7 +42,8 @@ def watched(tracker: StreamTracker, layer: Layer, describe: Describe, notes: Not
     """Makes the replacement of a method of agents, clients or workflows."""
 
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
-        def call(self: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        @functools.wraps(original)
+        def method(self: Any, *args: Any, **kwargs: Any) -> Any:
             if _inside(layer, self):
                 return original(self, *args, **kwargs)
             try:
@@ -65,19 +66,14 @@ def watched(tracker: StreamTracker, layer: Layer, describe: Describe, notes: Not
                 report("watching a stream of Agent Framework", defect)
             return result
 
-        if inspect.iscoroutinefunction(original):
+        if not inspect.iscoroutinefunction(original):
+            return method
 
-            @functools.wraps(original)
-            async def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-                return await call(self, args, kwargs)
+        @functools.wraps(original)
+        async def coroutine(self: Any, *args: Any, **kwargs: Any) -> Any:
+            return await method(self, *args, **kwargs)
 
-        else:
-
-            @functools.wraps(original)
-            def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-                return call(self, args, kwargs)
-
-        return method
+        return coroutine
 
     return make
 
