@@ -28,7 +28,13 @@ KINDS: Final = {
         ("BaseChatClient",),
         (),
     ),
-    "tool": Kind("Tools", "`invoke` of `agent_framework.FunctionTool`", ("FunctionTool", "MCPTool"), ("invoke",)),
+    "tool": Kind(
+        "Tools",
+        "`invoke` of `agent_framework.FunctionTool`; `execute` of `FunctionMiddlewarePipeline`, for calls that fail "
+        "outside of their tool; `_auto_invoke_function`, for unknown names",
+        ("FunctionTool", "MCPTool"),
+        ("invoke",),
+    ),
     "workflow": Kind(
         "Workflows",
         "`run` of `agent_framework.Workflow` and `agent_framework.FunctionalWorkflow`",
