@@ -127,6 +127,20 @@ def test_writes_keep_their_order_and_go_back_to_whoever_writes_once_the_disk_is_
     assert written == list(range(writing._WELL + 10))
 
 
+def test_one_slow_write_among_quick_ones_hands_nothing_over_and_two_in_a_row_do() -> None:
+    def write(data: bytes, at: int) -> None:
+        if at in (1, 3, 4):
+            time.sleep(2 * writing.SLOW)
+
+    writer = Writer(write)
+    handed_over = []
+    for at in range(5):
+        writer.write(b"", at)
+        handed_over.append(writer.slow)
+    assert handed_over == [False, False, False, False, True]
+    assert writer.end(10)
+
+
 def test_what_is_written_again_soon_is_left_out_where_others_wait_and_too_much_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -8,7 +8,7 @@ from queue import SimpleQueue
 from typing import Final
 
 SLOW: Final = 0.01
-"""Seconds of one write after which a thread does the next ones."""
+"""Seconds of a slow write."""
 MOST: Final = 4096
 """Writes, at most, that wait for the thread."""
 _WELL: Final = 50
@@ -19,7 +19,9 @@ Write = Callable[[bytes, int], object]
 
 
 class Writer:
-    """Writes at once. After a slow write, a thread writes in the same order.
+    """Writes at once. After a slow first write, or two slow ones in a row, a thread writes in the same order.
+
+    A lone one is slow where the processor was busy, and what waits for the thread is lost when the process is killed.
 
     Args:
         write: writes the bytes.
@@ -31,6 +33,7 @@ class Writer:
         self._waiting: SimpleQueue[tuple[bytes, int] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._error: OSError | None = None
+        self._was_slow = True
 
     @property
     def slow(self) -> bool:
@@ -51,8 +54,10 @@ class Writer:
         if self._thread is None and self._error is None:
             began = time.perf_counter()
             self._write(data, at)
-            if time.perf_counter() - began > SLOW:
+            slow = time.perf_counter() - began > SLOW
+            if slow and self._was_slow:
                 self._hand_over()
+            self._was_slow = slow
             return
         with self._lock:
             error, self._error = self._error, None
