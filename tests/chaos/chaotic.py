@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -39,6 +40,13 @@ class Proxy:
             return self.service.tally.done[-1]
 
         return asyncio.run_coroutine_threadsafe(found(), self.loop).result(WAIT)
+
+    def ended(self) -> Done:
+        """The same, once that is over."""
+        give_up = time.monotonic() + WAIT
+        while (done := self.last()).end == "open":
+            assert time.monotonic() < give_up, "it never ended"
+        return done
 
 
 @contextmanager

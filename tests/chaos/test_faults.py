@@ -99,9 +99,7 @@ def test_a_client_that_leaves_before_the_place_is_told_so(own: Proxy) -> None:
     asked = {"x-streamtrace-fault": "fin after=11"}
     with client() as http, http.stream("POST", own.url + PATH, json=CHAT, headers=asked) as response:
         next(response.iter_raw())
-    while own.last().end == "open":
-        pass
-    assert own.last().end == "client left"
+    assert own.ended().end == "client left"
 
 
 def test_a_silence_of_some_seconds_ends_and_the_reply_goes_on(own: Proxy) -> None:

@@ -12,7 +12,8 @@ import ollama
 import openai
 import pytest
 import trustme
-from chaos.chaotic import proxy, see
+from chaos.chaotic import CHAT, client, proxy, see
+from harness.raw_server import raw_server
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -62,7 +63,16 @@ def by_ollama(url: str, **options: Any) -> str:
 def test_a_real_client_gets_the_reply(ask: Callable[..., str], new: bool) -> None:
     with ModelServer() as model, proxy(upstream=model.root()) as through:
         assert ask(through.url, http1=not new, http2=new) == WORDS
-        assert through.last().end == "passed"
+        assert through.ended().end == "passed"
+
+
+@pytest.mark.parametrize(("body", "end"), [(b"data: [DONE]\n\n", "passed"), (b"data: {}\n\n", "client left")])
+def test_a_client_may_leave_at_the_replys_last_word_and_not_wait_for_https_end(body: bytes, end: str) -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
+    with raw_server((head + b"%x\r\n%b\r\n" % (len(body), body), "keep")) as model, proxy(upstream=model) as through:
+        with client() as http, http.stream("POST", f"{through.url}/v1/chat/completions", json=CHAT) as response:
+            assert next(response.iter_raw()) == body
+        assert through.ended().end == end
 
 
 def test_tls_on_both_sides(tmp_path: Any) -> None:

@@ -12,7 +12,7 @@ from autogen_streamtrace.commands.chaos.model.asked import ENDPOINT, Asked
 from autogen_streamtrace.commands.chaos.model.manners import MANNERS, SLOW_PAUSE
 from autogen_streamtrace.commands.chaos.model.reply import Reply
 from autogen_streamtrace.commands.chaos.rules import RuleError, Rules
-from autogen_streamtrace.commands.chaos.tally import Done, Tally
+from autogen_streamtrace.commands.chaos.tally import Done, End, Tally
 from autogen_streamtrace.commands.chaos.wire.message import Head, Request
 from autogen_streamtrace.commands.chaos.wire.passage import Passage, Source, SourceBrokeError
 from autogen_streamtrace.commands.chaos.wire.sink import Sink
@@ -85,7 +85,7 @@ class Service:
                 done.end = "error"
                 _answer(sink, 502, str(error))
             except asyncio.CancelledError:
-                done.end = "struck" if passage.at_place and not passes else "client left"
+                done.end = _left(passage, passes=passes)
                 raise
             finally:
                 _note(done, passage)
@@ -134,6 +134,15 @@ class Service:
             passage.valve = lambda open_: transport.resume_reading() if open_ else transport.pause_reading()
 
         return upstream if self.upstream is not None else model
+
+
+def _left(passage: Passage, *, passes: bool) -> End:
+    """How an exchange ended whose client is gone."""
+    if passage.at_place and not passes:
+        return "struck"
+    if passage.told:
+        return "passed" if passes else "not reached"
+    return "client left"
 
 
 def _answer(sink: Sink, status: int, message: str) -> None:
