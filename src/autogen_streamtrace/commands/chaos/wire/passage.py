@@ -13,7 +13,7 @@ from typing import Final
 from autogen_streamtrace.commands.chaos.wire.message import Cut, Head, Lines, Request
 from autogen_streamtrace.commands.chaos.wire.pieces import Splitter
 from autogen_streamtrace.commands.chaos.wire.sink import Sink
-from autogen_streamtrace.core.evidence.body.wire import Tail
+from autogen_streamtrace.core.evidence.body.wire import KEPT, read
 
 HIGH_WATER: Final = 2**20
 """Bytes that may wait here before the source is asked to pause."""
@@ -58,7 +58,8 @@ class Passage:
         """When the client was last sent something."""
         self._asked = self._begun = self._direct = self._over = False
         self._splitter: Splitter | None = None
-        self._tail = Tail()
+        self._end = bytearray()
+        """The last bytes of the body that were sent."""
         self._units: deque[bytes] = deque()
         self._waiting = 0
         self._broke: Cut | None = None
@@ -74,7 +75,6 @@ class Passage:
         """Status and headers have come."""
         self.answer = head
         self._splitter = Splitter(head.value(b"content-type"))
-        self._tail = Tail(*(head.value(name).decode("latin-1") for name in (b"content-encoding", b"content-type")))
         self._news.set()
 
     def feed(self, data: bytes) -> None:
@@ -160,8 +160,7 @@ class Passage:
     @property
     def told(self) -> bool:
         """The client was sent the reply's own last word. It may leave then, and not wait for HTTP's end."""
-        reply = self._tail.read()
-        return reply is not None and reply.over
+        return read(bytes(self._end)).over
 
     def put_back(self, unit: bytes) -> None:
         """The unit comes next again."""
@@ -222,7 +221,9 @@ class Passage:
         self.events += 1
         self.bytes += len(data)
         self.last = self._loop.time()
-        self._tail.feed(data)
+        self._end += data
+        if len(self._end) > 2 * KEPT:
+            del self._end[:-KEPT]
         if self._gzip and data:
             data = self._gzip.compress(data) + self._gzip.flush(zlib.Z_SYNC_FLUSH)
         self._sink.write(data)
