@@ -89,7 +89,7 @@ def _everything(scene: Scene, place: Place, group: Sequence[Ending], moment: _Mo
     ends = sorted(each.end or 0.0 for each in moment.members)
     silences = sorted(each.waited or 0.0 for each in moment.members)
     durations = sorted(each.duration or 0.0 for each in moment.members)
-    if _timed(durations, ends) or (_densest(silences, CORE)[0] > SILENT and _timed(silences, ends)):
+    if _timed(durations, ends) or (_shortest_run(silences, CORE)[0] > SILENT and _timed(silences, ends)):
         return False
     return _younger(scene, place, group, moment) <= SURVIVE * len(moment.members)
 
@@ -109,12 +109,12 @@ def _younger(scene: Scene, place: Place, group: Sequence[Ending], moment: _Momen
 
 def _timed(values: Sequence[float], ends: Sequence[float]) -> bool:
     """Whether one timer made these silences or durations, since they spread less than the ends, or are much alike."""
-    core = _spread(_densest(values, CORE))
+    core = _spread(_shortest_run(values, CORE))
     alike = ALIKE * quantile(values, 0.5)
-    return core < TIGHTER * max(_spread(_densest(ends, CORE)), 0.1) or _spread(_densest(values, MOST)) < alike
+    return core < TIGHTER * max(_spread(_shortest_run(ends, CORE)), 0.1) or _spread(_shortest_run(values, MOST)) < alike
 
 
-def _densest(ordered: Sequence[float], share: float) -> Sequence[float]:
+def _shortest_run(ordered: Sequence[float], share: float) -> Sequence[float]:
     """The shortest run with this share of the values: what happens to end beside the others is no part of it."""
     count = math.ceil(share * len(ordered))
     return min((ordered[at : at + count] for at in range(len(ordered) - count + 1)), key=_spread)

@@ -83,7 +83,7 @@ def _of_group(scene: Scene, key: _Key, members: list[Ending]) -> Iterator[Cause]
         if not found:
             return
         best, rival = _tighter(found)
-        if key.side != "end_user" and _outlasted(scene, best):  # users' front ends differ from each other
+        if _outlasted(scene, key.side, best):
             refuted.add((best.measure, best.cluster.median))
             continue
         if rival is not None and _has_the_other(scene, key, best.measure, rival.measure):
@@ -173,8 +173,13 @@ def _spread(values: Sequence[float]) -> float:
     return quantile(values, 0.9) - quantile(values, 0.1)
 
 
-def _outlasted(scene: Scene, found: _Found) -> bool:
-    """Whether streams of the same places survived more than this limit allows."""
+def _outlasted(scene: Scene, where: Side, found: _Found) -> bool:
+    """Whether streams of the same places survived more than this limit allows.
+
+    Users' front ends differ from each other, so what one of them bears says nothing of another's.
+    """
+    if where == "end_user":
+        return False
     beyond = found.cluster.longest + SLACK + SLACK_SHARE * found.cluster.longest
     places = {each.ending.place for each in found.members}
     kind = "first_byte" if _unanswered(found) else found.measure
