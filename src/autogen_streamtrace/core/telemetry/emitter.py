@@ -160,7 +160,7 @@ class Telemetry:
             self._unknown.add(state.finish, state.name)
         span = self.span(state)
         counted = self.counters.end(state.labels, attributes, set_span_in_context(span) if verdict.early else None)
-        return Report(span, attributes, counted, state.nanoseconds(node.finished_at))
+        return Report(span, attributes, counted, state.nanoseconds(node.finished_at), of_span.contents(node))
 
     def ended(self, reported: Sequence[tuple[StreamNode, Report]]) -> None:
         """Ends the streams' spans and reports their ends. If one of the steps fails, the others still happen."""
@@ -176,7 +176,7 @@ class Telemetry:
     def _end_span(self, node: StreamNode, report: Report) -> None:
         attributes = report.attributes
         if self._capture.spans:
-            attributes = {**attributes, **as_text(of_span.contents(node))}
+            attributes = {**attributes, **as_text(report.contents)}
         self._spans.end(node.state.info, report.span, attributes, report.end_ns)
 
     def _measure(self, node: StreamNode, report: Report) -> None:
@@ -186,9 +186,8 @@ class Telemetry:
         self._meters.histograms.measure(node, report.counted.started[sc.A_NAME], error)
 
     def _tell_end(self, node: StreamNode, report: Report) -> None:
-        attributes = report.attributes
-        contents = of_span.contents(node) if self._capture.events else {}
-        if contents:
+        attributes, contents = report.attributes, report.contents
+        if self._capture.events and contents:
             self._tell_contents(node.state, attributes, contents, report.end_ns)
             attributes |= {key: contents[key] for key in (sc.A_EXCEPTION_MESSAGE,) if key in contents}
         self._tell(node.state.info, attributes, report.span, report.end_ns)

@@ -25,6 +25,8 @@ class Report(NamedTuple):
     """The span's attributes at its end."""
     counted: CounterLabels
     end_ns: int
+    contents: Labels
+    """The contents of its messages, where they are recorded."""
 
 
 class Recorder(Protocol):
