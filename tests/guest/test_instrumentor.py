@@ -142,7 +142,7 @@ def test_a_defect_of_ours_is_logged_once_with_its_traceback_and_the_stream_goes_
         assert traced_words() == ["one", "two"]
         trace_stream(words(), "s")
     assert autogen_streamtrace.open_streams() == []
-    told.tracker.drain()
+    told.tracker.judge.drain()
     told.spans()
     logged = own_errors(caplog)
     assert len(logged) == len({each.getMessage() for each in logged}) >= 1
@@ -171,11 +171,11 @@ def test_a_defect_in_judging_a_stream_that_waited_reaches_nobody(
     async def main() -> None:
         stream = trace_stream(leaves_its_child(), "s")
         assert await stream.__anext__() == "one"  # type: ignore[attr-defined]
-        told.tracker.drain()
+        told.tracker.judge.drain()
         assert await read(stream) == ["two"]
 
     asyncio.run(main())
-    told.tracker.drain()
+    told.tracker.judge.drain()
     monkeypatch.undo()
     assert len(own_errors(caplog)) == 1
     assert any(thread.name == "autogen-streamtrace" for thread in threading.enumerate())

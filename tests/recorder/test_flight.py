@@ -57,7 +57,7 @@ def hold(meanwhile: Callable[[], object], streams: int = 1, **settings: Any) -> 
             held = [trace_stream(words(end), f"stream {index}") for index in range(streams)]
             for each in held:
                 assert await each.__aiter__().__anext__() == "one"
-            told.tracker.drain()
+            told.tracker.judge.drain()
             meanwhile()
             end.set()
             for each in held:

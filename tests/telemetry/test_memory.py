@@ -115,7 +115,7 @@ def test_many_streams_leave_nothing_behind(told: Watching, traced_memory: None) 
                 trace_stream(endless(), "s")
                 await asyncio.sleep(0)
             await turns(10)
-            told.tracker.drain()
+            told.tracker.judge.drain()
             while told.tracker._recorder.busy:  # noqa: ASYNC110 - rows leave it once a second
                 await asyncio.sleep(0.05)
             told.reset_after_fork()

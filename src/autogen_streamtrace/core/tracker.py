@@ -240,10 +240,6 @@ class StreamTracker:
         """The streams that are stalled now."""
         return self.watcher.stalled()
 
-    def drain(self) -> None:
-        """Judges and reports everything so far, on the calling thread."""
-        self.judge.drain()
-
     def settle(self, timeout: float) -> bool:
         """Waits until the judge's thread has judged everything so far.
 
