@@ -8,7 +8,7 @@ from typing import Any, Final
 import agent_framework
 from agent_framework.observability import OBSERVABILITY_SETTINGS
 from agent_framework_openai import OpenAIChatCompletionClient
-from harness import AGENT_NAME, API_KEY, MODEL_NAME, NEVER, TASK, TOOL_NAME, Program
+from harness import AGENT_NAME, API_KEY, MODEL_NAME, NEVER, TASK, TOOL_NAME, Program, Told
 from harness.program import TLS
 from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
@@ -73,6 +73,14 @@ async def awaited(agent: Any, *said: Any, **options: Any) -> Any:
 
 
 WAYS: Final = {"streamed": streamed, "final": final, "within": within, "awaited": awaited}
+
+
+BOTH: Final = ["streamed", "awaited"]
+
+
+def failed_tool(cause: str) -> Told:
+    """What a tool's layer says where the tool raised this."""
+    return Told("failed", "tool", "none", "", cause, "tool", error_type=cause)
 
 
 async def read_some(stream: Any, count: int = 3) -> None:
