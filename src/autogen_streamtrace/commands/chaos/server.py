@@ -48,6 +48,7 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._open.discard(self._transport)
+        self._transport.close()  # on Python 3.10 one over TLS warns otherwise that nobody closed it
         if self._protocol is not None:
             self._protocol.connection_lost(error)
 
