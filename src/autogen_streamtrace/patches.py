@@ -17,7 +17,7 @@ from autogen_streamtrace.flow.agent_framework import agent_run, model_reply, own
 from autogen_streamtrace.flow.agent_framework import tool_call as function_tool_call
 from autogen_streamtrace.flow.asgi import response, shutdown
 from autogen_streamtrace.flow.autogen import agent_turn, model_stream, team_run, tool_call
-from autogen_streamtrace.flow.http import exchange, official_headers
+from autogen_streamtrace.flow.http import exchange, official_headers, official_urls
 from autogen_streamtrace.flow.python import deadline
 from autogen_streamtrace.flow.sdks import genai, ollama, stainless
 from autogen_streamtrace.neighbours import Private, autogen, opentelemetry, python, sdks, servers
@@ -54,6 +54,7 @@ TABLE: Final = (
     Patch("httpx", exchange.apply),
     Patch("httpx2", exchange.apply),
     Patch(opentelemetry.NORMALIZE_HEADERS.owner, official_headers.apply, opentelemetry.NORMALIZE_HEADERS),
+    Patch(opentelemetry.EXTRACT_PARAMETERS.owner, official_urls.apply, opentelemetry.EXTRACT_PARAMETERS),
     *(Patch(sdk, stainless.apply, sdks.asynchronous(sdk)) for sdk in _GENERATED_SDKS),
     *(Patch(sdk, stainless.apply_synchronous, sdks.synchronous(sdk)) for sdk in _GENERATED_SDKS),
     *(Patch(sdk, stainless.apply_parsed, sdks.parsed(sdk)) for sdk in _GENERATED_SDKS),

@@ -39,12 +39,19 @@ TEMPORALITY: Final = Private(
 AGGREGATION: Final = Private(
     SDK, "MetricExporter", "_preferred_aggregation", "metrics go out with the SDK's default aggregation"
 )
-NORMALIZE_HEADERS: Final = Private(
-    "opentelemetry-instrumentation-httpx",
-    "opentelemetry.instrumentation.httpx",
-    "_normalize_headers",
-    "the HTTP span of a request takes more time than it needs",
-)
+
+
+def _official_http(name: str) -> Private:
+    return Private(
+        "opentelemetry-instrumentation-httpx",
+        "opentelemetry.instrumentation.httpx",
+        name,
+        "the HTTP span of a request takes more time than it needs",
+    )
+
+
+NORMALIZE_HEADERS: Final = _official_http("_normalize_headers")
+EXTRACT_PARAMETERS: Final = _official_http("_extract_parameters")
 
 
 def context_variable(api: Any) -> "ContextVar[Any] | None":
