@@ -138,6 +138,13 @@ def test_an_error_between_a_finish_reason_and_the_terminator_or_after_a_bare_ter
     assert ended(openai("Hi", error=None)) == NOTHING
 
 
+@pytest.mark.parametrize("words", [5, 50, 500])
+def test_an_error_in_the_middle_of_a_reply_counts_however_whole_its_end_is(words: int) -> None:
+    reply = openai("word ") * words + ERRORS["openai"] + openai("word ") * 20 + openai("", "stop") + DONE
+    assert ended(reply) == (True, ERROR)
+    assert ended(reply.replace(ERRORS["openai"], b"")) == (True, "stop")
+
+
 def test_a_first_line_that_begins_in_the_middle_of_an_event_counts_for_nothing() -> None:
     assert end(read(b'data: [DONE] they say"}}]}\n\n', START)) == NOTHING
     assert end(read(b"data: [DONE] and so on", START)) == NOTHING

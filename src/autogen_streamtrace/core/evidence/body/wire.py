@@ -29,6 +29,8 @@ KEPT: Final = 8192
 TAIL: Final = 10240
 """Bytes beyond which a body is long."""
 
+_LAST: Final = 1024
+"""Bytes at the end of a body in which a reply that is whole says so, as a rule."""
 _SLICE: Final = 1024
 """Bytes that are decoded at a time."""
 _FIRST: Final = 3
@@ -55,15 +57,29 @@ def read(tail: bytes, head: bytes = b"", line: bytes | None = None) -> Wire:
         head: of a long body its first bytes.
         line: of a long body the beginning of the line in which ``tail`` begins; None where that is not known.
     """
+    if not head and len(tail) < HEAD + _LAST:
+        return _whole(tail)
+    document = Wire(document=bool(head) and is_document(head))
+    begun = then(document, _beginning(head or tail[:HEAD]))
+    told = _end_of_whole(tail, begun)
+    if told is not None:
+        return told
     if not head:
         return _whole(tail)
-    document = Wire(document=is_document(head))
-    begun = then(document, _beginning(head))
     if line is not None and (found := records(line + tail)):
         return _told(found, begun)
     cut, *rest = lines(tail)
     found = records(b"\n".join(rest))
     return _told(found, then(begun, _of_rest(cut if found else tail)))
+
+
+def _end_of_whole(tail: bytes, begun: Wire) -> Wire | None:
+    """What a whole reply says, whose last events tell; the many before them need not be read. None where one may."""
+    if b"rror" in tail:
+        return None
+    _, _, last = tail[-_LAST:].partition(b"\n\n")
+    told = _told(records(last), begun)
+    return told if told.over and told.finish is not None and not told.error else None
 
 
 def read_frames(tail: bytes, head: bytes = b"") -> Wire | None:
