@@ -15,9 +15,10 @@ import autogen_streamtrace
 from autogen_streamtrace import trace_stream
 from autogen_streamtrace.core import judge
 from autogen_streamtrace.core.evidence import deadlines
-from autogen_streamtrace.core.stream.state import StreamInfo
+from autogen_streamtrace.core.stream.state import StreamInfo, clock
 from autogen_streamtrace.core.telemetry.emitter import Telemetry
 from autogen_streamtrace.core.verdict.node import StreamNode
+from autogen_streamtrace.core.watching import watcher
 from autogen_streamtrace.core.watching.recorder import Report
 from autogen_streamtrace.recorder.flight import FlightRecorder
 
@@ -319,6 +320,20 @@ def test_a_reader_gives_way_once_at_most_to_a_watcher_that_was_stopped(told: Wat
     watcher.overdue = 0.0  # as its last round may have left it
     watcher.give_way(1.0)
     assert watcher.overdue == float("inf")
+
+
+def test_a_reader_that_gives_way_goes_on_as_soon_as_what_waits_is_judged(
+    told: Watching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher, "_MOST", 60.0)
+    state = told.tracker.begin(StreamInfo("agent", "a"))
+    assert state is not None
+    told.tracker.end(state, "returned")
+    began = clock()
+    told.tracker.watcher.give_way(began)
+    assert clock() - began < 30
+    assert told.tracker.judge.waiting == 0
+    assert told.points("streamtrace.ended") == {"a": 1}
 
 
 def test_the_end_of_a_run_leaves_the_key_to_the_run_that_follows(told: Watching) -> None:

@@ -4,7 +4,6 @@ A reader, or a finaliser in the middle of a garbage collection, only puts a fact
 the metrics SDK may hold, and it never judges or exports.
 """
 
-import contextlib
 import threading
 from collections.abc import Callable, Iterable
 from queue import Empty, SimpleQueue
@@ -44,8 +43,8 @@ _TOGETHER: Final = 128
 
 _GATHER: Final = 0.02
 """Seconds for which the thread lets facts gather after a quiet time, so that a turn wakes it once."""
-_GATHER_BUSY: Final = 0.1
-"""The same where one turn follows another: a batch costs less than its parts."""
+_GATHER_BUSY: Final = 0.25
+"""The same, at most, where one turn follows another: a batch costs less than its parts. ``gathered`` ends it."""
 _QUIET: Final = 0.5
 """Seconds without a fact that make a quiet time."""
 _TICK: Final = 0.25
@@ -94,6 +93,7 @@ class Judge:
         self._facts: SimpleQueue[Fact | _Asked] = SimpleQueue()
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._hurry = threading.Event()
+        self._then: Callable[[], object] | None = None
         self._judging = threading.RLock()
         self._retired: tuple[Callable[[], object], ...] = ()
         """The calls to make when the thread ends; none unless it is retired."""
@@ -128,6 +128,14 @@ class Judge:
     def waiting(self) -> int:
         """The number of facts that wait."""
         return self._facts.qsize()
+
+    def gathered(self, then: Callable[[], object]) -> None:
+        """Has the facts judged that have gathered, and calls ``then``. A busy event loop gives way meanwhile."""
+        if self._facts.qsize():
+            self._then = then
+            self._hurry.set()
+        else:
+            then()
 
     # -- judged and exported
 
@@ -198,24 +206,37 @@ class Judge:
             call()
 
     def _work(self) -> None:
-        facts, wake, nodes = self._facts, self._wake, self.attribution.nodes
-        checked = woken = clock()
-        while not self._retired or nodes or facts.qsize():
-            pause = _TICK if self.attribution.impatient else loops.CHECK if nodes else None
-            with contextlib.suppress(Empty):
-                wake.get(timeout=pause)
-                quiet = clock() - woken > _QUIET
-                self._hurry.wait(_GATHER if quiet else _GATHER_BUSY)
+        checked = judged = clock()
+        busy = False
+        while not self._retired or self.attribution.nodes or self._facts.qsize():
+            if busy or self._woken():
+                self._hurry.wait(_GATHER if clock() - judged > _QUIET else _GATHER_BUSY)
                 self._hurry.clear()
-                woken = clock()
-                while wake.qsize():
-                    wake.get_nowait()
+            came = self._facts.qsize() > 0
+            busy = came and clock() - judged < _QUIET
+            if came:
+                judged = clock()
             self.drain()
+            then, self._then = self._then, None
+            if then is not None:
+                then()
             if clock() - checked > loops.CHECK:
                 checked = clock()
                 self._loops.check()
         self.thread = None
         self._end()
+
+    def _woken(self) -> bool:
+        """Sleeps until a fact comes, or until a stream that waits has to be looked at; returns whether one came."""
+        attribution = self.attribution
+        pause = _TICK if attribution.impatient else loops.CHECK if attribution.nodes else None
+        try:
+            self._wake.get(timeout=pause)
+        except Empty:
+            return False
+        while self._wake.qsize():
+            self._wake.get_nowait()
+        return True
 
     def _take(self, fact: Fact | _Asked) -> None:
         attribution = self.attribution

@@ -92,6 +92,7 @@ class StreamTracker:
             self._stalled,
             self._recorder,
             self._stall_after,
+            judge.gathered,
         )
         self._keyed: dict[str, StreamState] = {}
         self._keying = threading.Lock()

@@ -6,8 +6,9 @@ streams, and looks for stalled streams (``Stalls``). The pause between two round
 watcher uses at most a hundredth of a core in the long run. Without open streams it sleeps until ``wake``.
 
 The interpreter may keep the watcher from running for long, because a busy event loop never releases it for long
-enough. So each reader compares its clock with ``overdue``, and lets the watcher run (``give_way``). The time for which
-the watcher could not run is noted as lateness of every event loop: nobody could read items then.
+enough. Each attempt to run that fails costs both threads time. So each reader compares its clock with ``overdue``, and
+lets the watcher run (``give_way``), and behind it the judge, whose turn comes at the end of each round. The time for
+which the watcher could not run is noted as lateness of every event loop: nobody could read items then.
 """
 
 import math
@@ -34,12 +35,12 @@ _SHARE: Final = 0.008
 """Share of a core in the long run. With what is still owed, it is a hundredth at most in any ten seconds."""
 _PAID_BACK: Final = 0.25
 """Share of the excess cost so far that one pause pays back, so that one costly round hardly delays the next."""
-_LATE: Final = 0.005
+_LATE: Final = 0.0005
 """Seconds after which the readers of streams let this thread run."""
 _AGAIN: Final = 0.005
 """Seconds between two attempts of the readers, as long as this thread does not run."""
-_MOMENT: Final = 0.0005
-"""Seconds that a thread needs to wake up when it waits for the interpreter."""
+_MOST: Final = 0.003
+"""Seconds, at most, for which a reader lets these threads run."""
 _UNANSWERED: Final = 1.0
 """Seconds without an answer after which an event loop counts as blocked; less where ``stall_after`` is short."""
 
@@ -54,6 +55,7 @@ class Watcher:
         tell: called with each stalled stream; it must not block.
         recorder: copies the progress of the open streams.
         stall_after: seconds of silence that count as a stall.
+        judge: called in each round: has the facts judged that wait, and calls what it is given.
     """
 
     def __init__(
@@ -64,12 +66,14 @@ class Watcher:
         tell: Callable[[StreamState, Stall], None],
         recorder: Recorder,
         stall_after: float,
+        judge: Callable[[Callable[[], object]], object],
     ) -> None:
         self._nodes = nodes
         self._waiting = waiting
         self._loops = loops
         self._tell = tell
         self._recorder = recorder
+        self._judge = judge
         self._stalls = Stalls(stall_after)
         self._answer_within = min(_UNANSWERED, stall_after / 4)
         self._period = min(_PERIOD, stall_after / 8)
@@ -77,6 +81,8 @@ class Watcher:
         self._lateness = Lateness()
         self._due = 0.0
         self._awake = threading.Event()
+        self._done = threading.Event()
+        """A round has ended, and what waited by then is judged."""
         self._stopped = False
         self.overdue = math.inf
         """Time on ``clock`` from which readers have to let this thread run."""
@@ -95,7 +101,7 @@ class Watcher:
             self._awake.set()
 
     def give_way(self, now: float) -> None:
-        """Lets this thread run. A reader calls this when the thread is overdue.
+        """Lets this thread run, and the judge. A reader calls this when this thread is overdue.
 
         A busy event loop releases the interpreter often, but never for as long as another thread needs to wake up.
         Readers may still have a stopped watcher, whose last round may have set ``overdue`` again.
@@ -106,8 +112,10 @@ class Watcher:
         if self._expected < now:
             self._lateness.note(self._expected, now)  # nothing in this process could run
             self._expected = now
-        self.overdue = now + _AGAIN
-        time.sleep(_MOMENT)
+        self.overdue = again = now + _AGAIN
+        self._done.clear()
+        if self.overdue == again:  # no round has begun or ended meanwhile
+            self._done.wait(_MOST)
 
     def late(self, loop: int, since: float, until: float) -> float:
         """The longest lateness of an event loop in this time, in seconds; 0 where it is not worth reporting."""
@@ -144,6 +152,7 @@ class Watcher:
                 self._recorder.copy(now)
             with contained("looking for stalled streams"):
                 self._look(nodes, clock(), expected)
+            self._judge(self._done.set)
             if not nodes and self._idle():
                 self._awake.clear()
                 if self._idle() and not self._stopped:
