@@ -36,6 +36,8 @@ OPENAI_2 = "openai>=2,<3"
 """Speaks through httpx."""
 OPENAI_1 = "openai>=1.93,<2"
 """The same."""
+BEFORE_MCP_2 = "agent-framework-core<1.23"
+"""The last one whose MCP tools need `mcp` 1."""
 
 PARALLEL = ("--numprocesses=auto", "--maxprocesses=4", "--dist=worksteal")
 NOT_ONCE = ("-m", "not once")
@@ -142,9 +144,10 @@ def autogen(session: nox.Session, openai: str) -> None:
 
 
 @nox.session
-def agent_framework(session: nox.Session) -> None:
-    """The tests of Agent Framework beside more of its packages, and `mcp` 2, which AutoGen's extras forbid."""
-    session.install("--editable", ".", "--group", "agent-framework", "--prerelease=allow", OPENAI_3)
+@nox.parametrize("mcp", [nox.param(("mcp>=2",), id="mcp2"), nox.param(("mcp<2", BEFORE_MCP_2), id="mcp1")])
+def agent_framework(session: nox.Session, mcp: tuple[str, ...]) -> None:
+    """The tests of Agent Framework beside more of its packages, with `mcp` 2, or with `mcp` 1 and the last that uses it."""
+    session.install("--editable", ".", "--group", "agent-framework", "--prerelease=allow", OPENAI_3, *mcp)
     pytest(session, "tests/framework")
 
 

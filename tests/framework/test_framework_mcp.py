@@ -1,4 +1,8 @@
-"""Tools of an MCP server. They need ``mcp`` 2, which AutoGen's extras forbid: nox's session ``agent_framework``."""
+"""Tools of an MCP server.
+
+They need ``mcp`` 2, which AutoGen's extras forbid, and before Agent Framework 1.23 ``mcp`` 1: nox's sessions
+``agent_framework``.
+"""
 
 import contextlib
 import socket
@@ -14,13 +18,22 @@ import pytest
 from harness import AGENT_NAME, Program, Seen, done, origin, struck, watch
 from programs.framework import DEADLINE, client, streamed, struck_later
 
-pytestmark = [pytest.mark.once, pytest.mark.skipif(version("mcp").startswith("1."), reason="needs mcp 2")]
+MCP_1: Final = version("mcp").startswith("1.")
+BEFORE_MCP_2: Final = version("agent-framework-core").startswith("1.22.")
 
-SERVER: Final = """
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.skipif(MCP_1 != BEFORE_MCP_2, reason="needs mcp 2, and Agent Framework 1.22 needs mcp 1"),
+]
+
+ERROR: Final = "mcp.shared.exceptions.McpError" if MCP_1 else "mcp.shared.exceptions.MCPError"
+SERVERS: Final = "mcp.server.fastmcp import FastMCP as MCPServer" if MCP_1 else "mcp.server import MCPServer"
+
+SERVER: Final = f"""
 import asyncio
 import os
 
-from mcp.server import MCPServer
+from {SERVERS}
 
 server = MCPServer("claims")
 
@@ -130,9 +143,9 @@ def test_a_deadline_names_the_servers_tool_that_hangs(call: Callable[..., Seen])
 
 @pytest.mark.timeout(120)
 def test_the_framework_gives_up_on_a_servers_tool(call: Callable[..., Seen]) -> None:
-    seen = call("hang", request_timeout=1)
+    seen = call("hang", request_timeout=5)  # of which the server takes a part to start
     tool = seen.one("tool", "hang")
-    assert (tool["outcome"], tool["cause.type"]) == ("failed", "mcp.shared.exceptions.MCPError")
+    assert (tool["outcome"], tool["cause.type"]) == ("failed", ERROR)
     assert seen.one("agent").told == done()
 
 
@@ -151,6 +164,7 @@ def over_http() -> Iterator[str]:
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.skipif(MCP_1, reason="mcp 1 sends an exchange outside of the call, which it then never answers")
 @pytest.mark.parametrize("outcome", ["rejected", "disconnected"])
 def test_a_call_whose_exchange_fails_is_what_became_of_that(outcome: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("harness.LIMIT", 100.0)  # a process of its own has to start
