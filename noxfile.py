@@ -146,7 +146,7 @@ def autogen(session: nox.Session, openai: str) -> None:
 @nox.session
 @nox.parametrize("mcp", [nox.param(("mcp>=2",), id="mcp2"), nox.param(("mcp<2", BEFORE_MCP_2), id="mcp1")])
 def agent_framework(session: nox.Session, mcp: tuple[str, ...]) -> None:
-    """The tests of Agent Framework beside more of its packages, with `mcp` 2, or with `mcp` 1 and the last that uses it."""
+    """The tests of Agent Framework beside more of its packages, with `mcp` 2, or 1 and the last that uses that."""
     session.install("--editable", ".", "--group", "agent-framework", "--prerelease=allow", OPENAI_3, *mcp)
     pytest(session, "tests/framework")
 
