@@ -6,7 +6,7 @@ from typing import Any
 
 from opentelemetry.trace import INVALID_SPAN, Span
 
-from autogen_streamtrace.core.errors import contained
+from autogen_streamtrace.core.errors import report
 from autogen_streamtrace.core.stream import scope
 from autogen_streamtrace.core.stream.scope import get
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState
@@ -63,6 +63,8 @@ def no_span(*args: Any, **kwargs: Any) -> AbstractContextManager[Span]:
 
 def opened(info: Callable[[], StreamInfo]) -> StreamInfo | None:
     """The result of ``info``; None where it failed: the stream is then not watched."""
-    with contained("naming a stream"):
+    try:
         return info()
-    return None
+    except Exception as defect:
+        report("naming a stream", defect)
+        return None

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from autogen_streamtrace.core.errors import contained
+from autogen_streamtrace.core.errors import report
 from autogen_streamtrace.core.stream.state import StreamState
 
 Note = Callable[[StreamState, Any], None]
@@ -23,5 +23,7 @@ def note_terminal(state: StreamState, item: Any, note: Note | None) -> None:
     if state.content is not None:
         state.content.result = item
     if note is not None:
-        with contained("reading a terminal item"):
+        try:
             note(state, item)
+        except Exception as defect:
+            report("reading a terminal item", defect)

@@ -81,13 +81,15 @@ def _hands_on(transport: Any, transports: tuple[type, ...]) -> bool:
 def _begin(tracker: StreamTracker, request: Any) -> StreamState | None:
     if not is_http_instrumentation_enabled():
         return None
-    with contained("reading a request"):
+    try:
         url, timeouts = request.url, request.extensions.get("timeout")
         state = tracker.begin(_info(url.host, url.port, request.method))
         if state is not None:
             state.timeouts = timeouts
         return state
-    return None
+    except Exception as defect:
+        report("reading a request", defect)
+        return None
 
 
 @functools.lru_cache(maxsize=256)
@@ -124,10 +126,12 @@ def _watch_body(
 def _exchange(state: StreamState, response: Any, answer: headers.Headers) -> Exchange:
     exchange = Exchange(answer)
     exchange.headers_at = clock()
-    with contained("finding a response's connection"):
+    try:
         extensions = response.extensions
         exchange.version = connections.version(extensions)
         exchange.use = connections.of_response(extensions, response.stream, response.status_code, state.start)
+    except Exception as defect:
+        report("finding a response's connection", defect)
     return exchange
 
 
