@@ -1,11 +1,13 @@
 """Where a stream belongs when it opens."""
 
-from opentelemetry.trace import NonRecordingSpan, get_current_span, set_span_in_context
+from opentelemetry.context import Context
+from opentelemetry.trace import NonRecordingSpan
 
 from autogen_streamtrace.core.evidence.content import Content
 from autogen_streamtrace.core.semconv import MODEL, TEAM
 from autogen_streamtrace.core.stream.scope import parent_context
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState
+from autogen_streamtrace.neighbours.opentelemetry import SPAN_KEY, span_of
 
 
 def going_on(state: StreamState | None) -> StreamState | None:
@@ -47,11 +49,12 @@ def postponed(state: StreamState) -> bool:
     Until then its context has only the ids of the span above. Without a span above, its trace would not be known.
     """
     assert state.context is not None
-    above = get_current_span(state.context).get_span_context()
-    if above.is_valid:
-        state.span = NonRecordingSpan(above)
-        state.context = set_span_in_context(state.span, state.context)
-    return above.is_valid
+    above = span_of(state.context).get_span_context()
+    if not above.is_valid:
+        return False
+    state.span = NonRecordingSpan(above)
+    state.context = Context({**state.context, SPAN_KEY: state.span})
+    return True
 
 
 def is_same(above: StreamState, info: StreamInfo) -> bool:

@@ -8,6 +8,9 @@ from collections.abc import Iterable
 from contextvars import ContextVar
 from typing import Any, Final
 
+from opentelemetry.context import Context
+from opentelemetry.trace import INVALID_SPAN, Span, set_span_in_context
+
 from autogen_streamtrace.neighbours import Private
 
 _API: Final = "opentelemetry-api"
@@ -52,6 +55,16 @@ def _official_http(name: str) -> Private:
 
 NORMALIZE_HEADERS: Final = _official_http("_normalize_headers")
 EXTRACT_PARAMETERS: Final = _official_http("_extract_parameters")
+
+
+SPAN_KEY: Final = next(iter(set_span_in_context(INVALID_SPAN, Context())))
+"""The key of a context's current span."""
+
+
+def span_of(context: Context) -> Span:
+    """As ``get_current_span``, which makes three calls more."""
+    span = context.get(SPAN_KEY)
+    return span if isinstance(span, Span) else INVALID_SPAN
 
 
 def context_variable(api: Any) -> "ContextVar[Any] | None":

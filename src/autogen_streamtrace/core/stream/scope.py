@@ -13,10 +13,9 @@ from opentelemetry.trace import Span, get_current_span, set_span_in_context
 
 from autogen_streamtrace.core.semconv import MODEL, SERVER, TEAM
 from autogen_streamtrace.core.stream.state import StreamState
-from autogen_streamtrace.neighbours.opentelemetry import context_variable
+from autogen_streamtrace.neighbours.opentelemetry import SPAN_KEY, context_variable
 
 _KEY: Final = "autogen_streamtrace.state"
-
 
 _found: Final = context_variable(api)
 get = api.get_current if _found is None else _found.get
@@ -111,8 +110,9 @@ def of(state: StreamState, base: Context) -> Context:
     """
     if state.closed:
         return base
-    inside = within(state, base)
-    return inside if state.layer == TEAM else set_span_in_context(state.span, inside)
+    if state.layer == TEAM:
+        return within(state, base)
+    return Context({**base, _KEY: state, SPAN_KEY: state.span})
 
 
 def within(state: StreamState, base: Context) -> Context:
