@@ -108,12 +108,13 @@ def test_writes_keep_their_order_and_go_back_to_whoever_writes_once_the_disk_is_
     written: list[int] = []
     gate = threading.Event()
 
-    def write(data: bytes, at: int) -> None:
+    def write(data: bytes, at: int) -> int:
         written.append(at)
         if at == 0:
             time.sleep(2 * writing.SLOW)
         elif at == 1:
             gate.wait(10)
+        return len(data)
 
     writer = Writer(write)
     for at in range(writing._WELL + 10):
@@ -128,9 +129,10 @@ def test_writes_keep_their_order_and_go_back_to_whoever_writes_once_the_disk_is_
 
 
 def test_one_slow_write_among_quick_ones_hands_nothing_over_and_two_in_a_row_do() -> None:
-    def write(data: bytes, at: int) -> None:
+    def write(data: bytes, at: int) -> int:
         if at in (1, 3, 4):
             time.sleep(2 * writing.SLOW)
+        return len(data)
 
     writer = Writer(write)
     handed_over = []
@@ -148,13 +150,14 @@ def test_what_is_written_again_soon_is_left_out_where_others_wait_and_too_much_i
     gate, begun = threading.Event(), threading.Event()
     written: list[int] = []
 
-    def write(data: bytes, at: int) -> None:
+    def write(data: bytes, at: int) -> int:
         if at == 0:
             time.sleep(2 * writing.SLOW)
         else:
             begun.set()
             gate.wait(10)
         written.append(at)
+        return len(data)
 
     writer = Writer(write)
     writer.write(b"", 0)
@@ -171,11 +174,12 @@ def test_what_is_written_again_soon_is_left_out_where_others_wait_and_too_much_i
 
 
 def test_an_error_of_the_thread_is_told_with_the_next_write() -> None:
-    def write(data: bytes, at: int) -> None:
+    def write(data: bytes, at: int) -> int:
         if at == 0:
             time.sleep(2 * writing.SLOW)
         if at == 1:
             raise OSError("no space")
+        return len(data)
 
     writer = Writer(write)
     writer.write(b"", 0)

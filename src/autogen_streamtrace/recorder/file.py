@@ -1,6 +1,7 @@
 """A recorder's file: made, locked for as long as its owner lives, written without a buffer."""
 
 import errno
+import functools
 import os
 import stat
 from pathlib import Path
@@ -78,7 +79,7 @@ class File:
         new = self.path.with_suffix(NEW_SUFFIX)
         self._owner = os.getpid()
         self._descriptor = _up(os.open(new, os.O_RDWR | os.O_CREAT | os.O_EXCL | _NOFOLLOW | os.O_CLOEXEC, 0o600))
-        self._writer = Writer(self._write)
+        self._writer = Writer(functools.partial(os.pwrite, self._descriptor))
         self.write: Final = self._writer.write
         """Writes at a place of the file, or lets a thread write where the disk is slow."""
         try:
@@ -98,10 +99,6 @@ class File:
     def slow(self) -> bool:
         """Its disk is slow, so a thread writes."""
         return self._writer.slow
-
-    def _write(self, data: bytes, at: int) -> None:
-        if os.pwrite(self._descriptor, data, at) != len(data):
-            raise OSError(errno.ENOSPC, "no space is left on the device")
 
     def write_counts(self, data: bytes) -> None:
         """Replaces the file of the counters as a whole.

@@ -14,8 +14,8 @@ MOST: Final = 4096
 _WELL: Final = 50
 """Quick writes in a row after which the thread ends."""
 
-Write = Callable[[bytes, int], object]
-"""Writes at a place; raises ``OSError``."""
+Write = Callable[[bytes, int], int]
+"""Writes at a place, and returns how many bytes; raises ``OSError``."""
 
 
 class Writer:
@@ -24,7 +24,7 @@ class Writer:
     A lone one is slow where the processor was busy, and what waits for the thread is lost when the process is killed.
 
     Args:
-        write: writes the bytes.
+        write: writes bytes at a place.
     """
 
     def __init__(self, write: Write) -> None:
@@ -53,7 +53,8 @@ class Writer:
         """
         if self._thread is None and self._error is None:
             began = time.perf_counter()
-            self._write(data, at)
+            if self._write(data, at) != len(data):
+                raise _full()
             slow = time.perf_counter() - began > SLOW
             if slow and self._was_slow:
                 self._hand_over()
@@ -70,7 +71,7 @@ class Writer:
                 if not (again and waiting):
                     self._waiting.put((data, at))
                 return
-        self._write(data, at)
+        self._write_all(data, at)
 
     def end(self, timeout: float) -> bool:
         """Waits up to ``timeout`` seconds for the thread's writes; returns whether all of them are done."""
@@ -91,6 +92,10 @@ class Writer:
                     return
                 self._thread = thread
 
+    def _write_all(self, data: bytes, at: int) -> None:
+        if self._write(data, at) != len(data):
+            raise _full()
+
     def _work(self) -> None:
         quick = 0
         while True:
@@ -99,7 +104,7 @@ class Writer:
                 return
             began = time.perf_counter()
             try:
-                self._write(*item)
+                self._write_all(*item)
             except OSError as error:
                 self._error = error
             quick = quick + 1 if time.perf_counter() - began <= SLOW else 0
@@ -107,3 +112,7 @@ class Writer:
                 if quick >= _WELL and self._waiting.empty():
                     self._thread = None
                     return
+
+
+def _full() -> OSError:
+    return OSError(errno.ENOSPC, "no space is left on the device")
