@@ -23,11 +23,11 @@ from opentelemetry.trace import (
     StatusCode,
     TraceFlags,
     Tracer,
-    get_current_span,
+    TraceState,
 )
 
 from autogen_streamtrace.neighbours import GoneError, Private
-from autogen_streamtrace.neighbours.opentelemetry import SDK, KnownProcessors
+from autogen_streamtrace.neighbours.opentelemetry import SDK, KnownProcessors, span_of
 
 _SLOWER: Final = "a span costs more"
 LIMITS: Final = Private(SDK, "Tracer", "_span_limits", _SLOWER)
@@ -87,14 +87,15 @@ class LightSpans:
         """As ``Tracer.start_span``; None where the span has to be the SDK's own."""
         if not self._is_enabled() or not self._known.are_all_of(self._tracer.span_processor):
             return None
-        tracer, parent = self._tracer, get_current_span(context).get_span_context()
+        tracer, parent = self._tracer, span_of(context).get_span_context()
         ids = tracer.id_generator
-        if parent.is_valid:
-            trace_id, state, is_random = parent.trace_id, parent.trace_state, parent.trace_flags.random_trace_id
-        else:
+        state: TraceState | None
+        trace_id, _, _, above, state, is_inside = parent
+        is_random = bool(above & TraceFlags.RANDOM_TRACE_ID)
+        if not is_inside:
             trace_id, state, is_random = ids.generate_trace_id(), None, ids.is_trace_id_random()
         initial, flags, is_recording = attributes, TraceFlags.SAMPLED, True
-        if tracer.sampler is not self._default or (parent.is_valid and not parent.trace_flags.sampled):
+        if tracer.sampler is not self._default or (is_inside and not above & TraceFlags.SAMPLED):
             sampled = tracer.sampler.should_sample(context, trace_id, name, kind, attributes, ())
             initial, state, is_recording = sampled.attributes, sampled.trace_state, sampled.decision.is_recording()
             flags = TraceFlags.SAMPLED if sampled.decision.is_sampled() else TraceFlags.DEFAULT
@@ -106,7 +107,7 @@ class LightSpans:
         span = self._new(self._class)
         span._name = name
         span._context = own
-        span._parent = parent if parent.is_valid else None
+        span._parent = parent if is_inside else None
         span._kind = kind
         span._resource = tracer.resource
         span._start_time = start_time

@@ -1,5 +1,7 @@
 """The contents of a stream's row, taken from its state and from the report of its end."""
 
+from opentelemetry.trace import TraceFlags
+
 from autogen_streamtrace.core.stream.state import StreamState
 from autogen_streamtrace.core.telemetry.counters import cut_labels, ended_labels
 from autogen_streamtrace.core.telemetry.limiters import Attributes
@@ -9,13 +11,12 @@ from autogen_streamtrace.recorder import layout
 
 def ids_of(state: StreamState) -> layout.Ids:
     """Where a stream's span belongs."""
-    context = state.span.get_span_context()
+    trace, span, _, flags, *_ = state.span.get_span_context()
+    sampled = bool(flags & TraceFlags.SAMPLED)
     if state.context is not None:  # its span starts only at its end
-        return layout.Ids(context.trace_id, 0, context.span_id, context.trace_flags.sampled)
+        return layout.Ids(trace, 0, span, sampled)
     parent = getattr(state.span, "parent", None)
-    return layout.Ids(
-        context.trace_id, context.span_id, parent.span_id if parent is not None else 0, context.trace_flags.sampled
-    )
+    return layout.Ids(trace, span, parent.span_id if parent is not None else 0, sampled)
 
 
 def verdict_of(state: StreamState, report: Report) -> layout.Judged:
