@@ -169,9 +169,9 @@ def test_a_stream_that_is_over_is_no_parent_before_it_is_judged(told: Watching) 
     first = told.tracker.begin(StreamInfo("stream", "first"))
     assert first is not None
     told.tracker.end(first, "closed", finished=False)
-    inside = told.tracker.open(StreamInfo("stream", "inside"), lambda: first)
+    inside = told.tracker.begin(StreamInfo("stream", "inside"), lambda: first)
     told.tracker.finished(first)
-    after = told.tracker.open(StreamInfo("stream", "after"), lambda: first)
+    after = told.tracker.begin(StreamInfo("stream", "after"), lambda: first)
     assert inside is not None and inside.parent is first
     assert after is not None and after.parent is None
     for state in (inside, after):
@@ -227,7 +227,7 @@ def test_an_agent_that_a_team_starts_after_its_reader_left_is_inside_the_team_an
     assert team is not None
     told.tracker.end(team, "closed")
     assert told.tracker.settle(10)
-    agent = told.tracker.open(StreamInfo("agent", "checker", span_name="checker"), lambda: team)
+    agent = told.tracker.begin(StreamInfo("agent", "checker", span_name="checker"), lambda: team)
     assert agent is not None
     told.tracker.end(agent, "raised", asyncio.CancelledError())
     assert told.tracker.settle(10)

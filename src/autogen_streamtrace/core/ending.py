@@ -28,7 +28,10 @@ def read_ending(
         thrown_in: the reader threw the exception in.
         finished: it has also finished.
     """
-    _note_error(state, how, error, at)
+    if state.exchange is not None:
+        state.exchange.ended(how, error, state.status, at)
+    if state.content is not None and error is not None:
+        state.content.error = str(error)
     parent_chunks = state.parent.chunks if state.parent is not None else 0
     if how == "returned" and error is None and state.failure is None and state.layer != SERVER:
         return Ending(how, at, parent_chunks=parent_chunks, finished=finished)  # nothing stopped it
@@ -78,13 +81,6 @@ def follow(model: StreamState, exchange: StreamState, how: How) -> How | None:
     else:
         model.caller_time += clock() - model.last
     return "unread" if how == "closed" and not exchange.asked else how
-
-
-def _note_error(state: StreamState, how: How, error: BaseException | None, at: float) -> None:
-    if state.exchange is not None:
-        state.exchange.ended(how, error, state.status, at)
-    if state.content is not None and error is not None:
-        state.content.error = str(error)
 
 
 def read_client_gone(state: StreamState, at: float, loops: Loops, *, shutdown: bool) -> Ending:

@@ -102,23 +102,19 @@ class StreamTracker:
 
     # -- facts, from whoever reads a stream
 
-    def begin(self, info: StreamInfo) -> StreamState | None:
-        """Opens a stream at its first read, inside the stream of the running code.
-
-        Returns None where the stream is not to be watched: the tracker is retired or full, the stream is the same as
-        the one around it, or opening failed.
-        """
-        return self.open(info, enclosing)
-
-    def open(
-        self, info: StreamInfo, parent: Callable[[], StreamState | None], start: float = 0.0
+    def begin(
+        self, info: StreamInfo, parent: Callable[[], StreamState | None] = enclosing, start: float = 0.0
     ) -> StreamState | None:
-        """As ``begin``, inside the stream that ``parent`` returns.
+        """Opens a stream at its first read.
 
         Args:
             info: what is known of the stream.
-            parent: finds the stream around it.
+            parent: finds the stream around it; by default that of the running code.
             start: when it started, in seconds on ``clock``; 0 is now.
+
+        Returns:
+            None where the stream is not to be watched: the tracker is retired or full, the stream is the same as the
+            one around it, or opening failed.
         """
         if self.retired or not self.judge.has_room():
             return None

@@ -10,8 +10,9 @@ from autogen_streamtrace.core.stream import scope
 from autogen_streamtrace.core.stream.scope import get, switch
 from autogen_streamtrace.core.stream.state import StreamInfo, StreamState, clock
 from autogen_streamtrace.core.tap.calls import opened
-from autogen_streamtrace.core.tap.generator import stream
+from autogen_streamtrace.core.tap.generator import tapped
 from autogen_streamtrace.core.tap.notes import Note, note_gap, note_terminal
+from autogen_streamtrace.core.tap.openings import Unopened
 from autogen_streamtrace.core.tracker import StreamTracker
 
 
@@ -29,7 +30,7 @@ def watched(
     if known is None:
         return source
     if inspect.isasyncgen(source):
-        return stream(tracker, source, known, terminal, note)
+        return tapped(tracker, source, Unopened(tracker, known), terminal, note)
     if hasattr(source, "__anext__"):
         shape = _ClosableIterator if hasattr(source, "aclose") else _Iterator
         return shape(source, _Steps(tracker, known, terminal, note))

@@ -19,7 +19,7 @@ from autogen_streamtrace.core import semconv as sc
 from autogen_streamtrace.core.errors import report, safely
 from autogen_streamtrace.core.evidence.content import NOWHERE, Capture, as_text
 from autogen_streamtrace.core.stream.facts import Stall
-from autogen_streamtrace.core.stream.state import StreamInfo, StreamLabels, StreamState
+from autogen_streamtrace.core.stream.state import StreamInfo, StreamState
 from autogen_streamtrace.core.telemetry import attributes as of_span
 from autogen_streamtrace.core.telemetry import listeners, sentences
 from autogen_streamtrace.core.telemetry.baggage import Baggage
@@ -70,6 +70,8 @@ class Telemetry:
         self._baggage = Baggage(baggage or {})
         self._meters = meters_of(meter_provider, sc.SCOPE, VERSION)
         self.counters = Counters(max_names, self._baggage, self._meters.tables)
+        self.carried: Final = self._baggage.carried
+        self.labels: Final = self.counters.labels
         self._unknown = UnknownReasons()
 
     def watch(
@@ -94,14 +96,6 @@ class Telemetry:
     def observe_state(self, name: str, description: str, value: Callable[[], int]) -> None:
         """Observes a state of the instrument's own."""
         self._meters.state(name, description, value)
-
-    def carried(self, info: StreamInfo, context: Context) -> StreamInfo:
-        """A stream's ``info`` with the baggage of its context."""
-        return self._baggage.carried(info, context)
-
-    def labels(self, info: StreamInfo) -> StreamLabels:
-        """The labels of a stream that opens now."""
-        return self.counters.labels(info)
 
     def span(self, state: StreamState) -> Span:
         """The span of a stream; starts it if needed.

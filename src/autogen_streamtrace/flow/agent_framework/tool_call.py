@@ -87,7 +87,7 @@ def failed_outside(module: ModuleType, patcher: Patcher, tracker: StreamTracker)
                     with contained("reading a failed middleware"):
                         given = {"tool_call_id": context.metadata.get("call_id"), "context": context}
                         info = _of_tool(context.function, given, captures=tracker.captures)
-                        if (state := tracker.open(info, enclosing, start)) is not None:
+                        if (state := tracker.begin(info, enclosing, start)) is not None:
                             tracker.end(state, "raised", error)
                 raise
             finally:

@@ -121,7 +121,7 @@ class _Exchange(scope.Deferred):
         """Makes it a stream that started when the request came."""
         if self._over or self._complete:
             return None
-        state = self._tracker.open(_info(self._asgi), scope.outside, self._start)
+        state = self._tracker.begin(_info(self._asgi), scope.outside, self._start)
         if state is not None:
             state.status = self._status or None
             self.state = state

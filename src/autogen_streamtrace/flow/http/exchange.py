@@ -73,8 +73,9 @@ def _hands_on(transport: Any, transports: tuple[type, ...]) -> bool:
     """It holds another transport, to which it hands requests on: that one's exchanges are watched."""
     for held in getattr(transport, "__dict__", {}).values():
         several = held.values() if isinstance(held, dict) else held if isinstance(held, list | tuple) else (held,)
-        if any(isinstance(each, transports) for each in several):
-            return True
+        for each in several:
+            if isinstance(each, transports):
+                return True
     return False
 
 
