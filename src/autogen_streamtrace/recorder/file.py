@@ -115,17 +115,14 @@ class File:
             if identity(os.fstat(self._descriptor)) != self._identity:
                 return "its descriptor was closed"
             there = os.stat(self.path, follow_symlinks=False)
+            begins = os.pread(self._descriptor, len(self._header), 0) == self._header
         except FileNotFoundError:
             return "it was removed"
         except OSError as error:
             return str(error)
         if identity(there) != self._identity:
             return "it was replaced"
-        return "" if waits or (there.st_size >= size and self._begins()) else "it was truncated"
-
-    def _begins(self) -> bool:
-        """Whether it still begins with the header."""
-        return os.pread(self._descriptor, len(self._header), 0) == self._header
+        return "" if waits or (there.st_size >= size and begins) else "it was truncated"
 
     def close(self) -> None:
         """Closes this process's descriptor. A lock that a parent holds through another descriptor stays."""
