@@ -322,10 +322,11 @@ def test_a_reader_gives_way_once_at_most_to_a_watcher_that_was_stopped(told: Wat
     assert watcher.overdue == float("inf")
 
 
-def test_a_reader_that_gives_way_goes_on_as_soon_as_what_waits_is_judged(
+def test_where_many_facts_wait_a_reader_gives_way_until_they_are_judged(
     told: Watching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watcher, "_MOST", 60.0)
+    monkeypatch.setattr(judge, "_CROWD", 2)
     state = told.tracker.begin(StreamInfo("agent", "a"))
     assert state is not None
     told.tracker.end(state, "returned")

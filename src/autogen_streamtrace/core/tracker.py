@@ -84,6 +84,7 @@ class StreamTracker:
             self.loops,
             self._settled,
             lambda *period: self.watcher.late(*period),
+            lambda: self.watcher.crowd(),
         )
         self.watcher = Watcher(
             lambda: judge.attribution.open,

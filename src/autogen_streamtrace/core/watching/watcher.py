@@ -7,8 +7,9 @@ watcher uses at most a hundredth of a core in the long run. Without open streams
 
 The interpreter may keep the watcher from running for long, because a busy event loop never releases it for long
 enough. Each attempt to run that fails costs both threads time. So each reader compares its clock with ``overdue``, and
-lets the watcher run (``give_way``), and behind it the judge, whose turn comes at the end of each round. The time for
-which the watcher could not run is noted as lateness of every event loop: nobody could read items then.
+lets the watcher run (``give_way``), and behind it the judge, whose turn comes at the end of each round, and as soon as
+a whole batch waits. The time for which the watcher could not run is noted as lateness of every event loop: nobody could
+read items then.
 """
 
 import math
@@ -39,7 +40,7 @@ _LATE: Final = 0.0005
 """Seconds after which the readers of streams let this thread run."""
 _AGAIN: Final = 0.005
 """Seconds between two attempts of the readers, as long as this thread does not run."""
-_MOST: Final = 0.003
+_MOST: Final = 0.005
 """Seconds, at most, for which a reader lets these threads run."""
 _UNANSWERED: Final = 1.0
 """Seconds without an answer after which an event loop counts as blocked; less where ``stall_after`` is short."""
@@ -85,7 +86,10 @@ class Watcher:
         """A round has ended, and what waited by then is judged."""
         self._stopped = False
         self.overdue = math.inf
-        """Time on ``clock`` from which readers have to let this thread run."""
+        """Time on ``clock`` from which readers have to let this thread run, or the judge."""
+        self._overdue = math.inf
+        """The same for this thread alone."""
+        self._crowded = False
         self._expected = math.inf
         """Since when this thread wants to run; infinite while it runs."""
 
@@ -97,8 +101,13 @@ class Watcher:
         """Ends the sleep: a stream is open, or the recorder has work."""
         if not self._awake.is_set():
             self._expected = clock()
-            self.overdue = self._expected + _LATE
+            self.overdue = self._overdue = self._expected + _LATE
             self._awake.set()
+
+    def crowd(self) -> None:
+        """Has the next reader let the judge run, which has a whole batch to judge. Safe in a finaliser."""
+        self._crowded = True
+        self.overdue = 0.0
 
     def give_way(self, now: float) -> None:
         """Lets this thread run, and the judge. A reader calls this when this thread is overdue.
@@ -109,11 +118,19 @@ class Watcher:
         if self._stopped:
             self.overdue = math.inf
             return
-        if self._expected < now:
-            self._lateness.note(self._expected, now)  # nothing in this process could run
-            self._expected = now
-        self.overdue = again = now + _AGAIN
+        crowded, self._crowded = self._crowded, False
+        if self._overdue < now:
+            if self._expected < now:
+                self._lateness.note(self._expected, now)  # nothing in this process could run
+                self._expected = now
+            self._overdue = now + _AGAIN
+        elif not crowded:
+            self.overdue = self._overdue
+            return
+        self.overdue = again = self._overdue
         self._done.clear()
+        if crowded:
+            self._judge(self._done.set)
         if self.overdue == again:  # no round has begun or ended meanwhile
             self._done.wait(_MOST)
 
@@ -144,7 +161,7 @@ class Watcher:
             now = clock()
             self._lateness.note(self._expected, now)
             self._expected = math.inf
-            self.overdue = now + _LATE  # each write lets others run, for as long as they like
+            self.overdue = self._overdue = now + _LATE  # each write lets others run, for as long as they like
             nodes = self._nodes()
             if nodes:
                 self._ask()
@@ -156,7 +173,7 @@ class Watcher:
             if not nodes and self._idle():
                 self._awake.clear()
                 if self._idle() and not self._stopped:
-                    self.overdue = math.inf
+                    self.overdue = self._overdue = math.inf
                     self._awake.wait(_IDLE)
                 expected = clock()
                 continue
@@ -165,7 +182,7 @@ class Watcher:
             pause = max(self._period, owed * _PAID_BACK)
             owed = max(0.0, owed - pause)
             expected = self._expected = clock() + pause
-            self.overdue = expected + _LATE
+            self.overdue = self._overdue = expected + _LATE
             time.sleep(pause)
 
     def _idle(self) -> bool:
