@@ -337,6 +337,21 @@ def test_where_many_facts_wait_a_reader_gives_way_until_they_are_judged(
     assert told.points("streamtrace.ended") == {"a": 1}
 
 
+def test_a_reader_does_not_wait_for_a_judge_that_an_exporter_holds_up(
+    told: Watching, held: Holding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher, "_MOST", 60.0)
+    monkeypatch.setattr(judge, "_CROWD", 2)
+    asyncio.run(turn("first"))
+    assert held.holds.wait(30)
+    asyncio.run(turn("second"))
+    began = clock()
+    told.tracker.watcher.crowd()
+    told.tracker.watcher.give_way(began)
+    assert clock() - began < 30
+    held.go_on.set()
+
+
 def test_the_end_of_a_run_leaves_the_key_to_the_run_that_follows(told: Watching) -> None:
     first, second = (told.tracker.begin(StreamInfo("team", "t", key="k")) for _ in range(2))
     assert first is not None and second is not None

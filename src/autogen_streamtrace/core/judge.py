@@ -98,6 +98,8 @@ class Judge:
         self._facts: SimpleQueue[Fact | _Asked] = SimpleQueue()
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._hurry = threading.Event()
+        self._rests = True
+        """The thread waits for facts, or lets them gather."""
         self._then: Callable[[], object] | None = None
         self._judging = threading.RLock()
         self._retired: tuple[Callable[[], object], ...] = ()
@@ -128,7 +130,7 @@ class Judge:
         self._facts.put(fact)
         if not self._wake.qsize():
             self._wake.put(None)
-        if self._facts.qsize() >= _CROWD:
+        if self._facts.qsize() >= _CROWD and self._rests:
             self._crowd()
 
     @property
@@ -137,8 +139,11 @@ class Judge:
         return self._facts.qsize()
 
     def gathered(self, then: Callable[[], object]) -> None:
-        """Has the facts judged that have gathered, and calls ``then``. A busy event loop gives way meanwhile."""
-        if self._facts.qsize():
+        """Has the facts judged that have gathered, and calls ``then``. A busy event loop gives way meanwhile.
+
+        It does not give way to a thread that is judging already: an exporter may hold that up.
+        """
+        if self._facts.qsize() and self._rests:
             self._then = then
             self._hurry.set()
         else:
@@ -223,7 +228,9 @@ class Judge:
             busy = came and clock() - judged < _QUIET
             if came:
                 judged = clock()
+            self._rests = False
             self.drain()
+            self._rests = True
             then, self._then = self._then, None
             if then is not None:
                 then()
