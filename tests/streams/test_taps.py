@@ -156,7 +156,8 @@ def test_items_after_the_terminal_one_are_delivered(told: Watching) -> None:
         yield "after"
 
     async def main() -> list[Any]:
-        stream = tap.stream(told.tracker, source(), StreamInfo(sc.STREAM, "s", span_name=SPAN), Terminal)
+        opening = tap.Unopened(told.tracker, StreamInfo(sc.STREAM, "s", span_name=SPAN))
+        stream = tap.tapped(told.tracker, source(), opening, Terminal)
         return [getattr(item, "__name__", type(item)) async for item in stream]
 
     assert asyncio.run(main()) == ["Terminal", Terminal, str]

@@ -76,7 +76,8 @@ def test_a_tapped_stream_is_noticed_as_the_bare_one(
 ) -> None:
     bare = play(source, moves)
     info = StreamInfo(sc.STREAM, "scripted")
-    assert play(source, moves, lambda stream: tap.stream(tracker, stream, info, (tuple,))) == bare
+    opening = tap.Unopened(tracker, info)
+    assert play(source, moves, lambda stream: tap.tapped(tracker, stream, opening, (tuple,))) == bare
 
 
 @settings(max_examples=60)

@@ -63,7 +63,7 @@ async def turns(count: int) -> None:
 @pytest.mark.timeout(120)
 def test_a_million_chunks_through_a_tap_cost_no_memory(told: Watching, traced_memory: None) -> None:
     async def main() -> None:
-        stream = tap.stream(told.tracker, endless(), StreamInfo(sc.STREAM, "s"))
+        stream = tap.tapped(told.tracker, endless(), tap.Unopened(told.tracker, StreamInfo(sc.STREAM, "s")))
         await skip(stream, 1000)
         tracemalloc.stop()  # it would make the middle slow
         await skip(stream, 1_000_000)

@@ -53,8 +53,7 @@ class Writer:
         """
         if self._thread is None and self._error is None:
             began = time.perf_counter()
-            if self._write(data, at) != len(data):
-                raise _full()
+            self._write_all(data, at)
             slow = time.perf_counter() - began > SLOW
             if slow and self._was_slow:
                 self._hand_over()
@@ -94,7 +93,7 @@ class Writer:
 
     def _write_all(self, data: bytes, at: int) -> None:
         if self._write(data, at) != len(data):
-            raise _full()
+            raise OSError(errno.ENOSPC, "no space is left on the device")
 
     def _work(self) -> None:
         quick = 0
@@ -112,7 +111,3 @@ class Writer:
                 if quick >= _WELL and self._waiting.empty():
                     self._thread = None
                     return
-
-
-def _full() -> OSError:
-    return OSError(errno.ENOSPC, "no space is left on the device")

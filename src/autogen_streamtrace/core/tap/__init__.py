@@ -18,7 +18,7 @@ children. The reader runs in its own context. The tap switches between the two a
 """
 
 from autogen_streamtrace.core.tap.calls import Entered, call, no_span, opened
-from autogen_streamtrace.core.tap.generator import stream, tapped
+from autogen_streamtrace.core.tap.generator import tapped
 from autogen_streamtrace.core.tap.in_place import Reading
 from autogen_streamtrace.core.tap.items import items
 from autogen_streamtrace.core.tap.notes import Note
@@ -40,7 +40,6 @@ __all__ = [
     "note_whole",
     "opened",
     "overheard",
-    "stream",
     "tapped",
     "watched",
 ]

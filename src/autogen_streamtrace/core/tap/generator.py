@@ -6,9 +6,9 @@ from typing import Any
 
 from autogen_streamtrace.core.stream import scope
 from autogen_streamtrace.core.stream.scope import get, switch
-from autogen_streamtrace.core.stream.state import StreamInfo, StreamState, clock
+from autogen_streamtrace.core.stream.state import StreamState, clock
 from autogen_streamtrace.core.tap.notes import Note, note_gap, note_terminal
-from autogen_streamtrace.core.tap.openings import Opening, Unopened
+from autogen_streamtrace.core.tap.openings import Opening
 from autogen_streamtrace.core.tracker import StreamTracker
 from autogen_streamtrace.core.watching.loops import prime
 
@@ -24,10 +24,10 @@ class _Alive:
     generator: Callable[[], object | None]
 
 
-def stream(
+def tapped(
     tracker: StreamTracker,
     source: AsyncIterator[Any],
-    info: StreamInfo,
+    opening: Opening,
     terminal: type | tuple[type, ...] = (),
     note: Note | None = None,
 ) -> AsyncGenerator[Any, Any]:
@@ -36,21 +36,10 @@ def stream(
     Args:
         tracker: takes the stream's start and end.
         source: the generator.
-        info: what is known of the stream.
+        opening: opens the stream at its first read.
         terminal: types of the item that completes the stream.
         note: reads the terminal item.
     """
-    return tapped(tracker, source, Unopened(tracker, info), terminal, note)
-
-
-def tapped(
-    tracker: StreamTracker,
-    source: AsyncIterator[Any],
-    opening: Opening,
-    terminal: type | tuple[type, ...] = (),
-    note: Note | None = None,
-) -> AsyncGenerator[Any, Any]:
-    """As ``stream``, of a stream that ``opening`` opens."""
     alive = _Alive()
     tapped = _read(tracker, source, opening, terminal, note, alive)
     alive.generator = weakref.ref(tapped)

@@ -119,15 +119,15 @@ class Watcher:
             self.overdue = math.inf
             return
         crowded, self._crowded = self._crowded, False
-        if self._overdue < now:
+        starved = self._overdue < now
+        if starved:
             if self._expected < now:
                 self._lateness.note(self._expected, now)  # nothing in this process could run
                 self._expected = now
             self._overdue = now + _AGAIN
-        elif not crowded:
-            self.overdue = self._overdue
-            return
         self.overdue = again = self._overdue
+        if not (starved or crowded):
+            return
         self._done.clear()
         if crowded:
             self._judge(self._done.set)

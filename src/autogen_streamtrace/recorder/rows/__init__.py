@@ -75,7 +75,7 @@ class Rows:
         """The serial number of a stream's row: 0 for None, ``layout.UNKNOWN`` where it has none."""
         if state is None:
             return 0
-        return state.serial if self._open.get(state.slot) is state else layout.UNKNOWN
+        return state.serial if self.holds(state) else layout.UNKNOWN
 
     def judged(self, state: StreamState, counted: CounterLabels, span: int) -> None:
         """Lets a row wait for the export of ``span``; 0 is none, and the row retires."""
