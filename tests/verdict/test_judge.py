@@ -322,19 +322,21 @@ def test_a_reader_gives_way_once_at_most_to_a_watcher_that_was_stopped(told: Wat
     assert watcher.overdue == float("inf")
 
 
-def test_where_many_facts_wait_a_reader_gives_way_until_they_are_judged(
-    told: Watching, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_where_many_facts_wait_a_reader_gives_way_until_they_are_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else has them judged: the watcher does not run, and the judge lets facts gather for a minute."""
+    monkeypatch.setattr(watcher.Watcher, "start", lambda self: None)
     monkeypatch.setattr(watcher, "_MOST", 60.0)
+    monkeypatch.setattr(judge, "_GATHER", 60.0)
     monkeypatch.setattr(judge, "_CROWD", 2)
-    state = told.tracker.begin(StreamInfo("agent", "a"))
-    assert state is not None
-    told.tracker.end(state, "returned")
-    began = clock()
-    told.tracker.watcher.give_way(began)
-    assert clock() - began < 30
-    assert told.tracker.judge.waiting == 0
-    assert told.points("streamtrace.ended") == {"a": 1}
+    with watching() as told:
+        state = told.tracker.begin(StreamInfo("agent", "a"))
+        assert state is not None
+        told.tracker.end(state, "returned")
+        began = clock()
+        told.tracker.watcher.give_way(began)
+        assert clock() - began < 30
+        assert told.tracker.judge.waiting == 0
+        assert told.points("streamtrace.ended") == {"a": 1}
 
 
 def test_a_reader_does_not_wait_for_a_judge_that_an_exporter_holds_up(

@@ -229,9 +229,9 @@ class Judge:
             if came:
                 judged = clock()
             self._rests = False
+            then, self._then = self._then, None  # before the facts are counted: it waits for those so far
             self.drain()
             self._rests = True
-            then, self._then = self._then, None
             if then is not None:
                 then()
             if clock() - checked > loops.CHECK:
