@@ -1,4 +1,7 @@
-"""What uvicorn and gunicorn serve: a stream. At `/block` its worker hangs; below `/v1` it is over at once."""
+"""What uvicorn and gunicorn serve: a stream. At `/block` its worker hangs; below `/v1` it is over at once.
+
+It reads the request first: a process that ends with bytes unread resets its connection.
+"""
 
 import asyncio
 import time
@@ -10,6 +13,8 @@ EVENTS = 60
 async def app(scope: Any, receive: Any, send: Any) -> None:
     assert scope["type"] == "http"
     whole = scope["path"].startswith("/v1/")
+    while (await receive()).get("more_body"):
+        pass
     head = {"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/event-stream")]}
     await send(head)
     for at in range(1 if whole else EVENTS):

@@ -90,17 +90,19 @@ def at_once(*sights: Callable[[], Seen]) -> list[Look]:
 
 @pytest.fixture(scope="module")
 def model() -> Iterator[ModelServer]:
+    """What it says before a silence comes at once: a busy machine's pause between two words is a silence, too."""
     with ModelServer() as running:
+        running.service.manner = "flood"
         yield running
 
 
 SILENCE = {
-    "nginx": ("nginx.proxy_read_timeout=500ms", {"location": "proxy_read_timeout 500ms;"}),
-    "haproxy": ("haproxy.timeout_server=500ms", {"defaults": "timeout server 500ms"}),
-    "caddy": ("caddy.read_timeout=500ms", {"transport": "read_timeout 500ms"}),
+    "nginx": ("nginx.proxy_read_timeout=2s", {"location": "proxy_read_timeout 2s;"}),
+    "haproxy": ("haproxy.timeout_server=2s", {"defaults": "timeout server 2s"}),
+    "caddy": ("caddy.read_timeout=2s", {"transport": "read_timeout 2s"}),
     "varnish": (
-        "varnish.between_bytes_timeout=500ms",
-        {"backend": ".between_bytes_timeout = 0.5s; .first_byte_timeout = 0.5s;"},
+        "varnish.between_bytes_timeout=2s",
+        {"backend": ".between_bytes_timeout = 2s; .first_byte_timeout = 2s;"},
     ),
 }
 
@@ -122,7 +124,7 @@ def test_an_older_caddy_ends_a_body_cleanly_where_it_cuts_it(tmp_path: Path, mod
     """Debian's, 2.6: what the fault `silent` does."""
     if not shutil.which(DEBIANS_CADDY) or b"2.6" not in subprocess.check_output([DEBIANS_CADDY, "version"]):
         pytest.skip(f"{DEBIANS_CADDY} is no Caddy 2.6")
-    settings = {"transport": "read_timeout 500ms", "program": DEBIANS_CADDY}
+    settings = {"transport": "read_timeout 2s", "program": DEBIANS_CADDY}
     with real("caddy", tmp_path, model.port, settings) as proxied, proxy("silent") as like:
         theirs, mine = at_once(lambda: see(f"{proxied.url}/stall{PATH}"), lambda: see(like.url + PATH))
     assert (mine.error, mine.words) == (theirs.error, theirs.words) == ("", 7)
@@ -187,8 +189,8 @@ def test_one_request_too_many_is_refused_as_the_real_one_refuses_it(
 
 
 def test_caddys_limit_of_the_whole_reply_cuts_as_the_real_one_cuts_it(tmp_path: Path, model: ModelServer) -> None:
-    settings = {"servers": "timeouts {\n write 500ms\n }"}
-    with real("caddy", tmp_path, model.port, settings) as proxied, proxy("caddy.write_timeout=500ms") as like:
+    settings = {"servers": "timeouts {\n write 2s\n }"}
+    with real("caddy", tmp_path, model.port, settings) as proxied, proxy("caddy.write_timeout=2s") as like:
         theirs, mine = at_once(lambda: see(f"{proxied.url}/slow/40{PATH}"), lambda: see(like.url + PATH))
     assert mine[:4] == theirs[:4]
 
