@@ -17,6 +17,7 @@ from opentelemetry.trace import TracerProvider
 from autogen_streamtrace.core.errors import contained
 from autogen_streamtrace.core.imports import when_imported
 from autogen_streamtrace.neighbours import version
+from autogen_streamtrace.neighbours.opentelemetry_tracers import LightTracers
 
 logger = logging.getLogger(__name__)
 
@@ -33,7 +34,7 @@ class Official:
     """
 
     def __init__(self, tracer_provider: TracerProvider, meter_provider: MeterProvider) -> None:
-        self._providers = {"tracer_provider": tracer_provider, "meter_provider": meter_provider}
+        self._providers = {"tracer_provider": LightTracers(tracer_provider), "meter_provider": meter_provider}
         self._undo: list[Callable[[], None]] = []
         self._waits: list[Callable[[], None]] = []
         for client in _INSTRUMENTORS:

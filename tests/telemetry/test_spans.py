@@ -105,14 +105,28 @@ def linked(span: Span) -> None:
     span.add_link(SpanContext(9, 9, False), {"a": 1})
 
 
+def changing(span: Span) -> None:
+    """What was a value goes on to change."""
+    words = ["a"]
+    span.set_attribute("w", words)
+    words.append("b")
+
+
 ACTS: list[Callable[[Any], object]] = [
     lambda span: span.set_attribute("a", ["changed"]),
+    lambda span: span.set_attribute("a", "changed"),
+    lambda span: span.set_attribute("k", 5),
+    lambda span: span.set_attribute("y", True),
+    lambda span: span.set_attribute("", 1),
+    lambda span: span.set_attribute("x", None),
     lambda span: span.set_attributes({"z": 1, "": 2}),
     lambda span: span.add_event("event", {"a": [1]}, 4),
     lambda span: [span.add_event(str(each), timestamp=each) for each in range(150)],
     linked,
+    changing,
     lambda span: span.update_name("renamed"),
     lambda span: span.set_status(StatusCode.OK),
+    lambda span: span.set_status(Status(StatusCode.UNSET), "ignored"),
     lambda span: span.set_status(Status(StatusCode.ERROR, "theirs")),
     lambda span: span.record_exception(KeyError("a"), timestamp=5, attributes={"exception.stacktrace": ""}),
     lambda span: span.end(6),

@@ -10,6 +10,7 @@ This depends on the SDK's private names as a whole. So a light span is compared 
 import functools
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -78,13 +79,13 @@ class LightSpans:
         self._default = sampling.DEFAULT_ON
         """It takes every span but those inside one that was not taken, so it need not be asked about the others."""
         self._readable: Any = trace.ReadableSpan
-        self._class: Any = _class_for(tracer)
+        self._class: Any = _class_for(tracer, self.end)
         self._new: Any = self._class.__new__
 
     def start(
         self, name: str, context: Context, kind: SpanKind, attributes: dict[str, Any], start_time: int
     ) -> Span | None:
-        """As ``Tracer.start_span``; None where the span has to be the SDK's own."""
+        """As ``Tracer.start_span``; None where the span has to be the SDK's own. ``attributes`` become the span's."""
         if not self._is_enabled() or not self._known.are_all_of(self._tracer.span_processor):
             return None
         tracer, parent = self._tracer, span_of(context).get_span_context()
@@ -111,7 +112,7 @@ class LightSpans:
         span._kind = kind
         span._resource = tracer.resource
         span._start_time = start_time
-        span._initial = initial
+        span._initial = attributes if initial is attributes else dict(initial or {})
         if initial is not attributes and initial != attributes:
             span._attributes  # noqa: B018 - made now: the SDK has to clean what the sampler said
         found: Span = span
@@ -156,7 +157,7 @@ class LightSpans:
         )
 
 
-def _class_for(tracer: Any) -> Any:
+def _class_for(tracer: Any, end_light: Callable[[Any, Mapping[str, Any], None, int], bool]) -> Any:
     """The class of a tracer's light spans: what all of them have in common are its attributes."""
     from opentelemetry.attributes import BoundedAttributes
     from opentelemetry.sdk.trace import Span as SdkSpan
@@ -164,8 +165,8 @@ def _class_for(tracer: Any) -> Any:
     limits = LIMITS.need(tracer)
 
     class _Span(SdkSpan):
-        _initial: Mapping[str, Any]
-        _end_time = None
+        _initial: dict[str, Any]
+        _end_time: int | None = None
         _status = Status(StatusCode.UNSET)
         _sampler = tracer.sampler
         _trace_config = None
@@ -183,7 +184,7 @@ def _class_for(tracer: Any) -> Any:
                 made = threading.Lock()
             elif name == "_attributes":
                 length = limits.max_span_attribute_length
-                made = BoundedAttributes(limits.max_span_attributes, self._initial, False, length)
+                made = BoundedAttributes(limits.max_span_attributes, dict(self._initial), False, length)
             elif name == "_events":
                 made = self._new_events()  # type: ignore[no-untyped-call]
             elif name == "_links":
@@ -191,6 +192,23 @@ def _class_for(tracer: Any) -> Any:
             else:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
             return vars(self).setdefault(name, made)
+
+        def set_attribute(self, key: str, value: Any) -> None:
+            own = vars(self)
+            initial = own["_initial"]
+            if "_attributes" not in own and type(key) is str and type(value) in _PLAIN and key not in initial:
+                initial[key] = value
+                if "_attributes" not in own:  # another thread may have made them meanwhile
+                    return
+            super().set_attribute(key, value)
+
+        def set_status(self, status: Status | StatusCode, description: str | None = None) -> None:
+            if self._end_time is not None or not isinstance(status, Status) or status.status_code != StatusCode.UNSET:
+                super().set_status(status, description)
+
+        def end(self, end_time: int | None = None) -> None:
+            if not end_light(self, {}, None, time.time_ns() if end_time is None else end_time):
+                super().end(end_time)
 
     return _Span
 
@@ -210,7 +228,7 @@ def are_known() -> bool:
 
 
 def _trial(*, light: bool) -> list[Any]:
-    """Two spans, as their processor gets them: one that nobody touched, and one that failed and was written to."""
+    """Three spans, as their processor gets them: one that nobody touched, one that had success, and one that failed."""
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -233,15 +251,30 @@ def _trial(*, light: bool) -> list[Any]:
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     tracer: Tracer = provider.get_tracer("autogen_streamtrace")
     spans = LightSpans(tracer)
-    for touched in (False, True):
+    for touch in (_leave, _succeed, _fail):
         start: Any = spans.start if light else tracer.start_span
         span = start("name", Context(), kind=SpanKind.CLIENT, attributes={"a": 1, "b": "c"}, start_time=3)
-        if touched:
-            span.add_event("event", {"a": 1}, 4)
-            span.set_attribute("d", True)
-        status = Status(StatusCode.ERROR, "failed") if touched else None
-        end_span(span, {"e": 0.5, "f": ("g", "h")}, status, 5, spans if light else None)
+        status = touch(span)
+        if span.is_recording():
+            end_span(span, {"e": 0.5, "f": ("g", "h")}, status, 5, spans if light else None)
     return list(exporter.get_finished_spans())
+
+
+def _leave(span: Any) -> None:
+    """Does nothing."""
+
+
+def _succeed(span: Any) -> None:
+    """Does what the official HTTP instrumentation does where a request has an answer."""
+    span.set_attribute("d", True)
+    span.set_status(Status(StatusCode.UNSET))
+    span.end(5)
+
+
+def _fail(span: Any) -> Status:
+    span.add_event("event", {"a": 1}, 4)
+    span.set_attribute("d", True)
+    return Status(StatusCode.ERROR, "failed")
 
 
 def _told(span: Any) -> list[Any]:
