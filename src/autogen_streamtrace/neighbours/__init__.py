@@ -1,5 +1,5 @@
 """Private names of other packages that this one uses: one module for each neighbour, and for
-OpenTelemetry's histograms, logs and spans.
+OpenTelemetry's histograms, logs, spans and tracers.
 
 A package may change or drop such a name at any time. So each name is listed here once, with what is lost without it. It
 is looked up when it is needed, never imported. If a package no longer has the name, one warning says so.

@@ -121,32 +121,3 @@ def _forget_sums(consumer: Any, readers: Iterable[Any]) -> None:
 def preferences(exporter: Any) -> tuple[Any, Any]:
     """The temporality and the aggregation that a metric exporter prefers; ``None`` where it says nothing."""
     return (TEMPORALITY.of(exporter), AGGREGATION.of(exporter)) if exporter is not None else (None, None)
-
-
-class KnownProcessors:
-    """Whether all processors of a provider are of classes that are known: the program may add one at any time.
-
-    Args:
-        private: where their holder has them.
-        classes: those that are known.
-    """
-
-    def __init__(self, private: Private, *classes: type) -> None:
-        self._private = private
-        self._classes = classes
-        self._found: object = ()
-        """The processors that were last found to be known."""
-
-    def are_all_of(self, holder: Any) -> bool:
-        """Whether there are no others.
-
-        Raises:
-            GoneError: they cannot be found.
-        """
-        processors = self._private.need(holder)
-        if processors is self._found:
-            return True
-        if not all(type(each) in self._classes for each in processors):
-            return False
-        self._found = processors
-        return True

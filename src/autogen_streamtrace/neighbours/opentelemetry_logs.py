@@ -7,7 +7,6 @@ This depends on the SDK's private names. So a light record is compared with the 
 """
 
 import functools
-import logging
 from collections.abc import Collection
 from typing import Any, Final
 
@@ -15,17 +14,13 @@ from opentelemetry._logs import LogRecord, SeverityNumber
 from opentelemetry.context import Context
 
 from autogen_streamtrace.neighbours import GoneError, Private
-from autogen_streamtrace.neighbours.opentelemetry import SDK, KnownProcessors
+from autogen_streamtrace.neighbours.opentelemetry import SDK
+from autogen_streamtrace.neighbours.opentelemetry_light import PLAIN, KnownProcessors, comes_out_alike, light_of
 
 _SLOWER: Final = "a log record costs more"
 LIMITS: Final = Private(SDK, "Logger", "_log_record_limits", _SLOWER)
 PROCESSOR: Final = Private(SDK, "Logger", "_multi_log_record_processor", _SLOWER)
 PROCESSORS: Final = Private(SDK, "SynchronousMultiLogRecordProcessor", "_log_record_processors", _SLOWER)
-
-_PLAIN: Final = frozenset({str, bool, int, float})
-"""Types of attributes that the SDK takes as they are."""
-
-logger = logging.getLogger(__name__)
 
 
 class LightLogs:
@@ -75,20 +70,15 @@ class _Record(LogRecord):
 
 
 def _are_plain(values: Collection[Any]) -> bool:
-    return _PLAIN.issuperset(map(type, values)) or all(
-        type(each) in _PLAIN or (type(each) is tuple and _PLAIN.issuperset(map(type, each))) for each in values
+    return PLAIN.issuperset(map(type, values)) or all(
+        type(each) in PLAIN or (type(each) is tuple and PLAIN.issuperset(map(type, each))) for each in values
     )
 
 
 @functools.cache
 def are_known() -> bool:
     """Whether light records come out as those of the installed SDK do."""
-    try:
-        light, own = (_trial(light=light) for light in (True, False))
-    except Exception as defect:
-        logger.debug("Log records are the SDK's own, which cost more: the SDK is not what is known (%s)", defect)
-        return False
-    return light == own
+    return comes_out_alike(_trial, "Log records")
 
 
 def _trial(*, light: bool) -> list[str]:
@@ -117,9 +107,4 @@ def _trial(*, light: bool) -> list[str]:
 
 def light_logs_of(sdk_logger: Any) -> LightLogs | None:
     """The light log records of a logger; None where its records have to be the SDK's own."""
-    if not type(sdk_logger).__module__.startswith("opentelemetry.sdk.") or not are_known():
-        return None
-    try:
-        return LightLogs(sdk_logger)
-    except (GoneError, AttributeError):
-        return None
+    return light_of(sdk_logger, LightLogs, are_known)

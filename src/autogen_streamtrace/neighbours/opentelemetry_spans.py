@@ -8,7 +8,6 @@ This depends on the SDK's private names as a whole. So a light span is compared 
 """
 
 import functools
-import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -28,7 +27,8 @@ from opentelemetry.trace import (
 )
 
 from autogen_streamtrace.neighbours import GoneError, Private
-from autogen_streamtrace.neighbours.opentelemetry import SDK, KnownProcessors, span_of
+from autogen_streamtrace.neighbours.opentelemetry import SDK, span_of
+from autogen_streamtrace.neighbours.opentelemetry_light import PLAIN, KnownProcessors, comes_out_alike, light_of
 
 _SLOWER: Final = "a span costs more"
 LIMITS: Final = Private(SDK, "Tracer", "_span_limits", _SLOWER)
@@ -37,14 +37,10 @@ METRICS: Final = Private(SDK, "Tracer", "_tracer_metrics", _SLOWER)
 ENABLED: Final = Private(SDK, "Tracer", "_is_enabled", _SLOWER)
 PROCESSORS: Final = Private(SDK, "SynchronousMultiSpanProcessor", "_span_processors", _SLOWER)
 
-_PLAIN: Final = frozenset({str, bool, int, float})
-"""Types of attributes that the SDK takes as they are."""
-_PLAIN_OR_TUPLE: Final = _PLAIN | {tuple}
+_PLAIN_OR_TUPLE: Final = PLAIN | {tuple}
 _ROOMS: Final = frozenset({"_lock", "_attributes", "_events", "_links"})
 """What a light span makes when it is asked for."""
 _FLAGS: Final = {flags: TraceFlags(flags) for flags in range(4)}
-
-logger = logging.getLogger(__name__)
 
 
 class LightSpans:
@@ -112,9 +108,11 @@ class LightSpans:
         span._kind = kind
         span._resource = tracer.resource
         span._start_time = start_time
-        span._initial = attributes if initial is attributes else dict(initial or {})
-        if initial is not attributes and initial != attributes:
-            span._attributes  # noqa: B018 - made now: the SDK has to clean what the sampler said
+        span._initial = attributes
+        if initial is not attributes:
+            span._initial = dict(initial or {})
+            if span._initial != attributes:
+                span._attributes  # noqa: B018 - made now: the SDK has to clean what the sampler said
         found: Span = span
         return found
 
@@ -131,7 +129,7 @@ class LightSpans:
         merged = {**initial, **attributes}
         full = self._most is not None and len(merged) > self._most
         repeated = len(merged) != len(initial) + len(attributes)
-        plain = _PLAIN.issuperset(map(type, initial.values())) and "" not in initial
+        plain = PLAIN.issuperset(map(type, initial.values())) and "" not in initial
         if full or repeated or not plain or not _PLAIN_OR_TUPLE.issuperset(map(type, attributes.values())):
             return False  # the SDK has to clean them
         own["_end_time"] = end_time
@@ -184,7 +182,8 @@ def _class_for(tracer: Any, end_light: Callable[[Any, Mapping[str, Any], None, i
                 made = threading.Lock()
             elif name == "_attributes":
                 length = limits.max_span_attribute_length
-                made = BoundedAttributes(limits.max_span_attributes, dict(self._initial), False, length)
+                initial = dict(self._initial)  # another thread may write to it
+                made = BoundedAttributes(limits.max_span_attributes, initial, False, length)
             elif name == "_events":
                 made = self._new_events()  # type: ignore[no-untyped-call]
             elif name == "_links":
@@ -196,7 +195,7 @@ def _class_for(tracer: Any, end_light: Callable[[Any, Mapping[str, Any], None, i
         def set_attribute(self, key: str, value: Any) -> None:
             own = vars(self)
             initial = own["_initial"]
-            if "_attributes" not in own and type(key) is str and type(value) in _PLAIN and key not in initial:
+            if "_attributes" not in own and type(key) is str and type(value) in PLAIN and key not in initial:
                 initial[key] = value
                 if "_attributes" not in own:  # another thread may have made them meanwhile
                     return
@@ -219,15 +218,10 @@ def _class_for(tracer: Any, end_light: Callable[[Any, Mapping[str, Any], None, i
 @functools.cache
 def are_known() -> bool:
     """Whether light spans come out as those of the installed SDK do."""
-    try:
-        light, own = ([_told(each) for each in _trial(light=light)] for light in (True, False))
-    except Exception as defect:
-        logger.debug("Spans are the SDK's own, which cost more: the SDK is not what is known (%s)", defect)
-        return False
-    return light == own
+    return comes_out_alike(_trial, "Spans")
 
 
-def _trial(*, light: bool) -> list[Any]:
+def _trial(*, light: bool) -> list[list[Any]]:
     """Three spans, as their processor gets them: one that nobody touched, one that had success, and one that failed."""
     from opentelemetry.sdk.resources import Resource
     from opentelemetry.sdk.trace import TracerProvider
@@ -257,7 +251,7 @@ def _trial(*, light: bool) -> list[Any]:
         status = touch(span)
         if span.is_recording():
             end_span(span, {"e": 0.5, "f": ("g", "h")}, status, 5, spans if light else None)
-    return list(exporter.get_finished_spans())
+    return [_told(each) for each in exporter.get_finished_spans()]
 
 
 def _leave(span: Any) -> None:
@@ -297,9 +291,4 @@ def end_span(
 
 def light_spans_of(tracer: Any) -> LightSpans | None:
     """The light spans of a tracer; None where its spans have to be the SDK's own."""
-    if not type(tracer).__module__.startswith("opentelemetry.sdk.") or not are_known():
-        return None
-    try:
-        return LightSpans(tracer)
-    except (GoneError, AttributeError):
-        return None
+    return light_of(tracer, LightSpans, are_known)

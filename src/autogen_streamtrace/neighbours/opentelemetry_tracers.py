@@ -38,7 +38,7 @@ class _LightTracer(Tracer):
     ) -> AbstractContextManager[Span]:
         """As the SDK's. The span starts at once, so this is no decorator."""
         if not others:
-            span = self._spans.start(name, get_current(), kind, {**(attributes or {})}, time.time_ns())
+            span = self._spans.start(name, get_current(), kind, dict(attributes or {}), time.time_ns())
             if span is not None:
                 return use_span(span, end_on_exit=True)
         return self._tracer.start_as_current_span(name, kind=kind, attributes=attributes, **others)
