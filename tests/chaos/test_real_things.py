@@ -1,23 +1,20 @@
 """Faults and limits beside the real thing: what a client sees of both is the same, over HTTP/1.1 and HTTP/2."""
 
-import contextlib
 import os
 import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import pytest
 from chaos.chaotic import CHAT, Look, Seen, client, look, proxy, see, see_and
-from harness.nginx import wait_for
-from proxies.programs import PROGRAMS, NotInstalledError
+from chaos.real_servers import real, served
+from proxies.programs import PROGRAMS
 from servers.processes import _free_port as free_port
 
 from autogen_streamtrace.commands.chaos.faults.limits import limit_fault
@@ -25,62 +22,7 @@ from autogen_streamtrace.commands.chaos.model_server import ModelServer
 
 pytestmark = pytest.mark.once
 PATH: Final = "/v1/chat/completions"
-HERE: Final = Path(__file__).parent
 DEBIANS_CADDY: Final = "/usr/bin/caddy"
-HTTP2: Final[Mapping[str, Mapping[str, str]]] = {
-    "nginx": {"server": "http2 on;"},
-    "haproxy": {"bind": "proto h2"},
-    "caddy": {"servers": "protocols h1 h2 h2c"},
-    "varnish": {"feature": "+http2"},
-}
-"""What makes each speak it."""
-
-
-class Real(NamedTuple):
-    """A server that is the real thing."""
-
-    url: str
-    process: "subprocess.Popen[bytes]"
-
-
-@contextmanager
-def started(command: Sequence[str], port: int, folder: Path) -> Iterator[Real]:
-    home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
-    log = subprocess.DEVNULL
-    process = subprocess.Popen(
-        command, cwd=HERE, env={**os.environ, **home}, stdout=log, stderr=log, start_new_session=True
-    )
-    try:
-        wait_for(port, process)
-        yield Real(f"http://127.0.0.1:{port}", process)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait(10)
-
-
-@contextmanager
-def real(kind: str, folder: Path, upstream: int, settings: Mapping[str, str], version: str = "1.1") -> Iterator[Real]:
-    """A proxy before a port; skips where it is not installed."""
-    port = free_port()
-    try:
-        command = PROGRAMS[kind](folder, port, upstream, {**settings, **(HTTP2[kind] if version == "2" else {})})
-    except NotInstalledError as error:
-        pytest.skip(str(error))
-    with started(command, port, folder) as running:
-        yield running
-
-
-@contextmanager
-def served(server: str, folder: Path, *options: str) -> Iterator[Real]:
-    """`streamed_app.py` by uvicorn, or by gunicorn with uvicorn's workers."""
-    port = free_port()
-    words = {
-        "uvicorn": ["uvicorn", "--port", str(port)],
-        "gunicorn": ["gunicorn", "-k", "uvicorn_worker.UvicornWorker", "-b", f"127.0.0.1:{port}"],
-    }[server]
-    with started([sys.executable, "-m", *words, *options, "streamed_app:app"], port, folder) as running:
-        yield running
 
 
 def at_once(*sights: Callable[[], Seen]) -> list[Look]:
