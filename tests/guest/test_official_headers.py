@@ -5,9 +5,7 @@ from typing import Any
 import httpx
 import pytest
 from opentelemetry.instrumentation import httpx as official
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from programs.official import spans_of
 from programs.watching import watching
 
 from autogen_streamtrace import neighbours
@@ -39,13 +37,9 @@ def normalized(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def attributes() -> dict[str, Any]:
     """Those of the official span of one request."""
-    spans, provider = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False)
-    provider.add_span_processor(SimpleSpanProcessor(spans))
+    asked = httpx.Request("GET", "http://example.org/", headers={"x-asked-for": "all", "other": "none"})
     answer = httpx.Response(200, headers=[("x-told", "a"), ("x-told", "b"), ("set-cookie", "secret")])
-    transport = official.SyncOpenTelemetryTransport(httpx.MockTransport(lambda request: answer), provider)
-    with httpx.Client(transport=transport) as client:
-        client.get("http://example.org/", headers={"x-asked-for": "all", "other": "none"})
-    (span,) = spans.get_finished_spans()
+    (span,) = spans_of(asked, lambda request: answer)
     return dict(span.attributes or {})
 
 

@@ -1,19 +1,15 @@
 """The official HTTP instrumentation's spans are light under ``instrument()``, and come out as they were."""
 
-import contextlib
 from collections.abc import Callable
 from typing import Any
 
 import httpx
 import pytest
 from opentelemetry import trace
-from opentelemetry.instrumentation import httpx as official
 from opentelemetry.sdk.trace import Span as SdkSpan
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler
 from opentelemetry.trace import Span, SpanContext, StatusCode, TraceFlags
+from programs.official import spans_of
 from programs.watching import watching
 
 from autogen_streamtrace.commands.chaos.model_server import ModelServer
@@ -48,21 +44,18 @@ def seen(
     handle: Callable[[httpx.Request], httpx.Response], sampler: Sampler, hook: Any, *, light: bool
 ) -> tuple[list[Any], str]:
     """What is exported of one request, and the header by which it names its span."""
-    spans, provider, headers = InMemorySpanExporter(), TracerProvider(sampler, shutdown_on_exit=False), []
+    headers: list[str] = []
 
     def handled(request: httpx.Request) -> httpx.Response:
         headers.append(request.headers["traceparent"])
         return handle(request)
 
-    provider.add_span_processor(SimpleSpanProcessor(spans))
-    tracers = LightTracers(provider) if light else provider
-    transport = official.SyncOpenTelemetryTransport(
-        httpx.MockTransport(handled), tracers, request_hook=hook, response_hook=hook
-    )
-    with trace.use_span(PARENT), contextlib.suppress(httpx.ConnectError, KeyboardInterrupt):
-        transport.handle_request(httpx.Request("POST", "http://example.org:81/"))
+    tracers = {"tracers": LightTracers} if light else {}
+    request, raises = httpx.Request("POST", "http://example.org:81/"), (httpx.ConnectError, KeyboardInterrupt)
     told: list[Any] = []
-    for each in spans.get_finished_spans():
+    with trace.use_span(PARENT):
+        spans = spans_of(request, handled, sampler, raises=raises, request_hook=hook, response_hook=hook, **tracers)
+    for each in spans:
         events = [(event.name, sorted(event.attributes or {})) for event in each.events]
         status = (each.status.status_code, each.status.description)
         assert each.start_time is not None and each.end_time is not None and each.start_time <= each.end_time

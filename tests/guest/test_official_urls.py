@@ -5,9 +5,7 @@ from typing import Any, cast
 import httpx
 import pytest
 from opentelemetry.instrumentation import httpx as official
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from programs.official import spans_of
 from programs.watching import watching
 
 pytestmark = pytest.mark.once
@@ -26,15 +24,12 @@ ORIGINAL = official._extract_parameters
 
 def asked(url: str) -> tuple[dict[str, Any], list[Any]]:
     """The attributes of the official span of one request, and what a hook of the program's is given of it."""
-    spans, provider, given = InMemorySpanExporter(), TracerProvider(shutdown_on_exit=False), list[Any]()
-    provider.add_span_processor(SimpleSpanProcessor(spans))
-    transport = official.SyncOpenTelemetryTransport(
-        httpx.MockTransport(lambda request: httpx.Response(200)),
-        provider,
+    given: list[Any] = []
+    (span,) = spans_of(
+        httpx.Request("POST", url),
+        lambda request: httpx.Response(200),
         request_hook=lambda span, request: given.extend((request.method, request.url, request.headers)),
     )
-    transport.handle_request(httpx.Request("POST", url))
-    (span,) = spans.get_finished_spans()
     return dict(span.attributes or {}), given
 
 

@@ -351,7 +351,6 @@ def test_a_reader_does_not_wait_for_a_judge_that_an_exporter_holds_up(
     told.tracker.watcher.crowd()
     told.tracker.watcher.give_way(began)
     assert clock() - began < 30
-    held.go_on.set()
 
 
 def test_the_end_of_a_run_leaves_the_key_to_the_run_that_follows(told: Watching) -> None:
