@@ -8,6 +8,7 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from autogen_streamtrace.commands.chaos.model_server import ModelServer
 from autogen_streamtrace.commands.top.streams import Open, open_streams
 from autogen_streamtrace.core.semconv import MODEL
 from autogen_streamtrace.core.stream.state import Ending, StreamInfo, StreamState
-from autogen_streamtrace.recorder import orphans
+from autogen_streamtrace.recorder import layout, orphans
 from autogen_streamtrace.recorder.recovery import recover_all
 from autogen_streamtrace.recorder.replay import replay
 
@@ -191,6 +192,22 @@ def test_the_event_of_a_killed_stream_carries_the_time_of_recovery(receiver: Otl
     assert event.data.severity_text == "ERROR"
 
 
+@pytest.mark.parametrize("pulse", ["none", "before the stream"])
+def test_a_process_that_died_before_the_next_pulse_was_last_seen_by_its_stream(
+    receiver: OtlpReceiver, state: Path, pulse: str
+) -> None:
+    with victim(receiver, "holds", "1", **LATE) as process:
+        kill(process)
+    (path,) = state.rglob("*.streams")
+    with path.open("r+b") as file:
+        file.seek(layout.PULSE_AT)
+        file.write(layout.pulse(*{"none": (0.0, 0), "before the stream": (0.5, 500_000_000)}[pulse]))
+    recover(receiver)
+    (span,) = [each for each in streams(receiver) if each.attributes[PREFIX + "outcome"] == "killed"]
+    seen = datetime.fromisoformat(span.attributes[PREFIX + "last_seen"]).timestamp()
+    assert seen == pytest.approx(span.data.end_time_unix_nano / 1e9, abs=0.001)
+
+
 def test_an_unsampled_stream_is_counted_and_has_no_span(receiver: OtlpReceiver) -> None:
     with victim(receiver, "holds", "2", OTEL_TRACES_SAMPLER="always_off", **LATE) as process:
         kill(process)
@@ -254,8 +271,6 @@ def test_an_unreadable_file_is_set_aside_and_named_beside_readable_ones(
 def test_of_a_file_with_a_damaged_row_the_others_are_told(
     receiver: OtlpReceiver, state: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from autogen_streamtrace.recorder import layout
-
     with victim(receiver, "holds", "3", **LATE) as process:
         kill(process)
     (path,) = state.rglob("*.streams")
@@ -268,8 +283,6 @@ def test_of_a_file_with_a_damaged_row_the_others_are_told(
 
 
 def test_a_file_cut_short_tells_the_rows_that_are_whole(receiver: OtlpReceiver, state: Path) -> None:
-    from autogen_streamtrace.recorder import layout
-
     with victim(receiver, "holds", "3", **LATE) as process:
         kill(process)
     (path,) = state.rglob("*.streams")

@@ -28,7 +28,7 @@ from autogen_streamtrace.core.watching.recorder import CounterLabels
 from autogen_streamtrace.recorder import directory, orphans
 from autogen_streamtrace.recorder.layout import Judged, Row, Unreadable
 from autogen_streamtrace.recorder.orphans import Orphan
-from autogen_streamtrace.recorder.replay import replay
+from autogen_streamtrace.recorder.replay import Replay, replay
 from autogen_streamtrace.recorder.retired_counts import RetiredCounts
 from autogen_streamtrace.recorder.series import continued
 
@@ -93,7 +93,7 @@ def recover(orphan: Orphan) -> Recovered:
     replayed = replay(orphan)
     open_at_death = len([node for node in replayed.attribution.open if node.ending is None])
     killed = replayed.attribution.killed(replayed.now, supervision.explains(orphan.timers, orphan.seen[0]))
-    seen = _iso(orphan.seen[1]) if orphan.seen[1] else ""
+    seen = _iso(_last_seen_ns(orphan, replayed)) if replayed.rows else ""
     for row in orphan.rows:
         telemetry.counters.start(row.state.labels)
         _place(telemetry, ids, orphan, row)
@@ -103,7 +103,7 @@ def recover(orphan: Orphan) -> Recovered:
     for node in [*replayed.settled, *killed]:
         assert node.finished_at is not None
         attributes = telemetry.attributes(node)
-        if attributes[sc.A_OUTCOME] == sc.KILLED and seen:
+        if attributes[sc.A_OUTCOME] == sc.KILLED:
             attributes[sc.A_LAST_SEEN] = seen
         telemetry.recovered(node.state, attributes, node.state.nanoseconds(node.finished_at))
     first = continued(reader, orphan)
@@ -178,6 +178,18 @@ def _recover_one(path: Path, descriptor: int, send: Send) -> Recovered | None:
         orphans.set_aside(path, "; ".join(orphan.damaged[:5]))
     orphans.remove(path)
     return found
+
+
+def _last_seen_ns(orphan: Orphan, replayed: Replay) -> int:
+    """The last sign of life, in nanoseconds since the epoch: a pulse, or what a stream has written after it.
+
+    A process that dies before its first pulse has only the latter.
+    """
+    pulse, pulse_ns = orphan.seen
+    if pulse >= replayed.now:
+        return pulse_ns
+    newest = max(replayed.rows, key=lambda state: state.start)
+    return newest.nanoseconds(replayed.now)
 
 
 def _counted(labels: StreamLabels, judged: Judged) -> CounterLabels:
