@@ -113,6 +113,27 @@ def test_the_last_finish_reason_counts() -> None:
     assert ended(openai_event([{"finish_reason": "length"}, {"finish_reason": "stop"}])) == (True, "stop")
 
 
+def choice(at: int, finish: str | None = None) -> bytes:
+    """A piece of one choice of several."""
+    return openai_event([{"index": at, "delta": {"content": "word "}, "finish_reason": finish}])
+
+
+def candidate(at: int, finish: str | None = None) -> bytes:
+    """The same of Gemini's."""
+    parts = {"content": {"parts": [{"text": "word "}]}}
+    return event({"candidates": [{**parts, "index": at} | ({"finishReason": finish} if finish else {})]})
+
+
+@pytest.mark.parametrize("of", [choice, candidate])
+@pytest.mark.parametrize("words", [1, 200])
+def test_of_several_choices_each_has_to_end(of: Callable[..., bytes], words: int) -> None:
+    said = (of(0) + of(1)) * words
+    assert ended(said + of(0, "stop") + of(1)) == (False, "stop")
+    assert ended(said + of(1, "stop")) == (False, "stop")
+    assert ended(said + of(0, "stop") + of(1) * words + of(1, "stop")) == (True, "stop")
+    assert ended(said + of(0, "stop") + DONE) == (True, "stop")
+
+
 ERRORS: Final[dict[str, bytes]] = {
     "openai": openai("Hi") + event({"error": {"message": "overloaded"}}),
     "anthropic": anthropic("Hi") + anthropic_event("error", error={"type": "overloaded_error", "message": "no"}),

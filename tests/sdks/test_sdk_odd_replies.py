@@ -16,12 +16,21 @@ CALLS: Final = {"role": "assistant", "content": "", "tool_calls": [{"function": 
 NO_CHOICES: Final = b'data: {"id": "c1", "choices": null}\n\n'
 NO_REASON: Final = CHAT["stop"].replace(b'"stop"', b"5")
 
+SECOND: Final = {
+    name: CHAT[name].replace(b'"choices": [{"index": 0', b'"choices": [{"index": 1') for name in ("word", "stop")
+}
+BOTH: Final = CHAT["word"] + SECOND["word"]
+
 ODD: Final[dict[str, tuple[str, bytes, str]]] = {
     "a call alone, in one line": ("ollama", json.dumps({"message": CALLS, "done": True}).encode(), "completed"),
     "a model that was loaded": ("ollama", OLLAMA["done"].replace(b"stop", b"load"), "completed"),
     "choices that are none": ("chat", CHAT["word"] + NO_CHOICES + CHAT["stop"] + CHAT["done"], "completed"),
     "a reason that is no word": ("chat", CHAT["word"] + NO_REASON + CHAT["done"], "completed"),
     "a finish reason, then a reset": ("chat", CHAT["word"] + CHAT["stop"], "disconnected"),
+    "two choices, of which the first went on": ("chat", BOTH + SECOND["stop"] + CHAT["word"], "truncated"),
+    "two choices, of which the second went on": ("chat", BOTH + CHAT["stop"] + SECOND["word"], "truncated"),
+    "two choices that ended without [DONE]": ("chat", BOTH + CHAT["stop"] + SECOND["stop"], "completed"),
+    "two choices, one without a reason": ("chat", BOTH + CHAT["stop"] + CHAT["done"], "completed"),
     "an end without a reason": ("responses", RESPONSES["word"] + RESPONSES["incomplete"], "length"),
     "a start and a stop": ("messages", MESSAGE["start"] + MESSAGE["stop"], "truncated"),
     "signs of life alone": ("messages", MESSAGE["ping"] * 3, "truncated"),

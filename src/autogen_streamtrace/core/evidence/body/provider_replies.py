@@ -12,6 +12,7 @@ Only keys in their place count: a tool's arguments are JSON, too. Sources:
 - MiniMax https://platform.minimax.io/docs/api-reference/errorcode
 """
 
+from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 Said = dict[str, Any]
@@ -138,6 +139,15 @@ def of(said: Said) -> Wire:
         output_tokens=None if start else _tokens(usage, _OUTPUT),  # the number at the start is no count yet
         reply=_is_reply(said),
     )
+
+
+def choices(said: Said) -> Iterator[tuple[int, str | None]]:
+    """Each alternative of a piece of a reply: its index and its finish reason."""
+    for key in _PARTS:
+        for at, choice in enumerate(map(_dict, _list(said, key))):
+            index = choice.get("index", at)
+            if type(index) is int:
+                yield index, _named(choice)
 
 
 def _is_reply(said: Said) -> bool:

@@ -19,7 +19,7 @@ from typing import Final
 from autogen_streamtrace.core.evidence.body import aws_frames, partial_json
 from autogen_streamtrace.core.evidence.body.encodings import decoder, nothing
 from autogen_streamtrace.core.evidence.body.partial_json import LongLine
-from autogen_streamtrace.core.evidence.body.provider_replies import Wire, fails, of, then
+from autogen_streamtrace.core.evidence.body.provider_replies import Wire, choices, fails, of, then
 from autogen_streamtrace.core.evidence.body.server_sent import Record, is_document, lines, records
 
 HEAD: Final = 1024
@@ -43,6 +43,8 @@ _TELLING: Final = re.compile(
 )
 """Finds the records that say more than another piece of the reply's text, within which quotes are escaped."""
 
+_SEVERAL: Final = re.compile(rb'"index"\s*:\s*[1-9]')
+"""A reply may have several choices where this is found."""
 
 NOTHING: Final = Wire()
 _TERMINATOR: Final = Wire(terminator=True, over=True)
@@ -57,6 +59,13 @@ def read(tail: bytes, head: bytes = b"", line: bytes | None = None) -> Wire:
         head: of a long body its first bytes.
         line: of a long body the beginning of the line in which ``tail`` begins; None where that is not known.
     """
+    wire = _read(tail, head, line)
+    if wire.terminator and not wire.over and _SEVERAL.search(tail) and _open_choices(records(tail)):
+        return wire._replace(terminator=False)
+    return wire
+
+
+def _read(tail: bytes, head: bytes, line: bytes | None) -> Wire:
     if not head and len(tail) < HEAD + _LAST:
         return _whole(tail)
     document = Wire(document=bool(head) and is_document(head))
@@ -71,6 +80,16 @@ def read(tail: bytes, head: bytes = b"", line: bytes | None = None) -> Wire:
     cut, *rest = lines(tail)
     found = records(b"\n".join(rest))
     return _told(found, then(begun, _of_rest(cut if found else tail)))
+
+
+def _open_choices(found: Sequence[Record]) -> bool:
+    """Whether a reply of several choices has one that shows no finish reason."""
+    ended: dict[int, bool] = {}
+    for record in found:
+        for said in partial_json.objects(record.data):
+            for at, reason in choices(said):
+                ended[at] = ended.get(at, False) or reason is not None
+    return not all(ended.values())
 
 
 def _end_of_whole(tail: bytes, begun: Wire) -> Wire | None:
