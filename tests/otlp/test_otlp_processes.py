@@ -59,7 +59,7 @@ if pid := os.fork():
 os._exit(0)
 """
     env = {"OTEL_EXPORTER_OTLP_ENDPOINT": silent, "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"}
-    assert 0.1 < float(run("sys.stdout.reconfigure(line_buffering=True)" + script, env).stdout) < 1
+    assert 0.1 < float(run("sys.stdout.reconfigure(line_buffering=True)" + script, env).stdout) < 5  # an export may take 10
 
 
 def test_a_child_forked_while_its_parent_exports_delivers(receiver: OtlpReceiver) -> None:

@@ -185,7 +185,7 @@ otlp.flush(providers, timeout=0.5)
 otlp.shutdown(providers, timeout=0.5)
 print(time.monotonic() - begin)
 """
-    assert 0.9 < float(run(script, {}).stdout) < 2
+    assert 0.9 < float(run(script, {}).stdout) < 5  # 10 by default
 
 
 def test_a_shutdown_while_the_interpreter_ends_delivers(receiver: OtlpReceiver) -> None:
