@@ -46,6 +46,8 @@ CLOSES: Final = {
 
 PAUSE: Final = 0.2
 """Seconds between two exchanges on one connection."""
+RESTED: Final = 0.95 * PAUSE
+"""Seconds for which it rests at least: uvloop may be a millisecond early."""
 
 
 async def ask(url: str, times: int = 1, pause: float = 0.0, silence: float = NEVER) -> None:
@@ -102,7 +104,7 @@ def test_a_connection_is_fresh_at_first_and_kept_later(asking: Callable[..., Any
     assert [each["connection.reused"] for each in (first, second, third)] == [False, True, True]
     assert [each["connection.requests"] for each in (first, second, third)] == [1, 2, 3]
     assert first["connection.idle"] is None
-    assert PAUSE <= third["connection.idle"] <= third["connection.age"] - PAUSE, "the second one used it in between"
+    assert RESTED <= third["connection.idle"] <= third["connection.age"] - RESTED, "the second one used it in between"
     assert len({each["network.local.port"] for each in (first, second, third)}) == 1
     assert {each["network.protocol.version"] for each in (first, second, third)} == {"1.1"}
 
@@ -112,7 +114,7 @@ def test_a_kept_connection_that_is_closed_without_an_answer_is_known(asking: Cal
     _, lost = exchanges(asking, (WHOLE, "keep"), (b"", "fin"), pause=PAUSE)
     assert lost["outcome"] == "disconnected"
     assert (lost["connection.reused"], lost["connection.requests"], lost["close.type"]) == (True, 2, "fin")
-    assert PAUSE <= lost["connection.idle"] <= lost["connection.age"]
+    assert RESTED <= lost["connection.idle"] <= lost["connection.age"]
     assert lost["time_to_headers"] is None
 
 

@@ -83,10 +83,10 @@ def test_what_sigterm_cut_under_uvicorn_and_every_span_ended_before_it_arrive(
 ) -> None:
     with ModelServer() as model, serving(receiver, protocol, model) as (process, url):
         assert urllib.request.urlopen(f"{url}/early/ok").read().startswith(b"Your claim")
-        cut = urllib.request.urlopen(f"{url}/late/slow")
+        cut = urllib.request.urlopen(f"{url}/late/stall")
         assert cut.read(4) == b"Your"
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == -signal.SIGTERM
+        assert process.wait(40) == -signal.SIGTERM
     found = [(each.attributes.get("streamtrace.layer"), each.attributes.get(OUTCOME)) for each in receiver.spans()]
     for layer in ("agent", "model", "http"):
         assert found.count((layer, "completed")) == 1

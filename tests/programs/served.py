@@ -16,7 +16,7 @@ from programs.agents import model_agent
 import autogen_streamtrace
 
 GRACE = 1
-"""Seconds that uvicorn waits for open streams; the model's slow stream takes more."""
+"""Seconds that uvicorn waits for open streams; the model's stream that stalls never ends."""
 
 autogen_streamtrace.instrument()
 app = FastAPI()
