@@ -2,6 +2,7 @@
 
 For each line on stdin, the path of a file, it forks a process that reads streams and writes there what happens to
 them: ``I`` it is about to start, ``S`` it has started, ``E`` it has ended for its reader, and how. Prints its pid.
+What it exports has the name of that file as the resource's ``truth``.
 """
 
 import asyncio
@@ -100,6 +101,7 @@ def child(path: str) -> None:
         os.write(descriptor, (" ".join(what) + "\n").encode())
 
     random.seed(path)
+    os.environ["OTEL_RESOURCE_ATTRIBUTES"] = f"truth={os.path.basename(path)}"
     autogen_streamtrace.instrument(max_names=1000, events="none")
     asyncio.run(load(note))
 
