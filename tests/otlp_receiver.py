@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 T = TypeVar("T")
 
+ASK_AGAIN = 0.2
+"""Seconds without an arrival after which what is waited for is asked again: it may be about more than arrivals."""
 RETRY_AFTER = 300
 """Seconds that a refused client is asked to wait."""
 
@@ -186,14 +189,18 @@ class OtlpReceiver:
         """Every log record so far, in the order of arrival."""
         return list(_items(self.requests("logs"), "resource_logs", "scope_logs", "log_records"))
 
-    def wait_for(self, predicate: Callable[[OtlpReceiver], object], timeout: float = 10.0) -> None:
-        """Returns as soon as ``predicate(self)`` is true, which is asked at each arrival.
+    def wait_for(self, predicate: Callable[[OtlpReceiver], object], timeout: float = 40.0) -> None:
+        """Returns as soon as ``predicate(self)`` is true, which is asked at each arrival, and now and then.
 
         Raises ``TimeoutError`` after ``timeout`` seconds, with what has arrived by then.
         """
+        give_up = time.monotonic() + timeout
         with self._store.changed:
-            if not self._store.changed.wait_for(lambda: bool(predicate(self)), timeout):
-                raise TimeoutError(f"not within {timeout} s; arrived: {self._summary()}")
+            while not predicate(self):
+                left = give_up - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError(f"not within {timeout} s; arrived: {self._summary()}")
+                self._store.changed.wait(min(left, ASK_AGAIN))
 
     def _summary(self) -> str:
         return (
