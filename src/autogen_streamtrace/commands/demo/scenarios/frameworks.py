@@ -18,11 +18,11 @@ from autogen_streamtrace.commands.demo.scenarios.expectation import (
     each,
 )
 from autogen_streamtrace.commands.demo.scenarios.program import (
-    READ_TIMEOUT,
     TASK,
     Program,
     read,
     read_some,
+    read_timeout,
     start_reading,
 )
 from autogen_streamtrace.commands.demo.scenarios.readers import DEADLINE, IS_CANCELLED, IS_TIMEOUT
@@ -69,10 +69,11 @@ async def message(program: Program, fault: str) -> AsyncIterator[object]:
     """A stream of the anthropic SDK's."""
     from anthropic import AsyncAnthropic, DefaultAsyncHttpxClient
 
+    timeout = read_timeout(fault)
     # The server is in this process: a proxy that the environment names would never reach it.
-    http = DefaultAsyncHttpxClient(trust_env=False, timeout=READ_TIMEOUT)
+    http = DefaultAsyncHttpxClient(trust_env=False, timeout=timeout)
     url = program.server.root(fault)
-    client: Any = AsyncAnthropic(api_key="none", base_url=url, timeout=READ_TIMEOUT, max_retries=0, http_client=http)
+    client: Any = AsyncAnthropic(api_key="none", base_url=url, timeout=timeout, max_retries=0, http_client=http)
     program.closing(client)
     return aiter_of(await client.messages.create(model=MODEL, max_tokens=99, messages=MESSAGES, stream=True))
 
@@ -80,9 +81,10 @@ async def message(program: Program, fault: str) -> AsyncIterator[object]:
 def _openai(program: Program, fault: str) -> Any:
     from openai import AsyncOpenAI, DefaultAsyncHttpxClient
 
-    http = DefaultAsyncHttpxClient(trust_env=False, timeout=READ_TIMEOUT)
+    timeout = read_timeout(fault)
+    http = DefaultAsyncHttpxClient(trust_env=False, timeout=timeout)
     url = program.server.url(fault)
-    client = AsyncOpenAI(api_key="none", base_url=url, timeout=READ_TIMEOUT, max_retries=0, http_client=http)
+    client = AsyncOpenAI(api_key="none", base_url=url, timeout=timeout, max_retries=0, http_client=http)
     program.closing(client)
     return client
 

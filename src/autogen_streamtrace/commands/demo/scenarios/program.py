@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final, Protocol, cast
+from urllib.parse import urlsplit
 
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.base import ChatAgent
@@ -19,6 +20,11 @@ from autogen_streamtrace.commands.chaos.model_server import ModelServer
 
 TASK: Final = "What has become of my claim?"
 READ_TIMEOUT: Final = 1.0
+"""Seconds, of a client whose server falls silent."""
+PATIENCE: Final = 20.0
+"""The same of every other client: a pause of a busy machine ends none of their streams."""
+_SILENT: Final = frozenset({"stall", "stall_before_headers", "done_hang"})
+"""Faults of a server that falls silent."""
 MODEL_INFO: Final = ModelInfo(
     vision=False,
     function_calling=True,
@@ -27,6 +33,11 @@ MODEL_INFO: Final = ModelInfo(
     structured_output=False,
     multiple_system_messages=True,
 )
+
+
+def read_timeout(fault: str) -> float:
+    """Seconds that a client waits for the next byte of a server with this fault."""
+    return READ_TIMEOUT if fault in _SILENT else PATIENCE
 
 
 class Closing(Protocol):
@@ -43,15 +54,16 @@ class Program:
         self._clients: list[Closing] = []
 
     def client(self, base_url: str, max_retries: int = 0) -> ChatCompletionClient:
+        timeout = min(map(read_timeout, urlsplit(base_url).path.split("/")))
         options = {
             "model": "gpt-4o",
             "api_key": "none",
             "base_url": base_url,
-            "timeout": READ_TIMEOUT,
+            "timeout": timeout,
             "max_retries": max_retries,
             "model_info": MODEL_INFO,
             # The server is in this process: a proxy that the environment names would never reach it.
-            "http_client": DefaultAsyncHttpxClient(trust_env=False, timeout=READ_TIMEOUT),
+            "http_client": DefaultAsyncHttpxClient(trust_env=False, timeout=timeout),
         }
         client = OpenAIChatCompletionClient(**cast(Any, options))
         self._clients.append(client)
