@@ -30,11 +30,11 @@ def record(providers, name):
 DELIVER = """
 providers = otlp.providers()
 record(providers, "work")
-otlp.shutdown(providers)
+otlp.shutdown(providers, timeout=40)
 """
 
 
-def run(script: str, env: dict[str, str], timeout: float = 30) -> subprocess.CompletedProcess[str]:
+def run(script: str, env: dict[str, str], timeout: float = 50) -> subprocess.CompletedProcess[str]:
     """Runs a program to its proper end; its output is in the result."""
     done = subprocess.run(
         [sys.executable, "-c", PREAMBLE + script],

@@ -7,6 +7,10 @@ from otlp_receiver import RETRY_AFTER, OtlpReceiver
 pytestmark = pytest.mark.once  # the same on every event loop and openai family
 
 
+PATIENT = {"OTEL_EXPORTER_OTLP_TIMEOUT": "40"}
+"""An export alone takes so many seconds, far more than a busy machine adds to what is bounded."""
+
+
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("endpoint", ["refusing", "silent"])
 def test_a_wrong_endpoint_costs_one_warning_and_a_shutdown_within_its_timeout(
@@ -20,9 +24,9 @@ begin = time.monotonic()
 otlp.shutdown(providers, timeout=3)
 print(time.monotonic() - begin)
 """
-    env = {"OTEL_EXPORTER_OTLP_PROTOCOL": protocol, "OTEL_EXPORTER_OTLP_ENDPOINT": url}
-    done = run(script, env, timeout=15)
-    assert float(done.stdout) < 3
+    env = {"OTEL_EXPORTER_OTLP_PROTOCOL": protocol, "OTEL_EXPORTER_OTLP_ENDPOINT": url, **PATIENT}
+    done = run(script, env)
+    assert float(done.stdout) < 20
     (warning,) = warnings_in(done)
     for words in (url, protocol, "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL"):
         assert words in warning
@@ -36,12 +40,12 @@ providers = otlp.providers()
 deliveries = otlp._pipelines.deliveries()
 record(providers, "work")
 otlp.shutdown(providers, timeout=0.5)
-end = time.monotonic() + 2
+end = time.monotonic() + 20
 while any(each.busy for each in deliveries):
     assert time.monotonic() < end
     time.sleep(0.01)
 """
-    run(script, {"OTEL_EXPORTER_OTLP_PROTOCOL": protocol, "OTEL_EXPORTER_OTLP_ENDPOINT": refusing})
+    run(script, {"OTEL_EXPORTER_OTLP_PROTOCOL": protocol, "OTEL_EXPORTER_OTLP_ENDPOINT": refusing, **PATIENT})
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -64,11 +68,11 @@ otlp.shutdown(providers)
 def test_many_failed_exports_are_counted_and_told_once(refusing: str, protocol: str) -> None:
     script = """
 providers = otlp.providers()
-for name in ("a", "b", "c"):
+for rounds, name in enumerate(("a", "b", "c"), 1):
     record(providers, name)
     otlp.flush(providers)
-while otlp.export_failures() < 12:  # a flush does not wait where nobody listens
-    time.sleep(0.01)
+    while otlp.export_failures() < 4 * rounds:  # a flush does not wait where nobody listens
+        time.sleep(0.01)
 print(otlp.export_failures())
 os._exit(0)
 """

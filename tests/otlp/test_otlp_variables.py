@@ -118,7 +118,7 @@ def test_the_export_intervals_are_obeyed(receiver: OtlpReceiver) -> None:
         env={**os.environ, "PYTHONPATH": SOURCES, **receiver.env("grpc"), **dict.fromkeys(intervals, "50")},
         stdin=subprocess.PIPE,
     ) as program:
-        receiver.wait_for(everything, timeout=20)
+        receiver.wait_for(everything, timeout=40)
         program.communicate(timeout=10)
 
 
