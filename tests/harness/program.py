@@ -14,7 +14,7 @@ from autogen_core import AgentRuntime, CancellationToken
 from autogen_core.models import ChatCompletionClient
 from autogen_core.tools import BaseTool, FunctionTool
 from autogen_ext.models.openai import OpenAIChatCompletionClient
-from openai import DefaultAsyncHttpxClient
+from openai import DefaultAsyncHttpxClient, Timeout
 from opentelemetry.trace import Tracer
 
 from autogen_streamtrace.commands.chaos.model.reply import HALF
@@ -52,13 +52,13 @@ class Program:
         self._closing: list[Callable[[], Awaitable[None]]] = []
 
     def client(self, url: str, *, timeout: float = NEVER, retries: int = 0, **more: Any) -> ChatCompletionClient:
-        """A model client. ``more`` are options of AutoGen's."""
+        """A model client; ``timeout`` in seconds is that of a read. ``more`` are options of AutoGen's."""
         fault, *arguments = url.split("/")
         options: dict[str, Any] = {
             "model": MODEL_NAME,
             "api_key": API_KEY,
             "base_url": url if "://" in url else self.server.url(fault, *arguments),
-            "timeout": timeout,
+            "timeout": Timeout(NEVER, read=timeout),
             "max_retries": retries,
             "model_info": MODEL_INFO,
             "http_client": DefaultAsyncHttpxClient(verify=TLS),
@@ -145,6 +145,13 @@ async def interrupted(
     stream: AsyncIterator[object], interrupt: "Callable[[asyncio.Future[object]], object]", count: int = STALLED
 ) -> None:
     """Reads in a task of its own, and interrupts it when so many items have come and the next one is asked for."""
+    task = await begun(stream, count)
+    interrupt(task)
+    await task
+
+
+async def begun(stream: AsyncIterator[object], count: int = STALLED) -> "asyncio.Future[object]":
+    """Has a task of its own read, and returns it when so many items have come and the next one is asked for."""
     came = asyncio.Event()
 
     async def reading() -> None:
@@ -157,8 +164,7 @@ async def interrupted(
     task: asyncio.Future[object] = asyncio.ensure_future(reading())
     await came.wait()
     await asked()
-    interrupt(task)
-    await task
+    return task
 
 
 async def asked() -> None:

@@ -5,14 +5,16 @@ import errno
 import socket
 import sys
 import threading
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Awaitable, Callable, Coroutine
 from importlib import import_module
 from typing import Any, Final
 
 import pytest
 from autogen_agentchat.agents import AssistantAgent
-from harness import HTTPX, TASK, TIMEOUT_ERROR, Program, Seen, read, read_some, tool, watch
+from harness import HTTPX, NEVER, TASK, TIMEOUT_ERROR, Program, Seen, asked, read, read_some, tool, watch
 from harness.asgi import EVENTS, Exchange, by_hand, part, serve
+from harness.program import STALLED
 from harness.raw_server import raw_server
 from wire_replies import DONE, openai
 
@@ -38,32 +40,50 @@ needs_cancelling = pytest.mark.skipif(
 )
 
 
-async def drops_its_own_connection() -> str:
+SOON: Final = 0.4
+"""Seconds that are given to what does not end by itself."""
+
+
+async def drops_its_own_connection(at_it: asyncio.Event) -> str:
     """As an MCP session does that dies."""
     connection = asyncio.ensure_future(asyncio.sleep(30))
     asyncio.get_running_loop().call_soon(connection.cancel)
-    await connection
+    try:
+        await connection
+    finally:
+        at_it.set()
     return "never"
 
 
-async def hangs() -> str:
+async def hangs(at_it: asyncio.Event) -> str:
+    at_it.set()
     await asyncio.sleep(30)
     return "never"
 
 
-def with_tool(body: Callable[[], Awaitable[str]], seconds: float) -> Callable[[Program], Awaitable[object]]:
+def with_tool(body: Callable[[asyncio.Event], Awaitable[str]]) -> Callable[[Program], Awaitable[object]]:
+    """A turn that is given so much time once its tool is at it."""
+
     async def main(program: Program) -> None:
-        agent = program.agent("tool_call", tools=[tool(body)])
+        at_it = asyncio.Event()
+        agent = program.agent("tool_call", tools=[tool(lambda: body(at_it))])
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(read(agent.run_stream(task=TASK)), seconds)
+            await in_time(read(agent.run_stream(task=TASK)), at_it)
 
     return main
+
+
+async def in_time(work: Coroutine[Any, Any, object], at_it: asyncio.Event) -> None:
+    """A deadline of which no time passes before the work is where it does not end by itself."""
+    task = asyncio.ensure_future(work)
+    await at_it.wait()
+    await asyncio.wait_for(task, SOON)
 
 
 @needs_cancelling
 def test_a_tool_cancelled_by_its_own_library_was_cancelled_inside_and_not_by_a_deadline_that_struck_later() -> None:
     """https://github.com/openai/openai-agents-python/pull/2681"""
-    seen = watch(with_tool(drops_its_own_connection, 1.5), origins=2)
+    seen = watch(with_tool(drops_its_own_connection), origins=2)
     assert told(seen, "tool") == INSIDE
     assert seen.one("tool").told.limit is None
     assert told(seen, "agent") == ("cancelled", "caller", "deadline", True)
@@ -71,7 +91,7 @@ def test_a_tool_cancelled_by_its_own_library_was_cancelled_inside_and_not_by_a_d
 
 
 def test_a_tool_that_hangs_until_the_deadline_was_cancelled_by_it() -> None:
-    seen = watch(with_tool(hangs, 0.7))
+    seen = watch(with_tool(hangs))
     assert told(seen, "tool") == ("cancelled", "caller", "deadline", True)
     assert told(seen, "agent") == ("cancelled", "caller", "deadline", True)
 
@@ -260,25 +280,30 @@ async def get(program: Program, url: str, leave: Callable[[Any], Awaitable[objec
 def test_an_exchange_that_is_cancelled_by_its_session_has_had_enough_and_by_a_deadline_has_not() -> None:
     """https://github.com/modelcontextprotocol/typescript-sdk/issues/1231"""
 
-    async def main(program: Program, url: str, cancel: bool) -> None:
-        task = asyncio.ensure_future(get(program, url, read_on))
-        await asyncio.sleep(0.3)
-        if cancel:
-            task.cancel()
+    def reads(at_it: asyncio.Event) -> Callable[[Any], Awaitable[object]]:
+        async def read_on(response: Any) -> None:
+            async for _ in response.aiter_raw():
+                at_it.set()
+
+        return read_on
+
+    async def main(program: Program, url: str) -> None:
+        at_it = asyncio.Event()
+        task = asyncio.ensure_future(get(program, url, reads(at_it)))
+        await at_it.wait()
+        await asked()
+        task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
 
-    async def read_on(response: Any) -> None:
-        async for _ in response.aiter_raw():
-            pass
-
     with raw_server((ANSWER + chunked(b"data: 1\n\n"), "keep")) as url:
-        seen = watch(lambda program: main(program, url, cancel=True), origins=0)
+        seen = watch(lambda program: main(program, url), origins=0)
         assert told(seen, "http") == ("completed", "caller", "", False)
 
     async def late(program: Program, url: str) -> None:
+        at_it = asyncio.Event()
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(get(program, url, read_on), 0.4)
+            await in_time(get(program, url, reads(at_it)), at_it)
 
     with raw_server((ANSWER + chunked(b"data: 1\n\n"), "keep")) as url:
         seen = watch(lambda program: late(program, url))
@@ -317,9 +342,15 @@ def test_a_send_that_times_out_is_the_end_users_leaving_on_every_layer() -> None
     async def handler(program: Program, receive: Any, send: Any) -> None:
         await send(EVENTS)
         async for _ in program.turn("slow"):
-            await asyncio.wait_for(send(part()), 0.4)
+            await asyncio.wait_for(send(part()), SOON if len(exchanges[0].sent) == 2 else NEVER)
 
-    seen = serve(_catching(by_hand(handler)), Deaf)
+    exchanges: list[Exchange] = []
+
+    def deaf() -> Exchange:
+        exchanges.append(Deaf())
+        return exchanges[0]
+
+    seen = serve(_catching(by_hand(handler)), deaf)
     for layer in ("server", "agent", "model", "http"):
         assert told(seen, layer) == LEFT, layer
 
@@ -342,17 +373,22 @@ def _catching(make: Callable[[Program], Any]) -> Callable[[Program], Any]:
 
 
 def test_a_deadline_of_the_whole_turn_that_strikes_in_a_send_is_the_programs_and_not_the_end_users_leaving() -> None:
-    """The send had waited for less than half of the deadline's time when that struck."""
+    """The send had waited for less than half of the deadline's time when that was due; then the loop was held up."""
+    seconds = 1.2
 
     async def handler(program: Program, receive: Any, send: Any) -> None:
         await send(EVENTS)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        loop.call_at(deadline - 0.1, time.sleep, 0.7)
 
         async def turn() -> None:
             async for _ in program.turn("slow"):
-                await asyncio.sleep(0.6 * (len(exchanges[0].sent) == 2))
+                if len(exchanges[0].sent) == 2:
+                    await asyncio.sleep(deadline - 0.2 - loop.time())
                 await send(part())
 
-        await asyncio.wait_for(turn(), 0.9)
+        await asyncio.wait_for(turn(), seconds)
 
     exchanges: list[Exchange] = []
 
@@ -371,13 +407,23 @@ def test_a_deadline_of_the_whole_turn_that_strikes_between_two_sends_is_the_prog
     async def handler(program: Program, receive: Any, send: Any) -> None:
         await send(EVENTS)
 
+        at_it = asyncio.Event()
+
         async def turn() -> None:
             async for _ in program.turn("stall"):
                 await send(part())
+                if len(exchanges[0].sent) > STALLED:
+                    at_it.set()
 
-        await asyncio.wait_for(turn(), 0.9)
+        await in_time(turn(), at_it)
 
-    seen = serve(_catching(by_hand(handler)))
+    exchanges: list[Exchange] = []
+
+    def exchange() -> Exchange:
+        exchanges.append(Exchange())
+        return exchanges[0]
+
+    seen = serve(_catching(by_hand(handler)), exchange)
     assert told(seen, "server") == ("failed", "agent", "", True)
     for layer in ("agent", "model", "http"):
         assert told(seen, layer) == ("cancelled", "caller", "deadline", True), layer

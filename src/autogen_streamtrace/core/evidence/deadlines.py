@@ -31,14 +31,22 @@ class _Struck(NamedTuple):
     deadline: Deadline
     striking: Callable[[], bool]
     """Whether the deadline's block has not ended yet. A later cancellation has another cause."""
+    late: float
 
 
 _struck: Final[WeakKeyDictionary[Any, _Struck]] = WeakKeyDictionary()
 
 
-def note(task: Any, seconds: float | None, striking: Callable[[], bool]) -> None:
-    """Notes that a deadline of ``asyncio``'s, of so many seconds, is about to cancel ``task``."""
-    _struck[task] = _Struck(Deadline(ASYNCIO, seconds, time.perf_counter()), striking)
+def note(task: Any, seconds: float | None, striking: Callable[[], bool], late: float = 0.0) -> None:
+    """Notes that a deadline of ``asyncio``'s, of so many seconds, is about to cancel ``task``.
+
+    Args:
+        task: whose coroutine is cancelled.
+        seconds: what the deadline was given.
+        striking: whether its block has not ended yet.
+        late: seconds since it was due, in which the event loop was held up.
+    """
+    _struck[task] = _Struck(Deadline(ASYNCIO, seconds, time.perf_counter()), striking, late)
 
 
 def striking(error: BaseException | None) -> Deadline | None:
@@ -50,6 +58,12 @@ def striking(error: BaseException | None) -> Deadline | None:
     task = running()
     found = _struck.get(task) if task is not None else None
     return found.deadline if found is not None and found.striking() else None
+
+
+def late() -> float:
+    """Seconds by which the deadline of ``asyncio``'s that struck the running task was late; 0 where none did."""
+    found = _struck.get(running()) if _struck else None
+    return found.late if found is not None else 0.0
 
 
 def running() -> "asyncio.Task[Any] | None":

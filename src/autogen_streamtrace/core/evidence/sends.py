@@ -8,7 +8,7 @@ from weakref import WeakSet
 from autogen_streamtrace.core.evidence import deadlines
 
 _HELD_UP: Final = 0.1
-"""Seconds that a send must have waited, for a deadline that strikes then to be the send's own."""
+"""Seconds that a send must have waited, for a deadline that is due then to be the send's own."""
 
 _given_up: Final["WeakSet[BaseException]"] = WeakSet()
 """The cancellations that gave a send up. An exception with one of them in its chain means that the end user left."""
@@ -17,7 +17,7 @@ _given_up: Final["WeakSet[BaseException]"] = WeakSet()
 def gives_up(error: BaseException, held: float) -> bool:
     """Whether a deadline for a send that has waited ``held`` seconds struck; if so, notes the cancellation."""
     deadline = deadlines.striking(error) if isinstance(error, asyncio.CancelledError) else None
-    if deadline is None or held < max(_HELD_UP, (deadline.seconds or 0.0) / 2):
+    if deadline is None or held - deadlines.late() < max(_HELD_UP, (deadline.seconds or 0.0) / 2):
         return False
     _given_up.add(error)
     return True

@@ -39,7 +39,7 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
             with contained("noting that a deadline struck"):
                 task = python.TIMED_TASK.of(self)
                 if task is not None:
-                    deadlines.note(task, delays.get(self), _striking(self))
+                    deadlines.note(task, delays.get(self), _striking(self), _late(self))
             original(self)
 
         return _on_timeout
@@ -58,7 +58,8 @@ def apply_wait_for(module: ModuleType, patcher: Patcher, tracker: StreamTracker)
         def _cancel_and_wait(fut: Any, loop: Any) -> Any:
             if sys.exc_info()[1] is None:  # otherwise wait_for itself is being cancelled
                 with contained("noting that a deadline struck"):
-                    deadlines.note(fut, _delay_of_wait_for(), lambda: True)
+                    seconds, timer = _of_wait_for()
+                    deadlines.note(fut, seconds, lambda: True, _late(timer))
             return original(fut, loop)
 
         return _cancel_and_wait
@@ -66,10 +67,17 @@ def apply_wait_for(module: ModuleType, patcher: Patcher, tracker: StreamTracker)
     patcher.attribute(module, python.CANCEL_AND_WAIT.attribute, struck)
 
 
-def _delay_of_wait_for() -> float | None:
-    """The seconds that ``wait_for`` was given, which called what calls this; None where that is not known."""
+def _of_wait_for() -> tuple[float | None, Any]:
+    """The seconds that ``wait_for`` was given, which called what calls this, and its timer; None where not known."""
     frame = python.CALLERS_FRAME.of(sys)
-    return None if frame is None else frame(2).f_locals.get("timeout")
+    known = {} if frame is None else frame(2).f_locals
+    return known.get("timeout"), known.get("timeout_handle")
+
+
+def _late(timer: Any) -> float:
+    """Seconds since a timer was due, or an ``asyncio.timeout``; 0 where that is not known."""
+    due = timer.when() if timer is not None else None
+    return 0.0 if due is None else float(asyncio.get_running_loop().time() - due)
 
 
 def _striking(timeout: Any) -> Callable[[], bool]:
