@@ -28,6 +28,8 @@ from harness import (
 
 UPPER: Final = ("agent", "model")
 NO_HOST: Final = "no-such-host.invalid"
+LONG: Final = 2.0
+"""Seconds: a read timeout that does not strike between two words."""
 
 
 def assert_cut(seen: Seen, told: Told, arose: str, raised: str, count: int = 3) -> None:
@@ -47,10 +49,10 @@ def raised(old: str, new: str) -> str:
 
 
 def test_silence_in_the_body() -> None:
-    seen = watch(turn("stall", timeout=READ_TIMEOUT))
-    assert_cut(seen, timed_out(), "http", raised("httpx.ReadTimeout", "openai.APITimeoutError"))
+    seen = watch(turn("stall", timeout=LONG))
+    assert_cut(seen, timed_out(LONG), "http", raised("httpx.ReadTimeout", "openai.APITimeoutError"))
     http = seen.one("http")
-    assert http["silence"] >= READ_TIMEOUT * 0.9
+    assert http["silence"] >= LONG * 0.9
     assert http["chunks"] > 1
     assert http["http.response.status_code"] == 200
     assert http["terminator"] is False

@@ -11,6 +11,7 @@ import pytest
 from harness import (
     HOST,
     HTTPX,
+    NEVER,
     READ_TIMEOUT,
     TRUNCATED,
     Program,
@@ -31,6 +32,7 @@ from harness.raw_server import raw_server
 
 CLIENT: Final[Any] = import_module(HTTPX)
 ASK: Final = {"stream": True}
+SILENCE: Final[Any] = CLIENT.Timeout(NEVER, read=READ_TIMEOUT)
 
 
 def path(program: Program, fault: str) -> str:
@@ -159,7 +161,7 @@ async def drops(response: Any) -> None:
 @pytest.mark.parametrize("read", [nothing, first, drops])
 def test_a_body_that_is_left(read: Callable[[Any], Awaitable[object]]) -> None:
     """What shows nothing of a model's reply may be left by its reader, who has had enough."""
-    http = only(fetched("slow/4", read))
+    http = only(fetched("slow/40", read))
     assert http.told == (done("caller") if read is nothing else origin(left("http")))
     assert http["chunks"] == (0 if read is nothing else 1)
 
@@ -172,7 +174,7 @@ def test_a_body_that_is_left(read: Callable[[Any], Awaitable[object]]) -> None:
     ],
 )
 def test_a_body_that_is_left_synchronously(read: tuple[Callable[[Any], object], Told]) -> None:
-    assert only(fetched_sync("slow/4", read[0])).told == read[1]
+    assert only(fetched_sync("slow/40", read[0])).told == read[1]
 
 
 @pytest.mark.parametrize("synchronous", [False, True])
@@ -201,7 +203,7 @@ def test_what_the_reader_held_until_it_closed_the_response_is_the_callers_time(s
 def test_a_response_that_is_dropped_unclosed() -> None:
     async def body(program: Program) -> None:
         async with CLIENT.AsyncClient(verify=False) as client:
-            request = client.build_request("POST", path(program, "slow/4"), json=ASK)
+            request = client.build_request("POST", path(program, "slow/40"), json=ASK)
             response = await client.send(request, stream=True)
             await response.aiter_raw().__anext__()
             del response
@@ -223,10 +225,11 @@ def test_a_response_that_is_dropped_unclosed() -> None:
     ],
 )
 def test_a_body_that_is_cut(fault: str, told: Told, synchronous: bool) -> None:
+    limit = {"timeout": SILENCE if "stall" in fault else NEVER}
     if synchronous:
-        seen = fetched_sync(fault, lambda response: response.read(), timeout=READ_TIMEOUT)
+        seen = fetched_sync(fault, lambda response: response.read(), **limit)
     else:
-        seen = fetched(fault, whole, timeout=READ_TIMEOUT)
+        seen = fetched(fault, whole, **limit)
     assert seen.raised == told.cause
     assert only(seen).told == origin(told)
 
@@ -263,8 +266,11 @@ def test_events_that_are_no_models_reply_may_end_as_they_like() -> None:
 
 
 def test_a_reader_that_is_cancelled() -> None:
+    async def late(response: Any) -> None:
+        await asyncio.wait_for(whole(response), READ_TIMEOUT)
+
     async def body(program: Program) -> None:
-        await asyncio.wait_for(ask(program, "stall", whole), READ_TIMEOUT)
+        await ask(program, "stall", late)
 
     assert only(watch(body)).told == origin(struck(READ_TIMEOUT, layer="http"))
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, cast
 
 import pytest
+from autogen_agentchat.agents import AssistantAgent
 from autogen_core import CancellationToken
 from autogen_core.models import UserMessage
 from harness import (
@@ -31,8 +32,8 @@ from harness import (
 from openai import DefaultAsyncHttpxClient
 
 TURN: Final = ["agent", "http", "model"]
-SOON: Final = 0.6
-"""Seconds, in which a stream that stalls has begun to."""
+SOON: Final = 0.3
+"""Seconds that are given to what does not end by itself."""
 
 
 class ReaderError(Exception):
@@ -186,9 +187,23 @@ def test_the_readers_task_is_cancelled() -> None:
 
 def test_the_readers_task_is_cancelled_before_the_headers_came() -> None:
     async def body(program: Program) -> None:
-        await asyncio.wait_for(read(program.turn("stall_before_headers")), SOON)
+        await in_time(program, "stall_before_headers", lambda agent: read(agent.run_stream(task=TASK)))
 
     assert_turn(watch(body), struck(SOON), TIMEOUT_ERROR)
+
+
+async def in_time(program: Program, fault: str, run: Callable[[AssistantAgent], Awaitable[object]]) -> None:
+    """Gives a turn so much time once its request is on its way."""
+    sent = asyncio.Event()
+
+    async def sends(request: object) -> None:
+        sent.set()
+
+    http = DefaultAsyncHttpxClient(event_hooks={"request": [sends]}, verify=False)
+    task = asyncio.ensure_future(run(program.agent(fault, http_client=http)))
+    await sent.wait()
+    await asked()
+    await asyncio.wait_for(task, SOON)
 
 
 def test_the_readers_task_is_cancelled_while_the_sdk_waits_to_try_again() -> None:
@@ -213,7 +228,7 @@ def test_the_readers_task_is_cancelled_while_the_sdk_waits_to_try_again() -> Non
 
 def test_an_unstreamed_turn_is_cancelled() -> None:
     async def body(program: Program) -> None:
-        await asyncio.wait_for(program.agent("stall").run(task=TASK), SOON)
+        await in_time(program, "stall", lambda agent: agent.run(task=TASK))
 
     assert_turn(watch(body), struck(SOON), TIMEOUT_ERROR)
 

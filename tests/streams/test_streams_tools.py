@@ -16,6 +16,7 @@ from harness import (
     AGENT_NAME,
     CANCELLED_ERROR,
     HTTPX,
+    NEVER,
     READ_TIMEOUT,
     TASK,
     TOOL_NAME,
@@ -166,6 +167,9 @@ def test_a_deadline_that_a_tool_sets_around_its_own_work_is_the_tools_failure() 
     assert seen.one("agent").told == done()
 
 
+SILENCE: Final[Any] = CLIENT.Timeout(NEVER, read=READ_TIMEOUT)
+
+
 def inner_post(program: Program, fault: str, **options: Any) -> Callable[[], Awaitable[str]]:
     """A tool's own HTTP request."""
 
@@ -205,7 +209,7 @@ def test_an_http_exchange_in_a_thread_of_a_tool_belongs_to_the_tool() -> None:
 
 
 def test_a_timeout_of_a_tools_own_http_client() -> None:
-    seen = with_tool(lambda program: inner_post(program, "stall", timeout=READ_TIMEOUT))
+    seen = with_tool(lambda program: inner_post(program, "stall", timeout=SILENCE))
     assert seen.one("tool").told == timed_out()
     assert seen.of("http")[1].told == origin(timed_out())
     assert seen.one("agent").told == done()
@@ -225,7 +229,15 @@ def test_a_deadline_of_a_tool_over_its_own_http_client() -> None:
 
     def make(program: Program) -> Callable[[], Awaitable[str]]:
         async def strike() -> str:
-            return await asyncio.wait_for(inner_post(program, "stall")(), READ_TIMEOUT)
+            sent = asyncio.Event()
+
+            async def sends(request: object) -> None:
+                sent.set()
+
+            post = asyncio.ensure_future(inner_post(program, "stall", event_hooks={"request": [sends]})())
+            await sent.wait()
+            await asked()  # the exchange has begun
+            return await asyncio.wait_for(post, READ_TIMEOUT)
 
         return strike
 

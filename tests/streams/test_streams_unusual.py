@@ -25,12 +25,12 @@ from harness import (
     struck,
     watch,
 )
+from harness.program import STALLED
 
 from autogen_streamtrace import open_streams, trace_stream
 
-SOON: Final = 0.6
-"""Seconds, in which a stream that stalls has begun to."""
-
+SOON: Final = 0.3
+"""Seconds that are given to what does not end by itself."""
 
 CLIENT: Final[Any] = import_module(HTTPX)
 
@@ -200,7 +200,10 @@ def test_a_deadline_inside_a_stream_of_the_users_own_is_its_failure_and_not_its_
     async def body(program: Program) -> None:
         async def source() -> AsyncIterator[int]:
             yield 1
-            await asyncio.wait_for(read(program.turn("stall")), SOON)
+            stream = program.turn("stall")
+            for _ in range(STALLED):
+                await stream.__anext__()
+            await asyncio.wait_for(read(stream), SOON)
 
         await read(cast(Any, trace_stream(source(), "answers")))
 
