@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
-from harness import Program, done, instrumented, read, read_some, watch
+from harness import Program, begun, done, instrumented, read, read_some, watch
 from harness.asgi import END, EVENTS, START, Exchange, by_hand, routed, serve
 from opentelemetry.sdk.trace import ReadableSpan
 from starlette.background import BackgroundTask
@@ -33,8 +33,7 @@ def test_a_reader_inside_the_application_that_breaks_is_the_caller_though_the_re
 def test_two_turns_at_once_in_one_request_are_cut_with_it() -> None:
     async def handler(program: Program, receive: Any, send: Any) -> None:
         await send(EVENTS)
-        turns = [asyncio.ensure_future(read(program.turn("stall", name=name))) for name in ("one", "two")]
-        await asyncio.sleep(0.5)
+        turns = await asyncio.gather(*(begun(program.turn("stall", name=name)) for name in ("one", "two")))
         await receive()
         await receive()
         for each in turns:
@@ -70,8 +69,7 @@ def test_a_turn_after_the_response_stands_alone() -> None:
 
 def test_a_task_that_outlives_the_response_keeps_its_own_end() -> None:
     async def handler(program: Program, receive: Any, send: Any) -> None:
-        program.kept.append(asyncio.ensure_future(read(program.turn("slow"))))
-        await asyncio.sleep(0.1)
+        program.kept.append(await begun(program.turn("slow"), 2))
         await send(START)
         await send(END)
 

@@ -13,6 +13,7 @@ from harness import (
     TIMEOUT_ERROR,
     TOOL_NAME,
     Program,
+    asked,
     cancelled,
     interrupted,
     origin,
@@ -24,7 +25,7 @@ from harness import (
 from harness.program import STALLED
 
 SOON: Final = 0.6
-"""Seconds, in which a stream that stalls has begun to."""
+"""Seconds that are given to what does not end by itself."""
 LATER: Final = 30.0
 """Seconds, in which nothing strikes."""
 TURN: Final = ("agent", "model", "http")
@@ -121,11 +122,13 @@ def test_a_cancellation_under_a_deadline_that_has_not_struck_is_the_tasks() -> N
 
 def test_a_wait_that_is_cancelled_before_its_time_is_no_deadline() -> None:
     async def body(program: Program) -> None:
+        stream = await stalled(program)
+
         async def waits() -> None:
-            await asyncio.wait_for(read(program.turn("stall")), LATER)
+            await asyncio.wait_for(read(stream), LATER)
 
         task = asyncio.ensure_future(waits())
-        await asyncio.sleep(SOON)
+        await asked()
         task.cancel()
         await task
 
@@ -143,10 +146,11 @@ def test_a_deadline_that_was_survived_does_not_explain_a_later_cancellation() ->
                 await asyncio.sleep(LATER)
         except TimeoutError:
             pass
+        stream = await stalled(program)
         task = asyncio.current_task()
         assert task is not None
-        asyncio.get_running_loop().call_later(SOON, task.cancel)
-        await read(program.turn("stall"))
+        asyncio.get_running_loop().call_later(0.1, task.cancel)
+        await read(stream)
 
     assert watch(body).told(*TURN) == [origin(cancelled()), cancelled(), cancelled()]
 
