@@ -6,7 +6,7 @@ import json
 from typing import Any, Final
 
 import pytest
-from harness import Program, cancelled, done, left, origin, read_some, struck, watch
+from harness import Program, asked, cancelled, done, left, origin, read, read_some, struck, watch
 from harness.raw_server import raw_server
 from sdks.asking import GEMINI, contents, genai_client, sync_contents
 
@@ -54,20 +54,15 @@ def test_who_leaves_a_synchronous_loop_leaves_the_stream() -> None:
     assert watch(body).told("model", "http") == [origin(LEFT), LEFT]
 
 
-@pytest.mark.parametrize("limit", [None, 0.4])
+@pytest.mark.parametrize("limit", [None, 0.3])
 def test_a_reader_that_is_stopped(limit: float | None) -> None:
     async def body(program: Program) -> None:
-        reading = asyncio.Event()
-
-        async def read() -> None:
-            async for _ in await contents(program, "stall"):
-                reading.set()
-
+        stream = await contents(program, "stall")
+        await anext(stream)
         if limit is not None:
-            await asyncio.wait_for(read(), limit)
-        task = asyncio.ensure_future(read())
-        await reading.wait()
-        await asyncio.sleep(0.1)
+            await asyncio.wait_for(read(stream), limit)
+        task = asyncio.ensure_future(read(stream))
+        await asked()
         task.cancel()
         await asyncio.wait([task])
 

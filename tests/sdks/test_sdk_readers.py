@@ -9,7 +9,7 @@ from typing import Any, Final
 import openai
 import pytest
 from autogen_core.models import UserMessage
-from harness import MODEL_NAME, Program, Seen, asked, cancelled, done, left, origin, struck, watch
+from harness import MODEL_NAME, Program, Seen, asked, cancelled, done, left, origin, read, struck, watch
 from sdks.asking import MESSAGES, chat, messages, openai_client, responses, sync_chat, sync_messages, sync_responses
 
 import autogen_streamtrace
@@ -129,15 +129,9 @@ def test_a_stream_that_is_not_read(begin: Begin) -> None:
 def test_a_reader_that_is_cancelled(begin: Begin) -> None:
     async def body(program: Program) -> None:
         stream = await begin(program, "stall")
-        reading = asyncio.Event()
-
-        async def read() -> None:
-            async for _ in stream:
-                reading.set()
-
-        task = asyncio.ensure_future(read())
-        await reading.wait()
-        await asyncio.sleep(0.1)
+        await anext(stream)
+        task = asyncio.ensure_future(read(stream))
+        await asked()
         task.cancel()
         await asyncio.wait([task])
 
@@ -148,13 +142,11 @@ def test_a_reader_that_is_cancelled(begin: Begin) -> None:
 @ASYNC
 def test_a_reader_whose_time_is_up(begin: Begin) -> None:
     async def body(program: Program) -> None:
-        async def read() -> None:
-            async for _ in await begin(program, "stall"):
-                pass
+        stream = await begin(program, "stall")
+        await anext(stream)
+        await asyncio.wait_for(read(stream), 0.3)
 
-        await asyncio.wait_for(read(), 0.5)
-
-    assert watch(body).one("model").told == origin(struck(0.5, layer="model"))
+    assert watch(body).one("model").told == origin(struck(0.3, layer="model"))
 
 
 @SYNC
