@@ -12,8 +12,8 @@ from typing import Final, NamedTuple
 
 import pytest
 from harness.nginx import wait_for
+from ports import free_port
 from proxies.programs import PROGRAMS, NotInstalledError
-from servers.processes import _free_port as free_port
 
 HERE: Final = Path(__file__).parent
 HTTP2: Final[Mapping[str, Mapping[str, str]]] = {

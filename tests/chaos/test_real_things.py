@@ -14,8 +14,8 @@ from typing import Any, Final
 import pytest
 from chaos.chaotic import CHAT, Look, Seen, client, look, proxy, see, see_and
 from chaos.real_servers import real, served
+from ports import free_port
 from proxies.programs import PROGRAMS
-from servers.processes import _free_port as free_port
 
 from autogen_streamtrace.commands.chaos.faults.limits import limit_fault
 from autogen_streamtrace.commands.chaos.model_server import ModelServer

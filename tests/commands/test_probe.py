@@ -17,6 +17,7 @@ import pytest
 import uvicorn
 from click.testing import CliRunner, Result
 from harness.nginx import nginx, wait_for
+from ports import free_port
 
 from autogen_streamtrace.cli import app
 from autogen_streamtrace.commands.chaos.model_server import ModelServer
@@ -91,9 +92,7 @@ def path_that_ends_after(seconds: float, *, of: str, cleanly: bool = False, head
 @pytest.fixture(scope="module")
 def gunicorn_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """The echo application under gunicorn."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
+    port = free_port()
     command = [sys.executable, "-m", "gunicorn", "-k", "uvicorn_worker.UvicornWorker", "-b", f"127.0.0.1:{port}"]
     folder = tmp_path_factory.mktemp("gunicorn")
     process = subprocess.Popen(

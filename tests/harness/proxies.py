@@ -3,13 +3,13 @@
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import pytest
+from ports import free_port
 
 from .nginx import nginx, wait_for
 
@@ -77,11 +77,10 @@ def proxy(name: str, folder: Path, upstream: int) -> Iterator[str]:
     program = shutil.which(command[0], path=path)
     if program is None:
         pytest.skip(f"{command[0]} is not installed")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    known = {"folder": folder, "port": port, "upstream": upstream, "file": folder / "configuration"}
-    known["file"].write_text(configuration.format(**known), encoding="utf-8")
+    port = free_port()
+    file = folder / "configuration"
+    known = {"folder": folder, "port": port, "upstream": upstream, "file": file}
+    file.write_text(configuration.format(**known), encoding="utf-8")
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [program, *(part.format(**known) for part in command[1:])],

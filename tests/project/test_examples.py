@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import pytest
 from click.testing import CliRunner
 from harness.nginx import nginx
 from otlp_receiver import OtlpReceiver
+from ports import free_port
 
 from autogen_streamtrace.cli import app
 from autogen_streamtrace.commands.chaos.model.reply import HALF, TEXT
@@ -44,9 +44,7 @@ def receiver() -> Iterator[OtlpReceiver]:
 
 def serve(name: str, receiver: OtlpReceiver) -> Iterator[str]:
     """The example in a process of its own; its URL."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     env = {**os.environ, **receiver.env("http/protobuf"), "PORT": str(port), **SOON}
     process = subprocess.Popen([sys.executable, str(EXAMPLES / f"{name}.py")], env=env, stderr=subprocess.DEVNULL)
     url = f"http://127.0.0.1:{port}"

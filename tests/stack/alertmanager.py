@@ -17,8 +17,9 @@ import httpx
 import yaml
 from aiosmtpd.controller import Controller
 from dashboards.board import ALERTS
+from ports import free_port
 
-from .server import HOST, Server, free_port, get_json
+from .server import HOST, Server, get_json
 
 BINARY: Final = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
 

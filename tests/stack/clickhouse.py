@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
+from ports import free_port
 
 from .runs import PROGRAMS
-from .server import HOST, Server, free_port
+from .server import HOST, Server
 
 HAVE: Final = importlib.util.find_spec("chdb") is not None
 

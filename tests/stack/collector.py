@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from binaries import binary
+from ports import free_port
 
-from .server import HOST, Server, free_port
+from .server import HOST, Server
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 CONFIG: Final = ROOT / "collector-config.yaml"

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from binaries import binary
+from ports import free_port
 
 from .collector import Item, attributes
-from .server import HOST, Server, free_port, get
+from .server import HOST, Server, get
 
 CONFIG: Final = Path(__file__).with_name("jaeger.yaml")
 

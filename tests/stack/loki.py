@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlencode
 
-from .server import HOST, Server, free_port, get_json
+from ports import free_port
+
+from .server import HOST, Server, get_json
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SETTINGS: Final = ROOT / "stores" / "loki.yaml"

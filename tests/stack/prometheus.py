@@ -7,8 +7,9 @@ from typing import Any, Final
 from urllib.parse import urlencode
 
 from binaries import binary
+from ports import free_port
 
-from .server import HOST, Server, free_port, get_json
+from .server import HOST, Server, get_json
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 SETTINGS: Final = ROOT / "stores" / "prometheus.yaml"

@@ -2,10 +2,8 @@
 
 import json
 import os
-import random
 import shutil
 import signal
-import socket
 import subprocess
 import time
 import urllib.error
@@ -21,10 +19,6 @@ POLL: Final = 0.05
 START_LIMIT: Final = 40.0
 STOP_LIMIT: Final = 20.0
 
-PORTS: Final = (20_000, 32_000)
-_random: Final = random.SystemRandom()  # workers of one run are not to choose alike
-_taken: Final[list[socket.socket]] = []
-"""Sockets of UDP, with the numbers of the ports of TCP that were given."""
 _SETPRIV: Final = shutil.which("setpriv")
 DIES_WITH_THE_TESTS: Final = (_SETPRIV, "--pdeathsig=KILL", "--") if _SETPRIV else ()
 """Linux: a test that runs out of time ends its worker without a word, and the servers are to go with it.
@@ -149,22 +143,3 @@ def get_json(url: str) -> Any:
         return json.loads(get(url))
     except urllib.error.HTTPError as error:
         raise RuntimeError(f"{url}: {error.code} {error.read().decode(errors='replace')}") from None
-
-
-def free_port() -> int:
-    """A loopback port that nobody listens on, and that no test of any process is given as long as this one lives.
-
-    From below the range from which the kernel takes ports for outgoing connections: none of those can come in between.
-    """
-    while True:
-        port = _random.randrange(*PORTS)
-        taken = socket.socket(type=socket.SOCK_DGRAM)
-        try:
-            taken.bind((HOST, port))
-            with socket.socket() as probe:
-                probe.bind((HOST, port))
-        except OSError:
-            taken.close()
-            continue
-        _taken.append(taken)
-        return port

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from binaries import binary
 from otlp_receiver import OtlpReceiver
+from ports import free_port
 
 from autogen_streamtrace.core import semconv
 
 from . import prometheus
 from .collector import CONFIG, GATEWAY, SECURE, Collector
 from .sending import Sender
-from .server import HOST, eventually, free_port, get
+from .server import HOST, eventually, get
 
 ALONE = [CONFIG, GATEWAY]
 VARIABLE = re.compile(r"\$\{env:(\w+)")

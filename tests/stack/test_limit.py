@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import free_port
 
 from autogen_streamtrace.commands.chaos.model_server import ModelServer
 
@@ -17,7 +18,7 @@ from .collector import CONFIG, FILES, Collector
 from .prometheus import Prometheus
 from .rules_now import sped_up
 from .runs import PROGRAMS
-from .server import HOST, Server, eventually, free_port
+from .server import HOST, Server, eventually
 
 pytestmark = pytest.mark.timeout(150)
 

@@ -8,10 +8,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from binaries import binary
+from ports import free_port
 
 from autogen_streamtrace.commands.reading.victorialogs import nanoseconds
 
-from .server import HOST, Server, free_port, get
+from .server import HOST, Server, get
 
 
 @dataclass(frozen=True)

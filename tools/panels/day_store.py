@@ -11,7 +11,8 @@ from urllib.parse import urlencode
 
 import yaml
 from binaries import binary
-from stack.server import HOST, Server, free_port, get_json
+from ports import free_port
+from stack.server import HOST, Server, get_json
 
 from panels import samples
 from panels.traffic import BEGIN, END, Stream
