@@ -96,8 +96,8 @@ def test_a_reply_that_is_over_before_the_place_is_told_so(own: Proxy) -> None:
 
 
 def test_a_client_that_leaves_before_the_place_is_told_so(own: Proxy) -> None:
-    asked = {"x-streamtrace-fault": "fin after=11"}
-    with client() as http, http.stream("POST", own.url + PATH, json=CHAT, headers=asked) as response:
+    asked = {"x-streamtrace-fault": "fin after=99"}
+    with client() as http, http.stream("POST", f"{own.url}/slow/99{PATH}", json=CHAT, headers=asked) as response:
         next(response.iter_raw())
     assert own.ended().end == "client left"
 

@@ -1,6 +1,7 @@
 """Limits as they are played: each strikes, and leaves its vendor's traces."""
 
 import asyncio
+import time
 from typing import Any
 
 import httpx
@@ -49,10 +50,16 @@ def test_every_limit_that_can_be_played_strikes_and_leaves_its_vendors_traces() 
             assert b"[DONE]" not in seen[limit.id].body, limit.id
 
 
+def test_a_connection_that_was_not_idle_for_as_long_is_used_again() -> None:
+    with proxy("uvicorn.timeout_keep_alive=60s") as through, httpx.Client(trust_env=False, timeout=20) as client:
+        for _ in range(2):
+            assert client.post(through.url + PATH, json=CHAT).status_code == 200
+
+
 def test_a_connection_that_was_idle_for_longer_is_closed_as_it_is_used_again() -> None:
     with proxy("uvicorn.timeout_keep_alive=0.3s") as through, httpx.Client(trust_env=False, timeout=20) as client:
         assert client.post(through.url + PATH, json=CHAT).status_code == 200
-        assert client.post(through.url + PATH, json=CHAT).status_code == 200
-        asyncio.run(asyncio.sleep(0.4))
+        through.ended()  # from here on it is idle
+        time.sleep(0.4)
         with pytest.raises(httpx.HTTPError):
             client.post(through.url + PATH, json=CHAT)
