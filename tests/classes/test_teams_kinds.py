@@ -125,7 +125,7 @@ def test_of_members_that_speak_at_once_one_is_cut() -> None:
         members = [
             speaker("first", "hello"),
             program.agent("stall", "stalls", timeout=0.5),
-            program.agent("ok", "ends"),
+            speaker("ends", "hello"),
         ]
         await read(graph(*members).run_stream(task=TASK))
 

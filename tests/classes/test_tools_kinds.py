@@ -22,7 +22,7 @@ from autogen_core.tools import (
     ToolSchema,
     Workbench,
 )
-from harness import TASK, Body, Program, Seen, Told, done, origin, read, tool, watch
+from harness import TASK, Body, Program, Seen, Told, asked, done, origin, read, tool, watch
 from harness.scripted import asks, speaker
 from pydantic import BaseModel
 
@@ -283,7 +283,7 @@ def test_of_several_tools_at_once_the_one_that_hangs_is_waited_for() -> None:
         agent = speaker("clerk", asks(("hang", {}), ("own", {"word": "yes"})), tools=tools)
         task = asyncio.ensure_future(read(agent.run_stream(task=TASK)))
         await hangs.wait()
-        await asyncio.sleep(0.05)
+        await asked()
         task.cancel()
         await task
 

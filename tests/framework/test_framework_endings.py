@@ -263,7 +263,7 @@ def test_a_stream_that_two_tasks_read_is_the_stream_of_the_first() -> None:
     raised: list[type] = []
 
     async def body(program: Program) -> None:
-        reading = stream(program, "slow/3")
+        reading = stream(program, "slow/8")
         first = asyncio.ensure_future(read(reading))
         await begun("http")
         try:

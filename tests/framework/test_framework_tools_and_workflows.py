@@ -1,7 +1,7 @@
 """Tools, agents as tools, approvals and workflows: what each layer says, streamed and awaited."""
 
 import asyncio
-import time
+import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any, Final
@@ -13,6 +13,7 @@ from harness import (
     CANCELLED_ERROR,
     HTTPX,
     MODEL_NAME,
+    NEVER,
     TASK,
     TOOL_NAME,
     TRUNCATED,
@@ -97,8 +98,12 @@ def test_a_tool_ends(body: Callable[[], Awaitable[str]], way: str) -> None:
     assert all(model["outcome"] == "completed" for model in seen.of("model"))
 
 
+GIVEN_UP: Final = threading.Event()
+
+
 def hang(claim_id: str) -> str:
-    time.sleep(0.9)
+    """In a thread, which is let go once its caller has given up."""
+    GIVEN_UP.wait(NEVER)
     return ""
 
 
@@ -106,7 +111,11 @@ def hang(claim_id: str) -> str:
 @pytest.mark.parametrize("made", [tool(never), agent_framework.tool(hang, name=TOOL_NAME)], ids=["async", "thread"])
 def test_a_deadline_names_the_tool_that_hangs(made: Any, way: str) -> None:
     async def body(program: Program) -> None:
-        await struck_later(WAYS[way](agent(program, "tool_call", tools=[made])), "tool")
+        GIVEN_UP.clear()
+        try:
+            await struck_later(WAYS[way](agent(program, "tool_call", tools=[made])), "tool")
+        finally:
+            GIVEN_UP.set()
 
     seen = watch(body)
     assert seen.told("agent", "tool") == [
