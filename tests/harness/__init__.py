@@ -106,7 +106,7 @@ __all__ = [
     "watch",
 ]
 
-LIMIT: Final = 15.0
+LIMIT: Final = 40.0
 """Seconds that a program may take."""
 SETTLE: Final = 4.0
 """Seconds that streams may take to end once their program has ended; less than a stopped one waits for its parent."""
