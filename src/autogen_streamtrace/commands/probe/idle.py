@@ -14,6 +14,8 @@ _GROWTH: Final = 2.0
 _PAUSE: Final = 0.25
 """Seconds between the events of a response that is never silent for long."""
 _MOST_EVENTS: Final = 5000
+_BY_SILENCE: Final = 0.9
+"""Share of the silence that was cut. A response that was silent for so long when it was cut was cut by that, too."""
 _LONGER: Final = 1.25
 """How much longer such a response is than the one that was cut: some timers are looked at but now and then."""
 
@@ -45,7 +47,7 @@ def find(url: str, longest: float, ask: Ask) -> Idle:
 
     A silence that is cut shows the limit itself, as the time from the last byte to the cut. It is asked for once more,
     and the shorter of the two counts: a busy machine only adds. Then a response of that time is asked for that is never
-    silent for long. Where it is cut too, the silence was not the reason.
+    silent for long. Where it is cut too, the silence was not the reason, unless a busy machine let it fall silent.
 
     Args:
         url: of the echo application, through the path.
@@ -84,7 +86,7 @@ def _explained(cuts: list[Exchange], perform: Callable[[float, float], Exchange]
     whole = min(each.ended_at for each in cuts)
     seconds = max(whole * _LONGER, whole + 1.0)
     paced = perform(seconds, max(min(_PAUSE, silent / 3), seconds / _MOST_EVENTS))
-    if _cut(paced):
+    if _cut(paced) and paced.silence < _BY_SILENCE * silent:
         return Idle(limit=min(whole, paced.ended_at), counts="duration", intermediary=cuts[0].intermediary)
     return Idle(limit=silent, intermediary=cuts[0].intermediary)
 
