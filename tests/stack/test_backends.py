@@ -7,7 +7,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pytest
 import yaml
@@ -173,7 +173,7 @@ def test_a_store_of_traces_gets_agents_models_and_tools_alone(
 ) -> None:
     with sending(tmp_path, backend, **secret, **{variable: received.url + path}) as sender:
         send_all(sender)
-        eventually(lambda: received.spans(f"{path}/v1/traces"), what="spans")
+        eventually(lambda: len(received.spans(f"{path}/v1/traces")) >= 2, what="the spans of both layers")
     assert {each.name for each in received.spans(f"{path}/v1/traces")} == {semconv.AGENT, semconv.MODEL}
     assert {request.headers["authorization"] for request in received.requests} == {header}
     assert {request.path for request in received.requests} == {f"{path}/v1/traces"}
@@ -187,6 +187,12 @@ def values(received: Intake) -> list[int]:
     return [metric["value"] for data in metrics for metric in data["metrics"] if metric["name"] == NAME]
 
 
+def dependencies(received: Intake) -> list[Any]:
+    """What Azure makes of spans."""
+    tracked = [each["data"] for each in received.lines("/v2.1/track")]
+    return [data["baseData"] for data in tracked if data["baseType"] == "RemoteDependencyData"]
+
+
 def test_azure_gets_spans_events_and_deltas_in_its_own_form(tmp_path: Path, received: Intake) -> None:
     key = "00000000-0000-0000-0000-000000000001"
     told = f"InstrumentationKey={key};IngestionEndpoint={received.url}/"
@@ -195,9 +201,8 @@ def test_azure_gets_spans_events_and_deltas_in_its_own_form(tmp_path: Path, rece
         kinds = {"RemoteDependencyData", "MessageData", "MetricData"}
         eventually(lambda: kinds <= {each["data"]["baseType"] for each in received.lines("/v2.1/track")}, what="all")
         eventually(lambda: sum(values(received)) == 9, what="the counter")
-    tracked = received.lines("/v2.1/track")
-    assert {each["iKey"] for each in tracked} == {key}
-    spans = [each["data"]["baseData"] for each in tracked if each["data"]["baseType"] == "RemoteDependencyData"]
+        spans = eventually(lambda: dependencies(received)[2:] and dependencies(received), what="the spans")
+    assert {each["iKey"] for each in received.lines("/v2.1/track")} == {key}
     asked = [(span["properties"][semconv.A_EARLY], span["properties"][semconv.A_OUTCOME]) for span in spans]
     assert asked == [("true", semconv.TIMEOUT)] * 3  # as texts, as the page's query asks for them
 

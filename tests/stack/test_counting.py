@@ -31,6 +31,6 @@ def test_twenty_workers_with_one_cut_each_are_twenty_cuts(collector: Collector, 
     subprocess.run([sys.executable, str(PROGRAMS / "fleet.py"), str(WORKERS)], env=env, check=True, timeout=100)
     cuts = 'streamtrace_cut_total{service_name="fleet"}'
     eventually(lambda: prometheus.total(f"count({cuts})") == WORKERS, what="a series of each worker")
-    assert prometheus.total(NEW.format(x=cuts)) == WORKERS
+    eventually(lambda: prometheus.total(NEW.format(x=cuts)) == WORKERS, what="the cut of each")
     later = time.time() + 600
     assert prometheus.total(NEW.format(x=cuts), at=later) == WORKERS  # the workers are long gone

@@ -99,5 +99,10 @@ def test_fifty_streams_of_a_killed_process_are_counted_told_and_no_longer_open(
     eventually(lambda: prometheus.query(f"{still_open} == 0"), what="none to be open")
     told = {"service.name": "killed", "event.name": semconv.E_END, semconv.A_OUTCOME: semconv.KILLED}
     eventually(lambda: len(victorialogs.lines(told)) == OPEN, what="the events")
-    spans = [each for each in collector.spans() if each.resource["service.name"] == "killed"]
-    assert [each.attributes[semconv.A_OUTCOME] for each in spans].count(semconv.KILLED) == OPEN
+
+    def killed() -> int:
+        spans = [each for each in collector.spans() if each.resource["service.name"] == "killed"]
+        return [each.attributes[semconv.A_OUTCOME] for each in spans].count(semconv.KILLED)
+
+    eventually(lambda: killed() >= OPEN, what="the spans")
+    assert killed() == OPEN
