@@ -98,11 +98,11 @@ def test_streams_that_a_proxys_limit_cuts_make_the_right_alert_fire(
         command = [sys.executable, str(PROGRAMS / "turns.py"), url, str(STREAMS)]
         subprocess.run(command, env=env, check=True, timeout=60)
 
-        def firing() -> dict[str, Any]:
+        def firing() -> list[dict[str, Any]]:
             alerts = prometheus.api("alerts")["alerts"]
-            return {alert["labels"]["alertname"]: alert for alert in alerts if alert["state"] == "firing"}
+            return [each for each in alerts if each["state"] == "firing" and each["labels"]["alertname"] == ALERT]
 
-        cause = eventually(lambda: firing().get(ALERT), limit=60, what=f"{ALERT} to fire")
+        cause = eventually(firing, limit=60, what=f"{ALERT} to fire")[0]
         assert cause["labels"]["severity"] == "page"
         assert cause["labels"]["job"] == SERVICE
         assert cause["labels"]["streamtrace_layer"] == "http"
