@@ -1,7 +1,7 @@
 """Streams while the recorder's disk fails. ``disks.py WHAT DIRECTORY``, in a mount namespace of its own.
 
 It prints how many streams were whole while the disk failed; with the next line on stdin the disk is well again, and it
-prints how many are recorded then. ``recovery`` stands alone.
+prints how many are recorded as soon as all are. ``recovery`` stands alone.
 """
 
 import asyncio
@@ -106,6 +106,12 @@ async def state(wanted: int) -> None:
         await asyncio.sleep(0.02)
 
 
+async def recorded(directory: Path, streams: int) -> None:
+    """Returns when so many streams are recorded. A thread writes them where the disk seems to be slow."""
+    while len(open_streams(str(directory))) != streams:  # noqa: ASYNC110
+        await asyncio.sleep(0.02)
+
+
 def look() -> None:
     """Lets it look after its file now."""
     recorder()._look_after(clock())
@@ -129,7 +135,8 @@ async def main(what: str, volume: Path) -> None:
     held = [autogen_streamtrace.trace_stream(words(end), "s").__aiter__() for _ in range(2)]
     for each in held:
         assert await each.__anext__() == "one"
-    print(len(open_streams(str(volume if what != "vanished" else volume / "inner"))), flush=True)
+    await recorded(volume if what != "vanished" else volume / "inner", len(held))
+    print(len(held), flush=True)
     sys.stdin.readline()
     end.set()
     for each in held:
