@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -104,16 +105,30 @@ async def until(true: Callable[[], bool]) -> None:
     raise AssertionError("it never was")
 
 
-def test_writes_keep_their_order_and_go_back_to_whoever_writes_once_the_disk_is_well() -> None:
+@pytest.fixture
+def takes_long(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Makes a write slow, by a clock that nothing else moves: a pause of the machine makes none slow."""
+    now = [0.0]
+    monkeypatch.setattr(writing, "time", SimpleNamespace(perf_counter=lambda: now[0]))
+
+    def takes_long() -> None:
+        now[0] += 2 * writing.SLOW
+
+    return takes_long
+
+
+def test_writes_keep_their_order_and_go_back_to_whoever_writes_once_the_disk_is_well(
+    takes_long: Callable[[], None],
+) -> None:
     written: list[int] = []
     gate = threading.Event()
 
     def write(data: bytes, at: int) -> int:
         written.append(at)
         if at == 0:
-            time.sleep(2 * writing.SLOW)
+            takes_long()
         elif at == 1:
-            gate.wait(10)
+            gate.wait(40)
         return len(data)
 
     writer = Writer(write)
@@ -123,15 +138,15 @@ def test_writes_keep_their_order_and_go_back_to_whoever_writes_once_the_disk_is_
     thread = writer._thread
     assert thread is not None
     gate.set()
-    thread.join(10)
+    thread.join(40)
     assert not writer.slow
     assert written == list(range(writing._WELL + 10))
 
 
-def test_one_slow_write_among_quick_ones_hands_nothing_over_and_two_in_a_row_do() -> None:
+def test_one_slow_write_among_quick_ones_hands_nothing_over_and_two_in_a_row_do(takes_long: Callable[[], None]) -> None:
     def write(data: bytes, at: int) -> int:
         if at in (1, 3, 4):
-            time.sleep(2 * writing.SLOW)
+            takes_long()
         return len(data)
 
     writer = Writer(write)
@@ -140,11 +155,11 @@ def test_one_slow_write_among_quick_ones_hands_nothing_over_and_two_in_a_row_do(
         writer.write(b"", at)
         handed_over.append(writer.slow)
     assert handed_over == [False, False, False, False, True]
-    assert writer.end(10)
+    assert writer.end(40)
 
 
 def test_what_is_written_again_soon_is_left_out_where_others_wait_and_too_much_is_an_error(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, takes_long: Callable[[], None]
 ) -> None:
     monkeypatch.setattr(writing, "MOST", 2)
     gate, begun = threading.Event(), threading.Event()
@@ -152,31 +167,31 @@ def test_what_is_written_again_soon_is_left_out_where_others_wait_and_too_much_i
 
     def write(data: bytes, at: int) -> int:
         if at == 0:
-            time.sleep(2 * writing.SLOW)
+            takes_long()
         else:
             begun.set()
-            gate.wait(10)
+            gate.wait(40)
         written.append(at)
         return len(data)
 
     writer = Writer(write)
     writer.write(b"", 0)
     writer.write(b"", 1)
-    assert begun.wait(10)
+    assert begun.wait(40)
     writer.write(b"", 2)
     writer.write(b"", 3, again=True)
     writer.write(b"", 4)
     with pytest.raises(OSError, match="too slow"):
         writer.write(b"", 5)
     gate.set()
-    assert writer.end(10)
+    assert writer.end(40)
     assert written == [0, 1, 2, 4]
 
 
-def test_an_error_of_the_thread_is_told_with_the_next_write() -> None:
+def test_an_error_of_the_thread_is_told_with_the_next_write(takes_long: Callable[[], None]) -> None:
     def write(data: bytes, at: int) -> int:
         if at == 0:
-            time.sleep(2 * writing.SLOW)
+            takes_long()
         if at == 1:
             raise OSError("no space")
         return len(data)
@@ -184,6 +199,6 @@ def test_an_error_of_the_thread_is_told_with_the_next_write() -> None:
     writer = Writer(write)
     writer.write(b"", 0)
     writer.write(b"", 1)
-    assert writer.end(10)
+    assert writer.end(40)
     with pytest.raises(OSError, match="no space"):
         writer.write(b"", 2)
