@@ -5,7 +5,7 @@ import itertools
 import os
 import sys
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import autogen_streamtrace
@@ -19,7 +19,11 @@ async def words(last: "asyncio.Event | None" = None) -> AsyncGenerator[str, None
         await last.wait()
 
 
-async def holds(streams: str = "3") -> None:
+def ready() -> None:
+    print(os.getpid(), flush=True)
+
+
+async def holds(streams: str = "3", then: Callable[[], object] = ready) -> None:
     """Three streams have ended, so many are open."""
     for _ in range(3):
         async for _ in autogen_streamtrace.trace_stream(words(), "ended"):
@@ -35,7 +39,7 @@ async def holds(streams: str = "3") -> None:
     for _ in tasks:
         await waiting.acquire()
     await recorded(int(streams), 2)
-    ready()
+    then()
     await asyncio.gather(*tasks)
 
 
@@ -123,11 +127,12 @@ async def forks() -> None:
         os.closerange(1, 3)
         time.sleep(60)  # noqa: ASYNC251 - the loop is the parent's
         os._exit(0)
-    held = asyncio.ensure_future(holds("2"))
-    await recorded(2, 2)
-    await asyncio.sleep(0.1)
-    print(child, flush=True)
-    await held
+
+    def both() -> None:
+        ready()
+        print(child, flush=True)
+
+    await holds("2", both)
 
 
 async def runs_out_of_memory(url: str) -> None:
@@ -147,10 +152,6 @@ async def runs_out_of_memory(url: str) -> None:
     agent = AssistantAgent("writer", client, tools=[greedy], model_client_stream=True)
     async for _ in agent.run_stream(task="go"):
         pass
-
-
-def ready() -> None:
-    print(os.getpid(), flush=True)
 
 
 if __name__ == "__main__":

@@ -62,6 +62,6 @@ def test_an_interpreter_held_up_by_c_code_is_told_once_it_goes_on() -> None:
     with ModelServer() as server, instrumented(stall_after=0.5) as applied:
         Program(server, applied.tracer_provider.get_tracer("the program"))
         asyncio.run(main())
-        told = [e for e in applied.events() if e.name == "streamtrace.stall"]
-    assert told and told[-1].attributes["streamtrace.stall.loop_blocked"] is True
-    assert told[-1].attributes["streamtrace.silence"] >= 0.5
+        told = [event.attributes for event in applied.events() if event.name == "streamtrace.stall"]
+    blocked = [each for each in told if each["streamtrace.stall.loop_blocked"] is True]
+    assert blocked and blocked[-1]["streamtrace.silence"] >= 0.5
