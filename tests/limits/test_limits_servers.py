@@ -62,7 +62,7 @@ def test_gunicorns_grace_is_named_where_it_kills(receiver: OtlpReceiver, model: 
     assert limit(told, "server") == ("killed", "gunicorn.graceful_timeout", 2.0, "configured")
 
 
-@pytest.mark.parametrize(("worker", "timeout"), [(UVICORN, 3.0), ("asgi", 2.0)])
+@pytest.mark.parametrize(("worker", "timeout"), [(UVICORN, 5.0), ("asgi", 4.0)])
 def test_gunicorns_worker_timeout_is_named(
     receiver: OtlpReceiver, model: ModelServer, worker: str, timeout: float
 ) -> None:

@@ -82,7 +82,7 @@ class Server:
                 assert self._changed.wait(max(0.0, deadline - time.monotonic())), f"{count} workers:\n{self._lines}"
         return [int(each) for each in found]
 
-    def ends(self, sent: int | None = None, timeout: float = STOP) -> int:
+    def ends(self, sent: int | None = None, timeout: float = START) -> int:
         """Waits for its end, after it was sent a signal; its exit status."""
         if sent is not None:
             self.process.send_signal(sent)

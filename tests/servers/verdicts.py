@@ -17,7 +17,7 @@ APP: Final = "programs.chats:app"
 LAYERS: Final = ("server", "agent", "model", "http")
 """Of each of its streams."""
 PREFIX: Final = "streamtrace."
-ARRIVAL: Final = 20.0
+ARRIVAL: Final = 40.0
 """Seconds until a span must have arrived."""
 
 
