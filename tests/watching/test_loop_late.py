@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import Any, Final
 
 import pytest
-from harness import HTTPX, Program, Stream, watch
+from harness import HTTPX, NEVER, Program, Stream, watch
 from harness.raw_server import raw_server
 
 from autogen_streamtrace.core.watching.lateness import TOLD, Lateness
@@ -40,16 +40,16 @@ async def ticks(worst: list[float]) -> None:
 def meanwhile(work: Callable[[], object], worst: list[float]) -> tuple[Stream, float]:
     """A body that is cut; while it is read, this is done on its event loop. For how long, too."""
     took = 0.0
-    with raw_server((BEGUN + b"ok", "keep"), (BEGUN, "keep")) as url:
+    with raw_server((BEGUN + b"ok", "keep"), (BEGUN, "fin")) as url:
 
         async def body(program: Program) -> None:
             nonlocal took
             ticking = asyncio.create_task(ticks(worst))
-            async with CLIENT.AsyncClient() as client:
+            async with CLIENT.AsyncClient(timeout=NEVER) as client:
                 await client.get(url)  # the first one imports on the event loop
                 await asyncio.sleep(3 * TICK)
                 worst[0] = 0.0
-                async with client.stream("GET", url, timeout=0.5) as response:
+                async with client.stream("GET", url) as response:
                     async for _ in response.aiter_raw():
                         began = time.perf_counter()
                         work()
