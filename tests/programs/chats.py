@@ -9,6 +9,7 @@ import asyncio
 import gc
 import os
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, ClassVar
 
@@ -175,10 +176,17 @@ async def flood(name: str) -> StreamingResponse:
 
     async def pieces() -> AsyncIterator[bytes]:
         for _ in range(PIECES):
+            given[name] += 1
             yield PIECE
 
     source = autogen_streamtrace.trace_stream(pieces(), name)
     return StreamingResponse(source, media_type="application/octet-stream")
+
+
+@app.get("/given/{name}")
+async def so_far(name: str) -> int:
+    """How many pieces the flood of this name has given."""
+    return given[name]
 
 
 @app.get("/blocked/{name}")
@@ -225,6 +233,7 @@ async def pass_on(request: Request, call_next: Callable[[Request], Awaitable[Any
 
 
 kept: set[Any] = set()
+given: Counter[str] = Counter()
 app.mount("/mounted", mounted)
 app.mount("/around", around)
 

@@ -7,7 +7,7 @@ Each is started in a session of its own, so that its workers end with it; every 
 """
 
 from .processes import Server, gunicorn, nginx, uvicorn
-from .verdicts import APP, GONE, LAYERS, SHUT_DOWN, Verdicts, turn, variables
+from .verdicts import APP, GONE, LAYERS, SHUT_DOWN, Verdicts, stands_still, turn, variables
 
 __all__ = [
     "APP",
@@ -18,6 +18,7 @@ __all__ = [
     "Verdicts",
     "gunicorn",
     "nginx",
+    "stands_still",
     "turn",
     "uvicorn",
     "variables",

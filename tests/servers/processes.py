@@ -19,7 +19,7 @@ from ports import free_port
 HOST: Final = "127.0.0.1"
 START: Final = 40.0
 """Seconds that a server may take until it listens, on a loaded machine."""
-STOP: Final = 10.0
+STOP: Final = 30.0
 """Seconds that it may take to end before it is killed."""
 TESTS: Final = Path(__file__).parents[1]
 

@@ -48,6 +48,17 @@ def variables(receiver: OtlpReceiver, model: ModelServer | Server, **more: str) 
     }
 
 
+def stands_still(server: Server, name: str, seconds: float) -> None:
+    """Waits until ``/flood`` of ``programs.chats`` has been held up for so long: its end user takes no more."""
+    given, since = 0, time.monotonic()
+    while not given or time.monotonic() - since < seconds:
+        with urllib.request.urlopen(f"{server.url}/given/{name}") as response:
+            now = int(response.read())
+        if now != given:
+            given, since = now, time.monotonic()
+        time.sleep(0.02)
+
+
 class Verdicts:
     """The spans of the streams of one request, found by the name of its agent."""
 

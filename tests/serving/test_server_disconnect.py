@@ -1,6 +1,5 @@
 """The end user's connection goes away in mid-stream, on a real uvicorn."""
 
-import time
 import urllib.request
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -8,7 +7,7 @@ from typing import Final
 
 import pytest
 from otlp_receiver import OtlpReceiver
-from servers import GONE, LAYERS, Server, Verdicts, turn, uvicorn, variables
+from servers import GONE, LAYERS, Server, Verdicts, stands_still, turn, uvicorn, variables
 from websockets.sync.client import connect
 
 from autogen_streamtrace.commands.chaos.model_server import ModelServer
@@ -69,7 +68,7 @@ def test_a_reader_that_is_cancelled_while_it_holds_an_item_was_left_too(server: 
 def test_a_user_who_takes_no_more_before_he_leaves_holds_the_sender_up(server: Server, verdicts: Verdicts) -> None:
     with urllib.request.urlopen(f"{server.url}/flood/{verdicts.agent}") as response:
         assert response.read(10)
-        time.sleep(0.5)  # every buffer is full
+        stands_still(server, verdicts.agent, 0.5)
     told = verdicts["server"]
     assert (told["outcome"], told["ended_by"], told["cancelled_by"]) == GONE
     assert (told["waiting_on.type"], told.get("waiting_on.name")) == ("caller", None)

@@ -2,7 +2,6 @@
 
 import faulthandler
 import socket
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from otlp_receiver import OtlpReceiver
-from servers import APP, GONE, Server, Verdicts, nginx, turn, uvicorn, variables
+from servers import APP, GONE, Server, Verdicts, nginx, stands_still, turn, uvicorn, variables
 
 from autogen_streamtrace.commands.chaos.model_server import ModelServer
 
@@ -82,12 +81,13 @@ def ask_through(
 def test_a_cut_in_mid_body_names_nginx(
     tmp_path: Path, receiver: OtlpReceiver, model: ModelServer, verdicts: Verdicts
 ) -> None:
-    ask_through(tmp_path, receiver, model, verdicts, "stall", "proxy_buffering off", "proxy_read_timeout 1s")
+    ask_through(tmp_path, receiver, model, verdicts, "stall", "proxy_buffering off", "proxy_read_timeout 2s")
     for layer in ("http", "model", "agent", "server"):
         told = verdicts[layer]
         assert (told["outcome"], told["ended_by"], told["intermediary"]) == ("disconnected", "upstream", "nginx")
-        assert "limit.id" not in told
-    assert verdicts["http"]["silence"] == pytest.approx(1.0, abs=0.5)
+        assert (told["limit.id"], told["limit.source"]) == ("nginx.proxy_read_timeout", "suspected")
+        assert told["limit.value"] == pytest.approx(verdicts["http"]["silence"], abs=0.1)
+    assert 1 < verdicts["http"]["silence"] < model.service.hold_limit / 2
     assert verdicts["server"]["outermost"]
 
 
@@ -160,7 +160,7 @@ def test_a_proxy_that_buffers_takes_all_that_a_slow_user_does_not(
         told = verdicts["server"]
         reader.close()
     assert told["outcome"] == "completed"
-    assert told["longest_send"] < 0.5
+    assert told["longest_send"] < 10  # otherwise it waits for the user, who never reads
 
 
 def test_without_buffering_a_slow_user_holds_the_application_up(
@@ -168,7 +168,7 @@ def test_without_buffering_a_slow_user_holds_the_application_up(
 ) -> None:
     with nginx(tmp_path, server.port, "proxy_buffering off") as proxy:
         reader = slow_reader(proxy, f"/flood/{verdicts.agent}")
-        time.sleep(1)  # the user does something else
+        stands_still(server, verdicts.agent, 1)  # the user does something else
         while reader.recv(65536):
             pass
         told = verdicts["server"]
