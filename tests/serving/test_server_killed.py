@@ -29,6 +29,13 @@ SOON = ("--graceful-timeout", "1")
 UVICORNS, OWN = "uvicorn_worker.UvicornWorker", "asgi"
 
 
+@pytest.fixture
+def model(model: ModelServer) -> ModelServer:
+    """Its silence lasts longer than any of these tests."""
+    model.service.hold_limit = 300
+    return model
+
+
 class Users:
     """Those who read a stream each, of which the first words have come, by the worker that serves them."""
 
@@ -123,7 +130,7 @@ def test_fifty_open_streams_of_a_worker_of_uvicorns_are_told_by_the_next(
 def test_of_two_workers_forked_after_instrument_only_the_killed_ones_streams_are_recovered(
     receiver: OtlpReceiver, model: ModelServer, state: Path, worker: str
 ) -> None:
-    options = ("--preload", "--workers", "2", *SOON)
+    options = ("--preload", "--workers", "2", "--graceful-timeout", "20")  # in which their metrics are sent
     with gunicorn(APP, worker, variables(receiver, model), *options) as server, users(server) as them:
         one, other = server.workers(2)
         for served_by, stopped in ((one, other), (other, one)):
@@ -140,7 +147,7 @@ def test_of_two_workers_forked_after_instrument_only_the_killed_ones_streams_are
         model.stop()
         own = {layer: ("disconnected", "upstream", None, layer == "http") for layer in LAYERS}
         both = {**dict.fromkeys(them.of[one], KILLED), **dict.fromkeys(them.of[other], own)}
-        receiver.wait_for(lambda r: told_of(r) == both)
+        receiver.wait_for(lambda r: told_of(r) == both, 40)
     assert len({each.resource["service.instance.id"] for each in streams(receiver)}) == 2
     assert sums(receiver, "started", "layer") == sums(receiver, "ended", "layer") == {(layer,): 6 for layer in LAYERS}
 
@@ -166,7 +173,7 @@ def test_a_tool_that_blocks_the_loop_is_named_before_gunicorns_timeout_kills_its
 ) -> None:
     told = Verdicts(receiver)
     environment = variables(receiver, model, AUTOGEN_STREAMTRACE_STALL_AFTER="0.5")
-    options = ("--timeout", "2", "--preload", *SOON)  # a worker that imports for longer would be killed for that
+    options = ("--timeout", "4", "--preload", *SOON)  # a worker that imports for longer would be killed for that
     with gunicorn(APP, worker, environment, *options) as server:
         victim = server.workers()[0]
         with urllib.request.urlopen(f"{server.url}/blocked/{told.agent}", timeout=40) as response:
