@@ -10,6 +10,7 @@ from otlp_receiver import OtlpReceiver
 from servers import GONE, LAYERS, Server, Verdicts, stands_still, turn, uvicorn, variables
 from websockets.sync.client import connect
 
+from autogen_streamtrace.commands.chaos.model.reply import HALF
 from autogen_streamtrace.commands.chaos.model_server import ModelServer
 
 CUT = turn(*GONE)
@@ -54,9 +55,10 @@ def test_a_user_who_leaves_ends_every_layer(server: Server, verdicts: Verdicts, 
 
 def test_what_it_was_doing_is_what_the_model_did(server: Server, verdicts: Verdicts) -> None:
     with urllib.request.urlopen(f"{server.url}/response/{verdicts.agent}/stall") as response:
-        assert response.read(10)
+        words = [response.readline() for _ in range(2 * HALF)][::2]  # each with an empty line; then the model is silent
+        assert all(words)
     told = verdicts["server"]
-    assert (told["waiting_on.type"], told["waiting_on.name"]) == ("http", "127.0.0.1")
+    assert (told["waiting_on.type"], told.get("waiting_on.name")) == ("http", "127.0.0.1")
 
 
 def test_a_reader_that_is_cancelled_while_it_holds_an_item_was_left_too(server: Server, verdicts: Verdicts) -> None:
