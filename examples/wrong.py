@@ -64,7 +64,7 @@ async def unread() -> AsyncIterator[str]:
 @way
 async def blocking() -> AsyncIterator[str]:
     async def look_up(claim: str) -> str:
-        time.sleep(1.0)  # noqa: ASYNC251 - stops every stream of the process; await asyncio.to_thread(…) does not
+        time.sleep(2.0)  # noqa: ASYNC251 - stops every stream of the process; await asyncio.to_thread(…) does not
         return f"{claim} is paid"
 
     async for word in spoken(with_tool(look_up)):

@@ -198,15 +198,18 @@ def test_a_model_writes_on_after_a_break(receiver: OtlpReceiver) -> None:
 def test_a_tool_that_blocks_stops_another_users_words_and_is_named_by_its_line(
     wrong: str, receiver: OtlpReceiver
 ) -> None:
-    with ThreadPoolExecutor() as threads:
-        arrivals, asked = [], None
-        with httpx.stream("GET", f"{wrong}/shared", timeout=30) as response:
-            for _ in response.iter_raw():
-                arrivals.append(time.monotonic())
-                asked = asked or threads.submit(httpx.get, f"{wrong}/blocking", timeout=30)
-    assert asked is not None
-    assert asked.result().status_code == 200
-    assert max(later - sooner for sooner, later in pairwise(arrivals)) > 0.9
+    longest, asked = 0.0, None
+    with ThreadPoolExecutor() as threads, httpx.Client(timeout=40) as one, httpx.Client(timeout=40) as other:
+        while asked is None or not asked.done():  # the words may all have come before the tool is called
+            moments = [time.monotonic()]
+            with one.stream("GET", f"{wrong}/shared") as response:
+                for _ in response.iter_raw():
+                    moments.append(time.monotonic())
+                    asked = asked or threads.submit(other.get, f"{wrong}/blocking")
+            moments.append(time.monotonic())
+            longest = max(longest, *(later - sooner for sooner, later in pairwise(moments)))
+        assert asked.result().status_code == 200
+    assert longest > 0.9
 
     def stacks(seen: OtlpReceiver) -> list[str]:
         stalls = [log.attributes for log in seen.logs() if log.data.event_name == sc.E_STALL]
@@ -219,11 +222,12 @@ def test_a_tool_that_blocks_stops_another_users_words_and_is_named_by_its_line(
 
 
 def test_one_team_for_all_fails_the_second_of_two_at_once(wrong: str, receiver: OtlpReceiver) -> None:
-    with News(receiver, sc.TEAM) as news, httpx.stream("GET", f"{wrong}/shared", timeout=30) as first:
+    two = httpx.Client(timeout=40)  # made before: that takes long on a busy machine, and the first one's words do not
+    with News(receiver, sc.TEAM) as news, two, two.stream("GET", f"{wrong}/shared") as first:
         words = first.iter_text()
         said = next(words)
         with pytest.raises(httpx.RemoteProtocolError):
-            httpx.get(f"{wrong}/shared", timeout=30)
+            two.get(f"{wrong}/shared")
         said += "".join(words)
     assert said.split() == TEXT[:8]
     (failed,) = news.wait(lambda attributes: attributes[sc.A_OUTCOME] == sc.FAILED)
@@ -258,7 +262,7 @@ def test_words_without_a_header_against_it_are_buffered_and_only_the_probe_shows
 
 
 def test_a_silence_without_a_comment_line_is_cut_on_the_way(wrong: str, receiver: OtlpReceiver, tmp_path: Path) -> None:
-    with News(receiver, sc.SERVER) as news, nginx(tmp_path, port(wrong), "proxy_read_timeout 1s;") as url:
+    with News(receiver, sc.SERVER) as news, nginx(tmp_path, port(wrong), "proxy_read_timeout 300ms;") as url:
         verdict, status = probed(f"{wrong}/silent", "--via", f"{url}/silent")
     assert "The path does not hold: it is cut after 0 pieces" in verdict and status == 1
     news.wait(lambda attributes: attributes.get(sc.A_CANCELLED_BY) == "disconnect")
