@@ -4,11 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
+import anthropic as anthropic_sdk
 from autogen_core.models import ChatCompletionClient
 from autogen_ext.models.anthropic import AnthropicChatCompletionClient
 from autogen_ext.models.ollama import OllamaChatCompletionClient
 from autogen_ext.models.openai import AzureOpenAIChatCompletionClient
-from openai import DefaultAsyncHttpxClient
+from openai import DefaultAsyncHttpxClient, Timeout
 
 from autogen_streamtrace.commands.demo.scenarios.program import MODEL_INFO
 
@@ -49,7 +50,7 @@ def azure(program: Program, fault: str, timeout: float = NEVER) -> ChatCompletio
         "azure_endpoint": root(program, fault),
         "api_version": "2024-06-01",
         "api_key": API_KEY,
-        "timeout": timeout,
+        "timeout": Timeout(NEVER, read=timeout),
         "max_retries": 0,
         "model_info": MODEL_INFO,
         "http_client": DefaultAsyncHttpxClient(verify=TLS),
@@ -62,7 +63,7 @@ def anthropic(program: Program, fault: str, timeout: float = NEVER) -> ChatCompl
         "model": "claude-3-5-sonnet-20241022",
         "api_key": API_KEY,
         "base_url": root(program, fault),
-        "timeout": timeout,
+        "timeout": anthropic_sdk.Timeout(NEVER, read=timeout),
         "max_retries": 0,
         "model_info": MODEL_INFO,
     }
