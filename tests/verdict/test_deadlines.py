@@ -1,6 +1,7 @@
 """Deadlines of the program's, told from other cancellations."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, Final, cast
 
@@ -60,6 +61,14 @@ async def in_a_block(program: Program) -> None:
         await read(stream)
 
 
+async def in_a_block_that_begins_late(program: Program) -> None:
+    stream = await stalled(program)
+    deadline = timeout(SOON)
+    time.sleep(SOON / 4)  # noqa: ASYNC251 - a busy machine's pause
+    async with deadline:
+        await read(stream)
+
+
 async def at_a_time(program: Program) -> None:
     stream = await stalled(program)
     async with cast(Any, asyncio).timeout_at(asyncio.get_running_loop().time() + SOON):
@@ -74,7 +83,12 @@ async def moved(program: Program) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [around_all, around_each_item, *(pytest.param(b, marks=since_3_11) for b in (in_a_block, at_a_time, moved))]
+    "body",
+    [
+        around_all,
+        around_each_item,
+        *(pytest.param(b, marks=since_3_11) for b in (in_a_block, in_a_block_that_begins_late, at_a_time, moved)),
+    ],
 )
 def test_a_deadline_around_the_reader_is_named_with_its_seconds(body: Callable[[Program], Awaitable[object]]) -> None:
     seen = watch(body)

@@ -19,19 +19,40 @@ _DIGITS: Final = 2
 noted: time has passed, and uvloop's clock ticks in milliseconds."""
 
 
+class _Delays:
+    """How many seconds away each timeout was as it was set, which is when it is made, or moved."""
+
+    def __init__(self) -> None:
+        self._known: weakref.WeakKeyDictionary[Any, tuple[float, float]] = weakref.WeakKeyDictionary()
+        """With the time at which it is due: entering a timeout sets the same one again."""
+
+    def note(self, timeout: Any, when: float | None, now: float | None) -> None:
+        """Takes that a timeout was set."""
+        if when is None or now is None:
+            return
+        with contained("noting a deadline"):
+            known = self._known.get(timeout)
+            if known is None or known[0] is not when:
+                self._known[timeout] = when, round(when - now, _DIGITS)
+
+    def of(self, timeout: Any) -> float | None:
+        """The seconds, where they are known."""
+        known = self._known.get(timeout)
+        return None if known is None else known[1]
+
+
 def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
     """Watches ``asyncio.timeouts.Timeout``; since Python 3.12 ``wait_for`` uses it too."""
-    delays: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
+    delays = _Delays()
 
-    def set_off(original: Callable[..., Any]) -> Callable[..., Any]:
+    def setting(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
-        def reschedule(self: Any, when: float | None) -> None:
+        def set_off(self: Any, when: float | None) -> None:
+            now = _now()  # before anything else: what passes meanwhile is missing in the delay
             original(self, when)
-            if when is not None:
-                with contained("noting a deadline"):
-                    delays[self] = round(when - asyncio.get_running_loop().time(), _DIGITS)
+            delays.note(self, when, now)
 
-        return reschedule
+        return set_off
 
     def struck(original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
@@ -39,12 +60,13 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
             with contained("noting that a deadline struck"):
                 task = python.TIMED_TASK.of(self)
                 if task is not None:
-                    deadlines.note(task, delays.get(self), _striking(self), _late(self))
+                    deadlines.note(task, delays.of(self), _striking(self), _late(self))
             original(self)
 
         return _on_timeout
 
-    patcher.attribute(module.Timeout, "reschedule", set_off)
+    patcher.attribute(module.Timeout, "__init__", setting)
+    patcher.attribute(module.Timeout, "reschedule", setting)
     patcher.attribute(module.Timeout, python.ON_TIMEOUT.attribute, struck)
 
 
@@ -65,6 +87,14 @@ def apply_wait_for(module: ModuleType, patcher: Patcher, tracker: StreamTracker)
         return _cancel_and_wait
 
     patcher.attribute(module, python.CANCEL_AND_WAIT.attribute, struck)
+
+
+def _now() -> float | None:
+    """The loop's clock; None outside of a loop."""
+    try:
+        return asyncio.get_running_loop().time()
+    except RuntimeError:
+        return None
 
 
 def _of_wait_for() -> tuple[float | None, Any]:
