@@ -19,6 +19,11 @@ FITS: Final = "document.documentElement.scrollWidth <= innerWidth"
 """Whether nothing is wider than the window."""
 
 
+def view_of(address: str) -> str:
+    """The view that an address within the page names."""
+    return address.split("/")[0].split("?")[0]
+
+
 class Windows:
     """Opens pages, each in a window of its own.
 

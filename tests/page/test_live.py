@@ -11,7 +11,7 @@ from chromium import needs_chromium
 from page_server import PageServer, page_server, program
 from playwright.sync_api import expect
 from synthetic import Turn, cut, lines
-from windows import FITS, Windows
+from windows import FITS, Windows, view_of
 
 from autogen_streamtrace.core import semconv as sc
 
@@ -41,7 +41,7 @@ def test_an_empty_store_says_what_to_do(tmp_path: Path, windows: Windows) -> Non
         expect(page.locator(".welcome")).to_contain_text(f"127.0.0.1:{empty.http}")
         for view in ("cuts", "turns", "compare"):
             page.goto(f"{empty.address}#/{view}")
-            expect(page.locator(".empty").first).to_be_visible()
+            expect(page.locator(f".view.{view} .empty").first).to_be_visible()
         page.goto(f"{empty.address}#/turn/{1:032x}")
         expect(page.locator(".empty")).to_contain_text("This turn is not here.")
     assert [each for each in windows.wrong if "404" not in each] == []
@@ -120,7 +120,7 @@ def test_a_name_from_the_wire_is_text_in_every_view(tmp_path: Path, windows: Win
         trace = server.ask("turns?outcome=failed")["turns"][0]["trace"]
         for view in ("now", "cuts", "turns", f"turn/{trace}", "compare?by=service"):
             page.goto(f"{server.address}#/{view}")
-            expect(page.locator("main")).to_contain_text("<script>window.evil")
+            expect(page.locator(f".view.{view_of(view)}")).to_contain_text("<script>window.evil")
             assert page.evaluate(FITS), view
         page.keyboard.press("/")
         expect(page.locator(".choices")).to_contain_text("<script>window.evil")

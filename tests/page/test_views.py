@@ -14,7 +14,7 @@ from chromium import needs_chromium
 from page_server import PageServer, page_server
 from playwright.sync_api import Page, expect
 from synthetic import Turn, cut, lines
-from windows import CONTRAST, FITS, MODES, Windows
+from windows import CONTRAST, FITS, MODES, Windows, view_of
 
 from autogen_streamtrace.core import semconv as sc
 
@@ -59,7 +59,7 @@ def cut_turn(server: PageServer) -> str:
 
 
 def whole(page: Page, view: str) -> None:
-    """Waits until a view has drawn what it draws."""
+    """Waits until a view has drawn what it draws. The one before it may have marks of the same kind."""
     marks = {
         "now": ".turn.row",
         "cuts": ".finding",
@@ -67,7 +67,7 @@ def whole(page: Page, view: str) -> None:
         "turn": ".span.selected",
         "compare": ".finding",
     }
-    page.locator(marks[view]).first.wait_for()
+    page.locator(f".view.{view} {marks[view]}").first.wait_for()
     if view in ("cuts", "compare"):
         expect(page.locator(".plot:not(:has(.bars path))")).to_have_count(0)
 
@@ -79,7 +79,7 @@ def test_each_view_is_drawn_without_an_error_and_can_be_read(
     page = windows.open(server.address, mode)
     for address in ("now", "cuts", "turns", f"turn/{cut_turn}", COMPARED):
         page.goto(f"{server.address}#/{address}")
-        whole(page, address.split("/")[0].split("?")[0])
+        whole(page, view_of(address))
         assert page.evaluate(FITS), address
         assert page.evaluate(CONTRAST) == [], address
     assert windows.wrong == []
@@ -99,7 +99,7 @@ def test_a_cause_has_its_evidence_its_line_and_its_runbook(server: PageServer, w
     expect(cause.locator(".evidence li").first).to_be_visible()
     expect(cause.locator(".sure")).to_contain_text("likely")
     cause.locator(".fix .copy").first.click()
-    assert page.evaluate("navigator.clipboard.readText()") == "proxy_read_timeout 600s;"
+    page.wait_for_function("async () => (await navigator.clipboard.readText()) === 'proxy_read_timeout 600s;'")
     cause.locator("summary").click()
     expect(cause.locator(".runbook")).to_contain_text("proxy_read_timeout")
 

@@ -91,11 +91,10 @@ def test_a_program_appears_as_it_runs_and_its_cut_as_it_happens(ui: Ui) -> None:
         assert started.stdin is not None and started.stdout is not None
         started.stdin.write("\n")
         started.stdin.flush()
-        cut = [each for each in iter(started.stdout.readline, "cut\n") if each == ""]
-        assert cut == []
-        found = ui.until("api/now?service=desk", lambda found: found["ended"])
+        while (said := started.stdout.readline()) != "cut\n":
+            assert said, "it has ended"
+        found = ui.until("api/now?service=desk", lambda found: found["ended"] and not named(found, "desk"))
         assert (found["ended"][0]["outcome"], found["ended"][0]["name"]) == ("cancelled", "kept")
-        assert named(found, "desk") == []
         trace = found["ended"][0]["trace"]
         turn = ui.until("api/turns?service=desk", lambda answer: answer["turns"])["turns"][0]
         assert turn["trace"] == trace
@@ -144,7 +143,7 @@ def test_a_watcher_is_told_of_a_change_without_asking(ui: Ui) -> None:
         started = program(ui, "watched")
         try:
             while not named(found := _event(live), "watched"):
-                assert found["at"] > first["at"]
+                assert found["at"] >= first["at"]
         finally:
             end(started)
 
