@@ -103,7 +103,7 @@ class PageServer:
         """Ends it as Ctrl-C does."""
         self._process.send_signal(signal.SIGINT)
         try:
-            self._process.communicate(timeout=20)
+            self._process.communicate(timeout=40)
         finally:
             self._process.kill()
 
@@ -134,4 +134,4 @@ def program(server: PageServer, *what: str, service: str = "desk") -> Iterator["
         yield process
     finally:
         process.kill()
-        process.communicate(timeout=20)
+        process.communicate(timeout=40)

@@ -59,7 +59,7 @@ class Ui:
     def end(self) -> None:
         """Ends it as Ctrl-C does."""
         self.process.terminate()
-        assert self.process.wait(20) == 0, self.process.stderr
+        assert self.process.wait(40) == 0, self.process.stderr
 
 
 def ask(
