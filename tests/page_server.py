@@ -75,7 +75,7 @@ class PageServer:
 
     def ask(self, path: str) -> Any:
         """A document of its API."""
-        with urllib.request.urlopen(f"{self.address}api/{path}", timeout=20) as answer:
+        with urllib.request.urlopen(f"{self.address}api/{path}", timeout=40) as answer:
             return json.load(answer)
 
     def send(self, requests: Iterable[str]) -> None:
@@ -84,7 +84,7 @@ class PageServer:
             request = urllib.request.Request(
                 f"http://127.0.0.1:{self.http}/v1/traces", body.encode(), {"content-type": "application/json"}
             )
-            urllib.request.urlopen(request, timeout=20).close()
+            urllib.request.urlopen(request, timeout=40).close()
 
     def wait(self, path: str, until: Callable[[Any], bool]) -> Any:
         """The document as soon as it is as it is to be."""

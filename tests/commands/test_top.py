@@ -63,7 +63,7 @@ class Terminal:
         """Its modes are those from before."""
         return termios.tcgetattr(self._ours) == self._modes
 
-    def shows(self, pattern: str, timeout: float = 30.0) -> str:
+    def shows(self, pattern: str, timeout: float = 40.0) -> str:
         """Waits until the screen matches; the screen."""
         give_up = time.monotonic() + timeout
         while not re.search(pattern, self.screen):
@@ -73,7 +73,7 @@ class Terminal:
     def types(self, keys: bytes) -> None:
         os.write(self._ours, keys)
 
-    def ends(self, timeout: float = 20.0) -> int:
+    def ends(self, timeout: float = 40.0) -> int:
         """Waits for the command's end, and all that it wrote; its exit status."""
         give_up = time.monotonic() + timeout
         while self._read(give_up - time.monotonic()):

@@ -14,7 +14,7 @@ BUILD = binaries.HERE / "build.py"
 
 
 def build(**env: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, BUILD], env=env, capture_output=True, text=True, timeout=20, check=False)
+    return subprocess.run([sys.executable, BUILD], env=env, capture_output=True, text=True, timeout=40, check=False)
 
 
 def test_binaries_are_kept_in_the_users_cache(monkeypatch: pytest.MonkeyPatch) -> None:
