@@ -205,12 +205,18 @@ def blocking_line() -> str:
     return f"{path}:{line}"
 
 
+PATIENT = "def post_worker_init(worker):\n    worker.cfg.set('graceful_timeout', 60)\n"
+"""A worker that does not give its streams up by itself, at the very time at which the arbiter kills it."""
+
+
 def test_what_outlasts_gunicorns_graceful_timeout_is_told_by_the_next_server(
-    receiver: OtlpReceiver, model: ModelServer
+    receiver: OtlpReceiver, model: ModelServer, tmp_path: Path
 ) -> None:
     names: list[str] = []
+    (patient := tmp_path / "patient.py").write_text(PATIENT)
+    options = (*SOON, "--config", str(patient))
     for worker in (UVICORNS, OWN, OWN):
-        with gunicorn(APP, worker, variables(receiver, model, **LATE), *SOON) as server, users(server) as them:
+        with gunicorn(APP, worker, variables(receiver, model, **LATE), *options) as server, users(server) as them:
             receiver.wait_for(lambda r: told_of(r) == dict.fromkeys(names, KILLED), 40)
             names.extend(them.of[them.ask()])
             assert server.ends(signal.SIGTERM) == 0
