@@ -194,7 +194,7 @@ def test_a_defect_in_the_judges_thread_does_not_end_it(told: Watching, monkeypat
     with monkeypatch.context() as patched:
         patched.setattr(attribution.Attribution, "tick", defect)
         traced_words()
-        assert hit.wait(10)
+        assert hit.wait(40)
     asyncio.run(asyncio.sleep(0.1))  # whether it goes on can only be waited for
     assert judge.is_alive()
 

@@ -153,7 +153,7 @@ def test_a_stream_that_is_open_at_the_end_ends_under_its_watch_and_then_nothing_
     autogen_streamtrace.instrument(**told.providers)
     (applied,) = watch._live
     asyncio.run(main())
-    assert applied._ended.wait(10)
+    assert applied._ended.wait(40)
     assert told.outcome("stream s") == "completed"
     assert not files(state)
     assert left() <= before

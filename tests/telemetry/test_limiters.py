@@ -95,7 +95,7 @@ def test_a_histogram_of_many_names_is_bounded_too(monkeypatch: pytest.MonkeyPatc
             state = tracker.begin(StreamInfo("tool", f"t{name}", span_name="t"))
             assert state is not None
             tracker.end(state, "returned")
-        assert tracker.settle(10)
+        assert tracker.settle(40)
         data = told._reader.get_metrics_data()
     assert data is not None
     metrics = [m for r in data.resource_metrics for s in r.scope_metrics for m in s.metrics]
