@@ -37,6 +37,11 @@ from autogen_streamtrace.core import errors
 COUNTERS: Final = ("started", "ended", "cut", "open", "duration", "silence", "longest_gap", "caller_time")
 MEASURED: Final = {PREFIX + "chunks", PREFIX + "bytes", "server.port", "network.local.port"}
 """Whole numbers that differ from run to run. Whatever is not whole is seconds, and does too."""
+KEPT: Final = {PREFIX + "connection.requests", PREFIX + "connection.reused"}
+CLOSED: Final = {
+    (f"{PREFIX}close.{key}", how) for key, how in (("type", "finished"), ("type", "local"), ("within_event", False))
+}
+"""A client that has the reply's last word does not wait for HTTP's own end, with which it would keep the connection."""
 
 
 async def many_endings(program: Program) -> None:
@@ -72,7 +77,7 @@ def said(seen: Seen) -> "Counter[tuple[Any, ...]]":
         kept = frozenset(
             (key, value)
             for key, value in event.attributes.items()
-            if key not in MEASURED and not isinstance(value, float)
+            if key not in MEASURED | KEPT and (key, value) not in CLOSED and not isinstance(value, float)
         )
         found[event.name, event.severity, kept] += 1
     return found
