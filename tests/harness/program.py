@@ -2,9 +2,10 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from importlib.metadata import version
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 from autogen_agentchat.agents import AssistantAgent
 from autogen_agentchat.base import ChatAgent
@@ -20,6 +21,8 @@ from opentelemetry.trace import Tracer
 from autogen_streamtrace.commands.chaos.model.reply import HALF
 from autogen_streamtrace.commands.chaos.model_server import ModelServer
 from autogen_streamtrace.commands.demo.scenarios.program import MODEL_INFO
+
+T = TypeVar("T")
 
 OPENAI_3: Final = version("openai").startswith("3.")
 HTTPX: Final = "httpx2" if OPENAI_3 else "httpx"
@@ -165,6 +168,25 @@ async def begun(stream: AsyncIterator[object], count: int = STALLED) -> "asyncio
     await came.wait()
     await asked()
     return task
+
+
+async def in_time(work: Coroutine[Any, Any, T], at_it: asyncio.Event, seconds: float) -> T:
+    """Gives work so much time once it is where it does not end by itself."""
+    if sys.version_info < (3, 11):
+        task = asyncio.ensure_future(work)
+        await at_it.wait()
+        return await asyncio.wait_for(task, seconds)
+    async with asyncio.timeout(None) as deadline:
+
+        async def begins() -> None:
+            await at_it.wait()
+            deadline.reschedule(asyncio.get_running_loop().time() + seconds)
+
+        beginning = asyncio.ensure_future(begins())
+        try:
+            return await work
+        finally:
+            beginning.cancel()
 
 
 async def asked() -> None:

@@ -1,7 +1,7 @@
 """Streams whose reader leaves, is cancelled, or reads them in an unusual way."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any, Final, cast
 
 import pytest
@@ -21,6 +21,7 @@ from harness import (
     asked,
     cancelled,
     done,
+    in_time,
     interrupted,
     left,
     origin,
@@ -187,12 +188,14 @@ def test_the_readers_task_is_cancelled() -> None:
 
 def test_the_readers_task_is_cancelled_before_the_headers_came() -> None:
     async def body(program: Program) -> None:
-        await in_time(program, "stall_before_headers", lambda agent: read(agent.run_stream(task=TASK)))
+        await sent_in_time(program, "stall_before_headers", lambda agent: read(agent.run_stream(task=TASK)))
 
     assert_turn(watch(body), struck(SOON), TIMEOUT_ERROR)
 
 
-async def in_time(program: Program, fault: str, run: Callable[[AssistantAgent], Awaitable[object]]) -> None:
+async def sent_in_time(
+    program: Program, fault: str, run: Callable[[AssistantAgent], Coroutine[Any, Any, object]]
+) -> None:
     """Gives a turn so much time once its request is on its way."""
     sent = asyncio.Event()
 
@@ -200,10 +203,7 @@ async def in_time(program: Program, fault: str, run: Callable[[AssistantAgent], 
         sent.set()
 
     http = DefaultAsyncHttpxClient(event_hooks={"request": [sends]}, verify=False)
-    task = asyncio.ensure_future(run(program.agent(fault, http_client=http)))
-    await sent.wait()
-    await asked()
-    await asyncio.wait_for(task, SOON)
+    await in_time(run(program.agent(fault, http_client=http)), sent, SOON)
 
 
 def test_the_readers_task_is_cancelled_while_the_sdk_waits_to_try_again() -> None:
@@ -228,7 +228,7 @@ def test_the_readers_task_is_cancelled_while_the_sdk_waits_to_try_again() -> Non
 
 def test_an_unstreamed_turn_is_cancelled() -> None:
     async def body(program: Program) -> None:
-        await in_time(program, "stall", lambda agent: agent.run(task=TASK))
+        await sent_in_time(program, "stall", lambda agent: agent.run(task=TASK))
 
     assert_turn(watch(body), struck(SOON), TIMEOUT_ERROR)
 

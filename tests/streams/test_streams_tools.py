@@ -1,7 +1,7 @@
 """Turns that call tools, and an agent of the user's own."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from importlib import import_module
 from typing import Any, Final, cast
@@ -26,6 +26,7 @@ from harness import (
     asked,
     cancelled,
     done,
+    in_time,
     origin,
     read,
     timed_out,
@@ -170,7 +171,7 @@ def test_a_deadline_that_a_tool_sets_around_its_own_work_is_the_tools_failure() 
 SILENCE: Final[Any] = CLIENT.Timeout(NEVER, read=READ_TIMEOUT)
 
 
-def inner_post(program: Program, fault: str, **options: Any) -> Callable[[], Awaitable[str]]:
+def inner_post(program: Program, fault: str, **options: Any) -> Callable[[], Coroutine[Any, Any, str]]:
     """A tool's own HTTP request."""
 
     async def post() -> str:
@@ -234,10 +235,7 @@ def test_a_deadline_of_a_tool_over_its_own_http_client() -> None:
             async def sends(request: object) -> None:
                 sent.set()
 
-            post = asyncio.ensure_future(inner_post(program, "stall", event_hooks={"request": [sends]})())
-            await sent.wait()
-            await asked()  # the exchange has begun
-            return await asyncio.wait_for(post, READ_TIMEOUT)
+            return await in_time(inner_post(program, "stall", event_hooks={"request": [sends]})(), sent, READ_TIMEOUT)
 
         return strike
 

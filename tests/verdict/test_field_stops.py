@@ -6,13 +6,13 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import Any, Final
 
 import pytest
 from autogen_agentchat.agents import AssistantAgent
-from harness import HTTPX, NEVER, TASK, TIMEOUT_ERROR, Program, Seen, asked, read, read_some, tool, watch
+from harness import HTTPX, NEVER, TASK, TIMEOUT_ERROR, Program, Seen, asked, in_time, read, read_some, tool, watch
 from harness.asgi import EVENTS, Exchange, by_hand, part, serve
 from harness.program import STALLED
 from harness.raw_server import raw_server
@@ -68,16 +68,9 @@ def with_tool(body: Callable[[asyncio.Event], Awaitable[str]]) -> Callable[[Prog
         at_it = asyncio.Event()
         agent = program.agent("tool_call", tools=[tool(lambda: body(at_it))])
         with pytest.raises(asyncio.TimeoutError):
-            await in_time(read(agent.run_stream(task=TASK)), at_it)
+            await in_time(read(agent.run_stream(task=TASK)), at_it, SOON)
 
     return main
-
-
-async def in_time(work: Coroutine[Any, Any, object], at_it: asyncio.Event) -> None:
-    """A deadline of which no time passes before the work is where it does not end by itself."""
-    task = asyncio.ensure_future(work)
-    await at_it.wait()
-    await asyncio.wait_for(task, SOON)
 
 
 @needs_cancelling
@@ -303,7 +296,7 @@ def test_an_exchange_that_is_cancelled_by_its_session_has_had_enough_and_by_a_de
     async def late(program: Program, url: str) -> None:
         at_it = asyncio.Event()
         with pytest.raises(asyncio.TimeoutError):
-            await in_time(get(program, url, reads(at_it)), at_it)
+            await in_time(get(program, url, reads(at_it)), at_it, SOON)
 
     with raw_server((ANSWER + chunked(b"data: 1\n\n"), "keep")) as url:
         seen = watch(lambda program: late(program, url))
@@ -415,7 +408,7 @@ def test_a_deadline_of_the_whole_turn_that_strikes_between_two_sends_is_the_prog
                 if len(exchanges[0].sent) > STALLED:
                     at_it.set()
 
-        await in_time(turn(), at_it)
+        await in_time(turn(), at_it, SOON)
 
     exchanges: list[Exchange] = []
 
