@@ -99,6 +99,7 @@ TABLE: Final = (
     _of_agent_framework(own_spans.measure_once, af.RESPONSE),
     _of_agent_framework(own_spans.measure_errors_once, af.ERROR),
     Patch("asyncio.timeouts", deadline.apply, python.ON_TIMEOUT),
+    Patch("asyncio.taskgroups", deadline.apply_group, python.ABORT),
     Patch("asyncio.tasks", deadline.apply_wait_for, python.CANCEL_AND_WAIT),
     Patch("starlette.applications", response.apply),
     Patch("uvicorn.server", shutdown.apply),

@@ -117,7 +117,18 @@ async def deadlines() -> None:
         async with cast(Any, asyncio).timeout(SOON):
             await read("timeout")
 
-    for waits in [asyncio.wait_for(read("wait_for"), SOON)] + ([timeout()] if sys.version_info >= (3, 11) else []):
+    async def awaits() -> None:
+        await asyncio.ensure_future(read("awaited"))
+
+    async def gathers() -> None:
+        await asyncio.gather(read("gathered"))
+
+    async def groups() -> None:
+        async with cast(Any, asyncio).timeout(SOON), cast(Any, asyncio).TaskGroup() as group:
+            group.create_task(read("grouped"))
+
+    waiting = [asyncio.wait_for(each, SOON) for each in (read("wait_for"), awaits(), gathers())]
+    for waits in waiting + ([timeout(), groups()] if sys.version_info >= (3, 11) else []):
         try:
             await waits
         except (TimeoutError, asyncio.TimeoutError):
@@ -186,7 +197,7 @@ def facts(told: Watching, model: ModelServer) -> dict[str, object]:
         "mcp tool's error": attribute("execute_tool remote", "error.type"),
         "deadlines": [
             [attribute(f"stream {name}", f"streamtrace.{key}") for key in ("cancelled_by", "limit.value")]
-            for name in ("wait_for", "timeout")
+            for name in ("wait_for", "awaited", "gathered", "timeout", "grouped")
         ],
         "token": attribute("execute_tool stopped", "streamtrace.cancelled_by"),
         "shutting down": shutting_down,

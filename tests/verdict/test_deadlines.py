@@ -75,6 +75,32 @@ async def at_a_time(program: Program) -> None:
         await read(stream)
 
 
+async def around_a_task(program: Program) -> None:
+    await asyncio.wait_for(asyncio.ensure_future(read(await stalled(program))), SOON)
+
+
+async def around_tasks_that_are_gathered(program: Program) -> None:
+    stream = await stalled(program)
+
+    async def gathers() -> None:
+        await asyncio.gather(read(stream), asyncio.sleep(LATER))
+
+    await asyncio.wait_for(gathers(), SOON)
+
+
+async def around_a_group(program: Program) -> None:
+    stream = await stalled(program)
+    async with timeout(SOON), cast(Any, asyncio).TaskGroup() as group:
+        group.create_task(read(stream))
+
+
+async def around_a_group_that_works(program: Program) -> None:
+    stream = await stalled(program)
+    async with timeout(SOON), cast(Any, asyncio).TaskGroup() as group:
+        group.create_task(read(stream))
+        await asyncio.sleep(LATER)
+
+
 async def moved(program: Program) -> None:
     stream = await stalled(program)
     async with timeout(LATER) as deadline:
@@ -87,7 +113,10 @@ async def moved(program: Program) -> None:
     [
         around_all,
         around_each_item,
+        around_a_task,
+        around_tasks_that_are_gathered,
         *(pytest.param(b, marks=since_3_11) for b in (in_a_block, in_a_block_that_begins_late, at_a_time, moved)),
+        *(pytest.param(b, marks=since_3_11) for b in (around_a_group, around_a_group_that_works)),
     ],
 )
 def test_a_deadline_around_the_reader_is_named_with_its_seconds(body: Callable[[Program], Awaitable[object]]) -> None:
@@ -113,6 +142,22 @@ def test_a_scope_of_anyios_that_is_cancelled_is_no_deadline() -> None:
             await interrupted(program.turn("stall"), lambda task: scope.cancel())
 
     assert watch(body).one("agent")["cancelled_by"] == "task"
+
+
+@since_3_11
+def test_a_task_that_fails_in_a_group_under_a_deadline_cancels_the_others_without_it() -> None:
+    async def body(program: Program) -> None:
+        stream = await stalled(program)
+
+        async def fails() -> None:
+            await asked()
+            raise ValueError
+
+        async with timeout(LATER), cast(Any, asyncio).TaskGroup() as group:
+            group.create_task(read(stream))
+            group.create_task(fails())
+
+    assert watch(body).told(*TURN) == [origin(cancelled()), cancelled(), cancelled()]
 
 
 @since_3_11

@@ -6,7 +6,7 @@ deadline here just before it cancels. anyio puts the deadline into the cancellat
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Final, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -49,21 +49,32 @@ def note(task: Any, seconds: float | None, striking: Callable[[], bool], late: f
     _struck[task] = _Struck(Deadline(ASYNCIO, seconds, time.perf_counter()), striking, late)
 
 
+def pass_on(tasks: Iterable[Any]) -> None:
+    """Notes that the running task is about to cancel these, where a deadline of ``asyncio``'s is cancelling it."""
+    found = _of_running()
+    if found is not None:
+        _struck.update((task, found) for task in tasks)
+
+
 def striking(error: BaseException | None) -> Deadline | None:
     """The deadline that is cancelling the running task; ``error`` is the exception that it sees, if any."""
     if error is not None and error.args and _ANYIO_SAYS in str(error.args[0]):
         return Deadline(ANYIO, None)
-    if not _struck:
-        return None
-    task = running()
-    found = _struck.get(task) if task is not None else None
-    return found.deadline if found is not None and found.striking() else None
+    found = _of_running()
+    return found.deadline if found is not None else None
 
 
 def late() -> float:
-    """Seconds by which the deadline of ``asyncio``'s that struck the running task was late; 0 where none did."""
-    found = _struck.get(running()) if _struck else None
+    """Seconds by which the deadline of ``asyncio``'s that is cancelling the running task was late; 0 where none is."""
+    found = _of_running()
     return found.late if found is not None else 0.0
+
+
+def _of_running() -> _Struck | None:
+    """What struck the running task, where its block has not ended yet."""
+    task = running() if _struck else None
+    found = _struck.get(task) if task is not None else None
+    return found if found is not None and found.striking() else None
 
 
 def running() -> "asyncio.Task[Any] | None":

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any, Final
 
@@ -58,9 +58,8 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
         @functools.wraps(original)
         def _on_timeout(self: Any) -> None:
             with contained("noting that a deadline struck"):
-                task = python.TIMED_TASK.of(self)
-                if task is not None:
-                    deadlines.note(task, delays.of(self), _striking(self), _late(self))
+                for each in _cancelled_with(python.TIMED_TASK.of(self)):
+                    deadlines.note(each, delays.of(self), _striking(self), _late(self))
             original(self)
 
         return _on_timeout
@@ -81,12 +80,41 @@ def apply_wait_for(module: ModuleType, patcher: Patcher, tracker: StreamTracker)
             if sys.exc_info()[1] is None:  # otherwise wait_for itself is being cancelled
                 with contained("noting that a deadline struck"):
                     seconds, timer = _of_wait_for()
-                    deadlines.note(fut, seconds, lambda: True, _late(timer))
+                    for each in _cancelled_with(fut):
+                        deadlines.note(each, seconds, lambda: True, _late(timer))
             return original(fut, loop)
 
         return _cancel_and_wait
 
     patcher.attribute(module, python.CANCEL_AND_WAIT.attribute, struck)
+
+
+def apply_group(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
+    """Watches ``asyncio.TaskGroup``, which cancels its tasks where a deadline ends its block."""
+
+    def aborting(original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def _abort(self: Any) -> None:
+            with contained("noting that a deadline struck"):
+                for task in python.GROUPED.of(self, ()):
+                    deadlines.pass_on(_cancelled_with(task))
+            original(self)
+
+        return _abort
+
+    patcher.attribute(module.TaskGroup, python.ABORT.attribute, aborting)
+
+
+def _cancelled_with(task: Any) -> Iterator[Any]:
+    """A task, and those that its cancellation goes on to: the one that it awaits, or those that it gathers."""
+    waiting = [task]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, asyncio.Task):
+            yield each
+            waiting.append(python.AWAITED.of(each))
+        elif each is not None:
+            waiting += python.GATHERED.of(each, ())
 
 
 def _now() -> float | None:
