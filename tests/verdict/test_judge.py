@@ -239,7 +239,7 @@ def test_an_agent_that_a_team_starts_after_its_reader_left_is_inside_the_team_an
 def test_a_stream_that_is_dropped_in_a_callback_was_left_by_its_reader(told: Watching) -> None:
     async def main() -> None:
         met = asyncio.ensure_future(asyncio.sleep(60))
-        deadlines.note(met, 1.0, lambda: True)  # some task has once met a deadline
+        deadlines.note([met], 1.0, lambda: True)  # some task has once met a deadline
         held = [trace_stream(words(), "s")]
         await held[0].__aiter__().__anext__()
         asyncio.get_running_loop().call_soon(held.clear)

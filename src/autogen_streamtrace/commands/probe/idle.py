@@ -46,8 +46,9 @@ def find(url: str, longest: float, ask: Ask) -> Idle:
     """The idle limit of the path to an echo application, or its limit of a whole response.
 
     A silence that is cut shows the limit itself, as the time from the last byte to the cut. It is asked for once more,
-    and the shorter of the two counts: a busy machine only adds. Then a response of that time is asked for that is never
-    silent for long. Where it is cut too, the silence was not the reason, unless a busy machine let it fall silent.
+    and the shorter of the two counts, since a cut may be noticed late. Then a response of that time is asked for that
+    is never silent for long. Where it is cut too, the silence was not the reason, unless a busy machine let it fall
+    silent.
 
     Args:
         url: of the echo application, through the path.

@@ -37,23 +37,23 @@ class _Struck(NamedTuple):
 _struck: Final[WeakKeyDictionary[Any, _Struck]] = WeakKeyDictionary()
 
 
-def note(task: Any, seconds: float | None, striking: Callable[[], bool], late: float = 0.0) -> None:
-    """Notes that a deadline of ``asyncio``'s, of so many seconds, is about to cancel ``task``.
+def note(tasks: Iterable[Any], seconds: float | None, striking: Callable[[], bool], late: float = 0.0) -> None:
+    """Notes that a deadline of ``asyncio``'s, of so many seconds, is about to cancel these tasks.
 
     Args:
-        task: whose coroutine is cancelled.
+        tasks: whose coroutines are cancelled.
         seconds: what the deadline was given.
         striking: whether its block has not ended yet.
         late: seconds since it was due, in which the event loop was held up.
     """
-    _struck[task] = _Struck(Deadline(ASYNCIO, seconds, time.perf_counter()), striking, late)
+    _struck.update(dict.fromkeys(tasks, _Struck(Deadline(ASYNCIO, seconds, time.perf_counter()), striking, late)))
 
 
 def pass_on(tasks: Iterable[Any]) -> None:
     """Notes that the running task is about to cancel these, where a deadline of ``asyncio``'s is cancelling it."""
     found = _of_running()
     if found is not None:
-        _struck.update((task, found) for task in tasks)
+        _struck.update(dict.fromkeys(tasks, found))
 
 
 def striking(error: BaseException | None) -> Deadline | None:

@@ -58,8 +58,8 @@ def apply(module: ModuleType, patcher: Patcher, tracker: StreamTracker) -> None:
         @functools.wraps(original)
         def _on_timeout(self: Any) -> None:
             with contained("noting that a deadline struck"):
-                for each in _cancelled_with(python.TIMED_TASK.of(self)):
-                    deadlines.note(each, delays.of(self), _striking(self), _late(self))
+                tasks = _cancelled_with(python.TIMED_TASK.of(self))
+                deadlines.note(tasks, delays.of(self), _striking(self), _late(self))
             original(self)
 
         return _on_timeout
@@ -80,8 +80,7 @@ def apply_wait_for(module: ModuleType, patcher: Patcher, tracker: StreamTracker)
             if sys.exc_info()[1] is None:  # otherwise wait_for itself is being cancelled
                 with contained("noting that a deadline struck"):
                     seconds, timer = _of_wait_for()
-                    for each in _cancelled_with(fut):
-                        deadlines.note(each, seconds, lambda: True, _late(timer))
+                    deadlines.note(_cancelled_with(fut), seconds, lambda: True, _late(timer))
             return original(fut, loop)
 
         return _cancel_and_wait

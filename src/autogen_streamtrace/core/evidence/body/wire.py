@@ -84,12 +84,9 @@ def _read(tail: bytes, head: bytes, line: bytes | None) -> Wire:
 
 def _open_choices(found: Sequence[Record]) -> bool:
     """Whether a reply of several choices has one that shows no finish reason."""
-    ended: dict[int, bool] = {}
-    for record in found:
-        for said in partial_json.objects(record.data):
-            for at, reason in choices(said):
-                ended[at] = ended.get(at, False) or reason is not None
-    return not all(ended.values())
+    shown = [each for record in found for said in partial_json.objects(record.data) for each in choices(said)]
+    ended = {at for at, reason in shown if reason is not None}
+    return any(at not in ended for at, _ in shown)
 
 
 def _end_of_whole(tail: bytes, begun: Wire) -> Wire | None:
